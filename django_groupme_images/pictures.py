@@ -1,0 +1,188 @@
+"""
+A picture on the image service, known by its URL alone.
+
+The CDN spells the width, height and format of every picture into its URL
+(``https://i.groupme.com/480x325.jpeg.9e20b71dd6af4b58bbd132d4a7dec009``), and a
+thumbnail is that URL with a suffix. So nothing here needs the network, and
+nothing here imports Django.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from .exceptions import InvalidPicture
+
+__all__ = ["CDN_URL", "VARIANTS", "Picture", "large_size"]
+
+#: Where the service's pictures live (documented by GroupMe).
+CDN_URL = "https://i.groupme.com/"
+
+#: The thumbnails of every picture, each a suffix of its URL (documented by GroupMe).
+VARIANTS = ("preview", "large", "avatar")
+
+# Centred and cropped to this size, in pixels, whatever the original's (documented).
+_CROPPED = {"preview": (200, 200), "avatar": (60, 60)}
+
+# The larger side of the variant "large", in pixels (documented).
+_LARGE_SIDE = 960
+
+# Five digits hold every image that JPEG and GIF can spell (65,535 pixels a side).
+_SIDE = "[1-9][0-9]{0,4}"
+
+# The formats seen are jpeg, png and gif, and the ids are 32 lower-case hex digits or, in
+# GroupMe's documentation, 123456789. Neither is promised, so other words pass too.
+_NAME = rf"(?:({_SIDE})x({_SIDE})\.([a-z][a-z0-9+-]{{0,15}})\.)?([0-9A-Za-z_-]{{1,64}})"
+
+
+class Picture:
+    """
+    A picture on the image service. Immutable, hashable, equal when the URLs are.
+
+    Made by :meth:`parse` only. ``str(picture)`` is its URL.
+    """
+
+    # Holding the match, and reading a group when it is asked for, makes parsing
+    # little dearer than the regular expression itself.
+    __slots__ = ("_base_url", "_match")
+
+    _base_url: str
+    _match: re.Match[str]
+
+    @classmethod
+    def parse(cls, url: str, base_url: str = CDN_URL) -> Picture:
+        """
+        Read a picture's URL.
+
+        ``base_url`` is the CDN that the URL must be on. A variant's suffix is
+        dropped, and ``http`` becomes ``https`` where the CDN is on ``https``: old
+        data holds both, and they are the same picture.
+
+        Raises ``InvalidPicture`` for anything else, of whatever type.
+        """
+        if not base_url.endswith("/"):
+            base_url += "/"
+        try:
+            match = _pattern(base_url).fullmatch(url)
+        except TypeError:
+            match = None
+        if match is None:
+            raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
+        picture = object.__new__(cls)
+        picture._base_url = base_url
+        picture._match = match
+        return picture
+
+    @property
+    def id(self) -> str:
+        """The last part of the URL, by which the service knows the picture."""
+        return self._match[5]
+
+    @property
+    def width(self) -> int | None:
+        """Width of the original in pixels, or ``None`` if the URL does not say."""
+        return int(side) if (side := self._match[2]) else None
+
+    @property
+    def height(self) -> int | None:
+        """Height of the original in pixels, or ``None`` if the URL does not say."""
+        return int(side) if (side := self._match[3]) else None
+
+    @property
+    def format(self) -> str | None:
+        """``"jpeg"``, ``"png"``, ``"gif"`` …, or ``None`` if the URL does not say."""
+        return self._match[4]
+
+    @property
+    def url(self) -> str:
+        """The URL of the original."""
+        return self._base_url + self._match[1]
+
+    @property
+    def preview_url(self) -> str:
+        """The URL of the thumbnail of 200x200 pixels, centred and cropped."""
+        return self.variant_url("preview")
+
+    @property
+    def large_url(self) -> str:
+        """The URL of the rendering that fits into 960x960 pixels."""
+        return self.variant_url("large")
+
+    @property
+    def avatar_url(self) -> str:
+        """The URL of the thumbnail of 60x60 pixels, centred and cropped."""
+        return self.variant_url("avatar")
+
+    def variant_url(self, name: str) -> str:
+        """The URL of a variant. Raises ``ValueError`` if there is none of that name."""
+        return f"{self.url}.{_known(name)}"
+
+    def variant_size(self, name: str) -> tuple[int, int] | tuple[None, None]:
+        """
+        Width and height of a variant in pixels; ``(None, None)`` if they are unknown.
+
+        Raises ``ValueError`` if there is no variant of that name.
+        """
+        if size := _CROPPED.get(_known(name)):
+            return size
+        if (width := self.width) is None or (height := self.height) is None:
+            return None, None
+        return large_size(width, height)
+
+    def attachment(self) -> dict[str, str]:
+        """The picture as an attachment of a message in GroupMe's API."""
+        return {"type": "image", "url": self.url}
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __repr__(self) -> str:
+        return f"<Picture {self.url}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self.url == other.url if isinstance(other, Picture) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.url)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Picture.parse, (self.url, self._base_url)
+
+
+def large_size(width: int, height: int) -> tuple[int, int]:
+    """
+    The size in pixels of the variant "large" of an original of this size.
+
+    GroupMe documents the largest side, 960, and that the aspect ratio is kept; that a
+    smaller picture is not enlarged is assumed.
+    """
+    longest = max(width, height)
+    if longest <= _LARGE_SIDE:
+        return width, height
+    return (
+        max(1, round(width * _LARGE_SIDE / longest)),
+        max(1, round(height * _LARGE_SIDE / longest)),
+    )
+
+
+@lru_cache(maxsize=32)
+def _pattern(base_url: str) -> re.Pattern[str]:
+    prefix = re.escape(base_url)
+    if base_url.startswith("https:"):
+        prefix = prefix.replace("https", "https?", 1)
+    return re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?")
+
+
+def _known(variant: str) -> str:
+    if variant not in VARIANTS:
+        raise ValueError(f"no variant {_excerpt(variant)}: there are {', '.join(VARIANTS)}")
+    return variant
+
+
+def _excerpt(value: object) -> str:
+    """A repr that is short however long the value is."""
+    if isinstance(value, str | bytes) and len(value) > 100:
+        return f"{value[:100]!r}…"
+    return f"{value!r:.120}"
