@@ -15,9 +15,10 @@ from typing import Any
 
 from .exceptions import InvalidPicture
 
-__all__ = ["CDN_URL", "VARIANTS", "Picture", "large_size"]
+__all__ = ["CDN_URL", "UPLOAD_URL", "VARIANTS", "Picture", "large_size"]
 
-#: Where the service's pictures live (documented by GroupMe).
+#: Where the service takes pictures, and where they live then (documented by GroupMe).
+UPLOAD_URL = "https://image.groupme.com/pictures"
 CDN_URL = "https://i.groupme.com/"
 
 #: The thumbnails of every picture, each a suffix of its URL (documented by GroupMe).

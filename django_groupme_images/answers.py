@@ -1,0 +1,156 @@
+"""What the service and the CDN answer, read with care, and what an error among it means."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
+
+import requests
+from urllib3 import exceptions as urllib3_exceptions
+
+from .exceptions import (
+    AuthenticationFailed,
+    GroupMeImageError,
+    PictureNotFound,
+    RateLimited,
+    ServiceError,
+    ServiceUnavailable,
+    UnexpectedResponse,
+    UploadRejected,
+)
+from .pictures import Picture
+from .sessions import TOKEN_HEADER, BoundedRetry
+
+__all__ = ["NETWORK_ERRORS", "cdn_error", "network_errors", "upload_error", "uploaded_url"]
+
+# The service's answers have some hundred bytes; whatever else comes is not read to its end.
+_LONGEST_ANSWER = 64 * 1024
+_LONGEST_QUOTE = 200
+
+_MEANINGS: dict[type[ServiceError], str] = {
+    AuthenticationFailed: "did not accept the access token",
+    UploadRejected: "refused the picture",
+    RateLimited: "has had too many requests",
+    ServiceUnavailable: "is not available",
+    UnexpectedResponse: "gave an answer that it should not give",
+}
+
+#: What an error of the libraries below means: the first line that fits counts.
+NETWORK_ERRORS: dict[type[Exception], tuple[type[ServiceError], str]] = {
+    requests.Timeout: (ServiceUnavailable, "did not answer in time"),
+    requests.ConnectionError: (ServiceUnavailable, "could not be reached"),
+    requests.exceptions.ChunkedEncodingError: (ServiceUnavailable, "broke off its answer"),
+    requests.exceptions.RetryError: (ServiceUnavailable, "kept failing"),
+    requests.RequestException: (UnexpectedResponse, "cannot be talked to"),
+    urllib3_exceptions.TimeoutError: (ServiceUnavailable, "did not answer in time"),
+    urllib3_exceptions.ProtocolError: (ServiceUnavailable, "broke off its answer"),
+    urllib3_exceptions.SSLError: (ServiceUnavailable, "broke off its answer"),
+    urllib3_exceptions.HTTPError: (UnexpectedResponse, "gave an answer that cannot be read"),
+}
+
+
+@contextmanager
+def network_errors(url: str) -> Iterator[None]:
+    """Turn every error of requests and urllib3 within the block into a ``ServiceError``."""
+    outer = sys.exception()
+    try:
+        yield
+    except (requests.RequestException, urllib3_exceptions.HTTPError) as error:
+        for root in _chain(error, outer):
+            # Their frames hold the request's headers, and an error page shows those.
+            root.__traceback__ = None
+        kind, words = next(known for cls, known in NETWORK_ERRORS.items() if isinstance(error, cls))
+        reason = root.args[-1] if root.args else type(root).__name__
+        raise kind(f"{urlsplit(url).netloc} {words}: {reason}") from error
+
+
+def upload_error(response: requests.Response) -> ServiceError:
+    """What it means that an upload was answered with this, which is not 2xx."""
+    status = response.status_code
+    if status in (401, 403):
+        return AuthenticationFailed(_message(AuthenticationFailed, response), status=status)
+    if 400 <= status < 500 and status not in (420, 429):
+        return UploadRejected(_message(UploadRejected, response), status=status)
+    return _other_error(response)
+
+
+def cdn_error(response: requests.Response, picture: Picture) -> GroupMeImageError:
+    """What it means that the CDN answered with this, which is not 200."""
+    if response.status_code in (403, 404):  # 403 is what a vanished picture gives (seen)
+        return PictureNotFound(f"{picture.url} is not there ({response.status_code})")
+    return _other_error(response)
+
+
+def uploaded_url(response: requests.Response) -> str:
+    """The URL in the answer to an upload. Raises ``UnexpectedResponse`` if there is none."""
+    with network_errors(response.url):
+        body = _read(response)
+    try:
+        payload = json.loads(body)["payload"]
+        # Both are documented, with the same value; some captures have the first alone (seen).
+        url = payload.get("url") or payload["picture_url"]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        url = None
+    if not isinstance(url, str):
+        raise UnexpectedResponse(
+            _message(UnexpectedResponse, response, body), status=response.status_code
+        )
+    return url
+
+
+def _other_error(response: requests.Response) -> ServiceError:
+    status = response.status_code
+    if status in (420, 429):
+        return RateLimited(
+            _message(RateLimited, response),
+            status=status,
+            retry_after=BoundedRetry().get_retry_after(response.raw),
+        )
+    kind = ServiceUnavailable if 500 <= status < 600 else UnexpectedResponse
+    return kind(_message(kind, response), status=status)
+
+
+def _message(
+    kind: type[ServiceError], response: requests.Response, body: bytes | None = None
+) -> str:
+    if body is None:
+        body = b""
+        with suppress(requests.RequestException):  # the status says enough
+            body = _read(response)
+    host = urlsplit(response.url).netloc
+    quote = _quote(body, response.request.headers.get(TOKEN_HEADER))
+    return f"{host} {_MEANINGS[kind]}: {response.status_code} {quote}".rstrip()
+
+
+def _read(response: requests.Response) -> bytes:
+    body = b""
+    for chunk in response.iter_content(8192):
+        body += chunk
+        if len(body) > _LONGEST_ANSWER:
+            break
+    return body
+
+
+def _quote(body: bytes, token: str | None) -> str:
+    """The service's own words, short, on one line, and without the token."""
+    try:
+        # How GroupMe's main API words its errors; assumed of the image service too.
+        words = "; ".join(map(str, json.loads(body)["meta"]["errors"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        words = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
+    if token:
+        words = words.replace(token, "[access token]")
+    words = " ".join(words.split())[:_LONGEST_QUOTE]
+    return "".join(char if char.isprintable() else "?" for char in words)
+
+
+def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it, but not what the caller was handling already."""
+    link: BaseException | None = error
+    while link is not None and link is not outer:
+        yield link
+        link = link.__cause__ or link.__context__

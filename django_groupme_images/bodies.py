@@ -1,0 +1,97 @@
+"""Files as bodies of uploads: of a known size, read from the beginning, and rewindable."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO
+
+__all__ = ["Body", "rewindable"]
+
+# A copy of content that cannot seek stays in memory up to this many bytes.
+_SPOOLED_IN_MEMORY = 1024 * 1024
+
+
+class Unreadable(Exception):  # never leaves this package
+    """Carries what reading the content raised past urllib3, which would try again."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
+class Body:
+    """
+    A file as the body of a request: exactly ``len(body)`` bytes from its beginning.
+
+    A file that grows meanwhile would spill into the next request of the connection,
+    and one that shrinks would leave the service waiting.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        file.seek(0, io.SEEK_END)
+        self._size = file.tell()
+        self.seek(0)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        # requests streams what can be iterated, and then reads it.
+        return iter(lambda: self.read(65536), b"")
+
+    def read(self, amount: int = -1) -> bytes:
+        left = self._size - self.tell()
+        wanted = left if amount < 0 else min(amount, left)
+        try:
+            chunk = self._file.read(wanted)
+            if not isinstance(chunk, bytes):
+                raise TypeError("an upload reads bytes: open the file in binary mode")
+            if wanted and not chunk:
+                raise EOFError(f"the file ended {left:,} bytes early while it was uploaded")
+        except Exception as error:  # noqa: BLE001  # raised again by rewindable()
+            raise Unreadable(error) from None
+        return chunk
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seek(self, offset: int) -> int:
+        return self._file.seek(offset)
+
+
+@contextmanager
+def rewindable(content: IO[bytes]) -> Iterator[IO[bytes]]:
+    """
+    The content itself, or a temporary copy if it cannot seek or tell its size.
+
+    The content stays open, and is at its beginning again if the block raises.
+    """
+    try:
+        Body(content)
+    except (AttributeError, OSError, ValueError):
+        with tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY) as copy:
+            _copy(content, copy)
+            yield copy
+        return
+    try:
+        yield content
+    except BaseException as error:
+        with suppress(Exception):
+            content.seek(0)
+        if isinstance(error, Unreadable):
+            raise error.reason from None
+        raise
+
+
+def _copy(content: IO[bytes], copy: IO[bytes]) -> None:
+    if not hasattr(content, "chunks"):
+        shutil.copyfileobj(content, copy)
+        return
+    # Django's files read themselves from the beginning, and some can do nothing else.
+    for chunk in content.chunks():
+        copy.write(chunk)

@@ -1,0 +1,193 @@
+"""
+The only module that talks HTTP: every request goes through ``GroupMeClient._send``.
+
+It knows nothing of Django, so a script or a bot can use it by itself::
+
+    client = GroupMeClient(access_token)
+    with open("cat.jpg", "rb") as file:
+        picture = client.upload(file)
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Callable, Mapping
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import requests
+
+from .answers import cdn_error, network_errors, upload_error, uploaded_url
+from .bodies import Body, rewindable
+from .exceptions import InvalidPicture, ServiceError, UnexpectedResponse, UploadRejected
+from .pictures import CDN_URL, UPLOAD_URL, Picture
+from .sessions import TokenAuth, new_session
+
+__all__ = ["Download", "GroupMeClient"]
+
+
+class GroupMeClient:
+    """
+    A client of the image service. One serves a whole process: it is safe with
+    threads and after a fork, and each thread keeps its own connections open.
+
+    ``access_token`` is a GroupMe user's token, or a callable that gives one and is
+    asked at each upload. It is sent to ``upload_url`` and nowhere else.
+    ``timeout`` is in seconds: to connect, and between two bytes. Connection errors,
+    420, 429 and 5xx are tried again ``max_retries`` times, after waits of at most
+    ``max_retry_wait`` seconds each; if the service asks for a longer one, the call
+    fails at once. ``max_upload_size`` is in bytes.
+
+    Every method raises a ``ServiceError`` if the service or the network fails.
+    """
+
+    def __init__(
+        self,
+        access_token: str | Callable[[], str | None] | None = None,
+        *,
+        upload_url: str = UPLOAD_URL,
+        cdn_url: str = CDN_URL,
+        timeout: float | tuple[float, float] = (5, 30),
+        max_retries: int = 2,
+        max_retry_wait: float = 10,
+        max_upload_size: int | None = None,
+    ) -> None:
+        self._auth = TokenAuth(access_token)
+        self.upload_url = upload_url
+        self.cdn_url = cdn_url
+        self.timeout = timeout
+        self.max_retries = max_retries
+        self.max_retry_wait = max_retry_wait
+        self.max_upload_size = max_upload_size
+        self._local = threading.local()
+
+    def upload(self, content: IO[bytes] | bytes) -> Picture:
+        """
+        Send an image, from its beginning to its end, and return the picture it became.
+
+        ``content`` is a binary file, which stays open. It is streamed; only if it
+        cannot seek, or tell its size, is it copied to a temporary file first.
+
+        Raises ``UploadRejected`` if it is empty, larger than ``max_upload_size``, or
+        refused by the service. Whatever is raised, a file that can seek is at its
+        beginning again.
+        """
+        with rewindable(io.BytesIO(content) if isinstance(content, bytes) else content) as file:
+            body = Body(file)
+            self._check_size(len(body))
+            # JPEG for PNG and GIF too: documented, and the one type that every client agrees on.
+            return self._post(data=body, headers={"Content-Type": "image/jpeg"})
+
+    def upload_from_url(self, url: str) -> Picture:
+        """
+        Let the service fetch the image at ``url`` itself, and return what it became.
+
+        Raises ``UploadRejected`` if ``url`` is not an absolute http or https URL, or
+        if the service refuses what it finds there.
+        """
+        if not _is_web_url(url):
+            raise UploadRejected(f"{url!r:.200} is not an absolute http or https URL")
+        return self._post(params={"url": url})
+
+    def download(self, picture: Picture) -> Download:
+        """
+        Open a picture's original, which the caller closes.
+
+        Raises ``PictureNotFound`` if the CDN does not have it.
+        """
+        return Download(self._get("GET", picture))
+
+    def head(self, picture: Picture) -> Mapping[str, str]:
+        """
+        The CDN's headers for a picture's original, whatever the case of their names.
+
+        Raises ``PictureNotFound`` if the CDN does not have it.
+        """
+        try:
+            response = self._get("HEAD", picture)
+        except ServiceError as error:
+            # Whether the CDN answers HEAD is unknown; a GET whose body is not read will do.
+            if error.status not in (405, 501):
+                raise
+            response = self._get("GET", picture)
+        with response:
+            return response.headers
+
+    def _check_size(self, size: int) -> None:
+        if size == 0:
+            raise UploadRejected("the file is empty")
+        if self.max_upload_size is not None and size > self.max_upload_size:
+            raise UploadRejected(
+                f"the file has {size:,} bytes, more than the {self.max_upload_size:,} allowed"
+            )
+
+    def _post(self, **kwargs: Any) -> Picture:
+        with self._send("POST", self.upload_url, auth=self._auth, **kwargs) as response:
+            if not 200 <= response.status_code < 300:
+                raise upload_error(response)
+            url = uploaded_url(response)
+        try:
+            return Picture.parse(url, self.cdn_url)
+        except InvalidPicture as error:
+            raise UnexpectedResponse(
+                f"{urlsplit(self.upload_url).netloc} answered with a wrong URL: {error}",
+                status=response.status_code,
+            ) from error
+
+    def _get(self, method: str, picture: Picture) -> requests.Response:
+        response = self._send(method, picture.url)
+        if response.status_code != 200:
+            with response:
+                raise cdn_error(response, picture)
+        return response
+
+    def _send(self, method: str, url: str, **kwargs: Any) -> requests.Response:
+        with network_errors(url):
+            return self._session.request(
+                method, url, timeout=self.timeout, allow_redirects=False, stream=True, **kwargs
+            )
+
+    @property
+    def _session(self) -> requests.Session:
+        # A child process must not talk on its parent's connections.
+        if getattr(self._local, "pid", None) != os.getpid():
+            self._local.session = new_session(self.max_retries, self.max_retry_wait)
+            self._local.pid = os.getpid()
+        return self._local.session  # type: ignore[no-any-return]  # threading.local is untyped
+
+
+class Download:
+    """
+    A picture's bytes as they arrive from the CDN, each once.
+
+    ``size`` is the number of bytes in all, or ``None`` if the CDN did not say.
+    """
+
+    def __init__(self, response: requests.Response) -> None:
+        self._response = response
+        length = response.headers.get("Content-Length", "")
+        self.size = int(length) if length.isdecimal() else None
+
+    def read(self, amount: int) -> bytes:
+        """
+        Up to ``amount`` bytes more; none at the end.
+
+        Raises ``ServiceUnavailable`` if the download breaks off.
+        """
+        with network_errors(self._response.url):
+            data: bytes = self._response.raw.read(amount, decode_content=True)
+        return data
+
+    def close(self) -> None:
+        """Give the connection back, or end it if there is more to read."""
+        self._response.close()
+
+
+def _is_web_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -1,0 +1,109 @@
+"""What a ``requests`` session has to be for this service: its retries, headers and secrets."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import re
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3 import BaseHTTPResponse, Retry
+from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, ResponseError
+
+from . import __version__
+from .exceptions import AuthenticationFailed
+
+__all__ = ["TOKEN_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
+
+TOKEN_HEADER = "X-Access-Token"  # noqa: S105  # its name
+
+# 420 and 429 both mean "too many requests" on GroupMe's main API (seen).
+# A 501 would come back every time.
+_RETRIED_STATUSES = frozenset({420, 429, *range(500, 600)} - {501})
+
+
+class BoundedRetry(Retry):
+    """
+    Retries that never wait longer than ``backoff_max`` seconds.
+
+    A ``Retry-After`` beyond that fails at once. So does a read timeout: the service
+    may have taken the picture, and each further try could wait as long again.
+    """
+
+    def increment(  # type: ignore[override]  # passes on whatever urllib3 calls it with
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: Any = None,
+        _stacktrace: Any = None,
+    ) -> Retry:
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        if response is not None and (self.get_retry_after(response) or 0) > self.backoff_max:
+            raise MaxRetryError(_pool, url or "", ResponseError("told to wait too long"))
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        try:
+            return super().get_retry_after(response)
+        except (InvalidHeader, OverflowError, ValueError):
+            return None  # a header that says nothing should not hide the status
+
+
+class TokenAuth(AuthBase):
+    """
+    Puts the access token into the header of one request, asking for it anew.
+
+    No variable of any frame outside this module ever holds the token.
+    """
+
+    def __init__(self, token: str | Callable[[], str | None] | None) -> None:
+        self._ask = token if callable(token) else lambda: token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[TOKEN_HEADER] = _sendable(self._ask())
+        return request
+
+
+def new_session(max_retries: int, max_retry_wait: float) -> requests.Session:
+    """A session for one thread: it keeps one connection to each host open."""
+    session = requests.Session()
+    retries = BoundedRetry(
+        total=max_retries,
+        allowed_methods=None,  # an upload too
+        status_forcelist=_RETRIED_STATUSES,
+        backoff_factor=0.5,
+        backoff_jitter=0.5,
+        backoff_max=max_retry_wait,
+        raise_on_status=False,
+    )
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=retries, pool_maxsize=1))
+    session.headers.update(
+        {
+            "User-Agent": f"django-groupme-images/{__version__}",
+            "Accept-Encoding": "identity",  # images are compressed, and a bomb stays small
+        }
+    )
+    # Neither a .netrc nor a cookie may speak for another user than the token's.
+    session.auth = _no_auth
+    session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _sendable(token: object) -> str:
+    """The token, checked here because ``requests`` would quote a bad one in its error."""
+    if isinstance(token, str) and re.fullmatch(r"[!-~]+", token):
+        return token
+    problem = "it has characters that no header can carry" if token else "there is none"
+    del token  # an error page shows the variables of every frame
+    raise AuthenticationFailed(f"an upload needs a GroupMe user's access token, and {problem}")
