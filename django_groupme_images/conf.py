@@ -1,0 +1,151 @@
+"""
+The options of a storage. One given to the storage beats the setting ``GROUPME_<OPTION>``,
+which beats the default; settings are read at each access, so ``override_settings`` works.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+if TYPE_CHECKING:
+    from django.core.files.storage import Storage
+
+T = TypeVar("T")
+Token = str | Callable[[], str | None] | None
+
+
+class Option(Generic[T]):
+    """
+    An option of a storage, as an attribute of its class.
+
+    ``expects`` says in words what ``accepts`` tests. Reading an option does not test
+    it, so that a mistake in the settings is a failed system check and not a failed
+    import; :meth:`checked` does, before the option is used.
+    """
+
+    def __init__(
+        self,
+        default: T,
+        expects: str,
+        accepts: Callable[[Any], bool],
+        *,
+        environment: str = "",
+    ) -> None:
+        self.default = default
+        self.expects = expects
+        self.accepts = accepts
+        self.environment = environment
+
+    def __set_name__(self, owner: type[Storage], name: str) -> None:
+        self.name = name
+        self.setting = f"GROUPME_{name.upper()}"
+
+    @overload
+    def __get__(self, storage: None, owner: type[Storage]) -> Option[T]: ...
+    @overload
+    def __get__(self, storage: Storage, owner: type[Storage]) -> T: ...
+    def __get__(self, storage: Storage | None, owner: type[Storage]) -> Option[T] | T:
+        if storage is None:
+            return self
+        if self.name in storage.__dict__:
+            return storage.__dict__[self.name]  # type: ignore[no-any-return]
+        value: T = getattr(settings, self.setting, self.default)
+        if value is None and self.environment:
+            value = os.environ.get(self.environment)  # type: ignore[assignment]
+        return value
+
+    def __set__(self, storage: Storage, value: T) -> None:
+        storage.__dict__[self.name] = value
+
+    def checked(self, storage: Storage) -> T:
+        """The option's value. Raises ``ImproperlyConfigured`` if it is not what it expects."""
+        value = self.__get__(storage, type(storage))
+        if self.accepts(value):
+            return value
+        found = type(value).__name__ if self.environment else f"{value!r:.200}"
+        raise ImproperlyConfigured(
+            f"{type(storage).__name__}'s option {self.name!r}, or the setting {self.setting}, "
+            f"must be {self.expects}, not {found}."
+        )
+
+
+def ask_token(option: Token) -> str | None:
+    """The access token that the option stands for: itself, or what its callable says now."""
+    token = resolved_token(option)
+    return token() if callable(token) else token
+
+
+def resolved_token(option: Token) -> str | Callable[[], str | None]:
+    """
+    The access token, or the callable that knows it, which is not asked yet.
+
+    Raises ``ImproperlyConfigured`` if there is none, or if its dotted path leads nowhere.
+    """
+    if not option:
+        raise ImproperlyConfigured(
+            "There is no access token to upload pictures with. Set the storage's option "
+            "'access_token', the setting GROUPME_ACCESS_TOKEN or the environment variable "
+            "GM_TOKEN to the access token of a GroupMe user."
+        )
+    # A token has no dots (seen: 40 letters and digits), a dotted path has.
+    return _imported(option) if isinstance(option, str) and "." in option else option
+
+
+def _imported(path: str) -> Callable[[], str | None]:
+    with suppress(ImportError):
+        if callable(found := import_string(path)):
+            return found  # type: ignore[no-any-return]  # what it gives is checked when sent
+    del path  # in case it is a secret after all: an error page shows variables
+    raise ImproperlyConfigured(
+        "The access token has a dot in it, which makes it the dotted path of a callable, "
+        "and there is no callable to import at that path."
+    )
+
+
+def is_token(value: Any) -> bool:
+    return value is None or isinstance(value, str) or callable(value)
+
+
+def is_web_url(value: Any) -> bool:
+    """Whether this is the URL of something on a web server, with nobody's password in it."""
+    try:
+        parts = urlsplit(value)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and "@" not in parts.netloc
+        )
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def is_base_url(value: Any) -> bool:
+    """Whether the name of a picture can follow this."""
+    return is_web_url(value) and not {"?", "#"} & set(value)
+
+
+def is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_wait(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def is_timeout(value: Any) -> bool:
+    """Whether these are positive seconds, or a pair of them: never without an end."""
+    pair = value if isinstance(value, tuple | list) else (value, value)
+    return len(pair) == 2 and all(is_wait(seconds) and seconds > 0 for seconds in pair)
+
+
+def is_size(value: Any) -> bool:
+    return value is None or is_count(value)

@@ -1,0 +1,120 @@
+"""A picture on the CDN as a file: fetched when, and as far as, it is read."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Callable
+from functools import cached_property
+from typing import IO, TYPE_CHECKING
+
+from django.core.files import File
+
+if TYPE_CHECKING:
+    from .client import Download
+
+__all__ = ["GroupMeFile", "require_read_mode"]
+
+# What has been read of a picture stays in memory up to this many bytes.
+_SPOOLED_IN_MEMORY = 1024 * 1024
+
+
+class GroupMeFile(File):  # type: ignore[type-arg]  # generic in the stubs alone
+    """
+    The original of a picture, read-only. Making one costs no request; the first read does.
+
+    It can seek, can be opened again after ``close()``, and what has been read once is
+    not fetched again. Reading raises ``PictureNotFound`` or ``ServiceError``.
+    """
+
+    def __init__(self, name: str, fetch: Callable[[], Download], size: Callable[[], int]) -> None:
+        self._fetch = fetch
+        self._ask_size = size
+        self.mode = "rb"
+        super().__init__(self._reader(), name)
+
+    @cached_property
+    def size(self) -> int:
+        """The number of bytes; costs one request that fetches no content."""
+        return self._ask_size()
+
+    def open(self, mode: str | None = None) -> GroupMeFile:  # type: ignore[override]
+        """Go back to the beginning, after ``close()`` too. For reading only."""
+        require_read_mode(mode or self.mode)
+        if self.closed:
+            self.file = self._reader()
+        else:
+            self.seek(0)
+        return self
+
+    def _reader(self) -> IO[bytes]:
+        return io.BufferedReader(_Reader(self._fetch))
+
+
+class _Reader(io.RawIOBase):
+    """A download that can seek, because what has come is kept."""
+
+    def __init__(self, fetch: Callable[[], Download]) -> None:
+        self._fetch = fetch
+        self._position = 0
+        self._seen = 0
+        self._kept: IO[bytes] = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115
+
+    @cached_property
+    def _download(self) -> Download:
+        return self._fetch()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._read_up_to(self._position + len(buffer))
+        self._kept.seek(self._position)
+        data = self._kept.read(len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
+        self._position = max(0, offset + (self._end() if start is None else start))
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def close(self) -> None:
+        if not self.closed and "_download" in vars(self):
+            self._download.close()
+        self._kept.close()
+        super().close()
+
+    def _end(self) -> int:
+        if self._download.size is not None:
+            return self._download.size
+        while self._read_up_to(self._seen + _SPOOLED_IN_MEMORY):
+            pass
+        return self._seen
+
+    def _read_up_to(self, position: int) -> bool:
+        """Fetch what is missing up to there; say whether there may be more."""
+        while self._seen < position:
+            data = self._download.read(position - self._seen)
+            if not data:
+                return False
+            self._kept.seek(self._seen)
+            self._kept.write(data)
+            self._seen += len(data)
+        return True
+
+
+def require_read_mode(mode: str) -> None:
+    """Raise ``io.UnsupportedOperation``, a ``ValueError``, unless the mode is for reading bytes."""
+    if mode not in ("rb", "r"):
+        raise io.UnsupportedOperation(
+            f"a picture cannot be opened with mode {mode!r}: the service never changes one; "
+            "open it with 'rb', and save() a new picture to replace it"
+        )

@@ -1,0 +1,228 @@
+"""The storage: what is saved goes to GroupMe's image service, and its name is its URL there."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import Storage, storages
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.utils.functional import LazyObject, empty
+from storages.base import BaseStorage
+
+from . import conf
+from .exceptions import InvalidPicture, PictureNotFound, UnexpectedResponse
+from .files import GroupMeFile, require_read_mode
+from .pictures import CDN_URL, UPLOAD_URL, Picture
+
+if TYPE_CHECKING:
+    from .client import GroupMeClient
+
+__all__ = ["ALIAS", "GroupMeStorage", "groupme_storage", "is_saved", "known_picture"]
+
+logger = logging.getLogger(__name__)
+
+#: The alias in ``STORAGES`` that a ``GroupMeImageField`` uses unless told otherwise.
+ALIAS = "groupme"
+
+_CLIENT_OPTIONS = (
+    "upload_url",
+    "cdn_url",
+    "timeout",
+    "max_retries",
+    "max_retry_wait",
+    "max_upload_size",
+)
+
+
+class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is untyped
+    """
+    Files saved here are uploaded to GroupMe's image service.
+
+    The name that ``save()`` returns, and that a model stores, is the picture's URL.
+    Every picture is public, and the service can neither delete, replace nor list them.
+
+    A name that is not the URL of a picture on ``cdn_url`` raises ``InvalidPicture``;
+    ``exists()`` says False of it. Methods that ask the service or the CDN raise
+    ``ServiceError`` if it, or the network, fails.
+    """
+
+    access_token = conf.Option[conf.Token](
+        None, "a string, a callable or its dotted path", conf.is_token, environment="GM_TOKEN"
+    )
+    upload_url = conf.Option(UPLOAD_URL, "an http or https URL", conf.is_web_url)
+    cdn_url = conf.Option(CDN_URL, "an http or https URL without a query", conf.is_base_url)
+    timeout = conf.Option[Any](
+        (5, 30), "seconds, or a pair: to connect, and between bytes", conf.is_timeout
+    )
+    max_retries = conf.Option(2, "a whole number, 0 or more", conf.is_count)
+    max_retry_wait = conf.Option[float](10, "seconds, 0 or more", conf.is_wait)
+    max_upload_size = conf.Option[int | None](None, "a number of bytes, or None", conf.is_size)
+    on_delete = conf.Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
+
+    # The last client, and the options it was made with.
+    _made: tuple[dict[str, Any], GroupMeClient | None] = ({}, None)
+
+    @classmethod
+    def options(cls) -> dict[str, conf.Option[Any]]:
+        """Every option of this class by its name."""
+        attributes = {
+            name: value for base in cls.__mro__[::-1] for name, value in vars(base).items()
+        }
+        return {name: value for name, value in attributes.items() if isinstance(value, conf.Option)}
+
+    def get_default_settings(self) -> dict[str, Any]:
+        return {name: option.default for name, option in self.options().items()}
+
+    @property
+    def client(self) -> GroupMeClient:
+        """The client for the options as they are now. The first one imports requests."""
+        from .client import GroupMeClient
+
+        values = {name: self.options()[name].checked(self) for name in _CLIENT_OPTIONS}
+        if isinstance(values["timeout"], list):
+            values["timeout"] = tuple(values["timeout"])
+        made_with, client = self._made
+        if client is None or values != made_with:
+            client = GroupMeClient(self._token, **values)
+            self._made = values, client
+        return client
+
+    def picture(self, name: str) -> Picture:
+        """The picture of this name, at no I/O. Raises ``InvalidPicture`` if it is none."""
+        return Picture.parse(name, self.cdn_url)
+
+    def save_from_url(self, url: str) -> str:
+        """
+        Let the service fetch the image at ``url``, and return the name it is stored under.
+
+        This process never opens ``url``. Raises ``UploadRejected`` if the service
+        cannot use it.
+        """
+        return self.client.upload_from_url(url).url
+
+    def url(self, name: str | None) -> str:
+        """The URL of the original, at no I/O."""
+        return self.picture(name).url  # type: ignore[arg-type]  # None is no picture
+
+    def exists(self, name: str) -> bool:
+        """Whether the CDN has the picture; of a name that is no picture, at no I/O."""
+        try:
+            self.client.head(self.picture(name))
+        except (InvalidPicture, PictureNotFound):
+            return False
+        return True
+
+    def size(self, name: str) -> int:
+        """The number of bytes of the original. Raises ``PictureNotFound``."""
+        picture = self.picture(name)
+        length = self.client.head(picture).get("Content-Length", "")
+        if not length.isdecimal():
+            raise UnexpectedResponse(f"the CDN did not say how large {picture.url} is")
+        return int(length)
+
+    def get_modified_time(self, name: str) -> datetime:
+        """
+        When the picture was uploaded, as far as the CDN says: it never changes later.
+
+        Aware if ``USE_TZ``. Raises ``PictureNotFound``, and ``NotImplementedError`` if
+        the CDN sends no ``Last-Modified`` header (nobody has seen whether it does).
+        """
+        picture = self.picture(name)
+        try:
+            moment = parsedate_to_datetime(self.client.head(picture)["Last-Modified"])
+        except (KeyError, ValueError):
+            raise NotImplementedError(f"the CDN does not say how old {picture.url} is") from None
+        return datetime.fromtimestamp(moment.timestamp(), UTC if settings.USE_TZ else None)
+
+    get_created_time = get_modified_time
+
+    def delete(self, name: str) -> None:
+        """Do what the option ``on_delete`` says: the service cannot delete a picture."""
+        if self.options()["on_delete"].checked(self) == "raise":
+            raise NotImplementedError(f"GroupMe's image service cannot delete {name}")
+        logger.info("GroupMe's image service cannot delete pictures: %s stays public", name)
+
+    def listdir(self, path: str) -> NoReturn:
+        raise NotImplementedError("GroupMe's image service has no call that lists pictures")
+
+    def path(self, name: str) -> NoReturn:
+        raise NotImplementedError("a picture on GroupMe's image service has no local path")
+
+    def get_accessed_time(self, name: str) -> NoReturn:
+        raise NotImplementedError("GroupMe's CDN does not say when a picture was last looked at")
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        # The service names every picture itself, so no name is ever taken or too long.
+        return name
+
+    def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
+        """For migrations: the options that were given, but never the access token."""
+        cls = type(self)
+        return f"{cls.__module__}.{cls.__qualname__}", (), self.__getstate__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A pickle holds neither a connection nor a token; that is then read from the settings.
+        public = self.options().keys() - {"access_token"}
+        return {name: value for name, value in self.__dict__.items() if name in public}
+
+    def __copy__(self) -> GroupMeStorage:
+        return self  # it has no state of its own, and a copy would lack the token
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GroupMeStorage:
+        return self
+
+    def _open(self, name: str, mode: str = "rb") -> GroupMeFile:
+        require_read_mode(mode)
+        picture = self.picture(name)
+        return GroupMeFile(
+            picture.url,
+            fetch=lambda: self.client.download(picture),
+            size=partial(self.size, picture.url),
+        )
+
+    def _save(self, name: str, content: IO[bytes]) -> str:
+        return self.client.upload(content).url
+
+    def _token(self) -> str | None:
+        return conf.ask_token(self.options()["access_token"].checked(self))
+
+
+def is_saved(file: File[bytes]) -> bool:
+    """Whether this is a model field's file that is in its storage, and not only in memory."""
+    return bool(getattr(file, "_committed", False))
+
+
+def known_picture(name: str | None, storage: Storage) -> Picture | None:
+    """
+    The picture that this name is in this storage, or ``None``; at no I/O.
+
+    Any storage will do, so that a project's tests can put another one in the place of
+    ``STORAGES["groupme"]``.
+    """
+    try:
+        return Picture.parse(name, getattr(storage, "cdn_url", CDN_URL))  # type: ignore[arg-type]
+    except InvalidPicture:
+        return None
+
+
+class _ProjectStorage(LazyObject):  # type: ignore[type-arg]
+    def _setup(self) -> None:
+        known = ALIAS in settings.STORAGES
+        self._wrapped = storages[ALIAS] if known else GroupMeStorage()
+
+
+#: The project's storage: ``STORAGES["groupme"]``, or one made from the settings alone.
+groupme_storage: GroupMeStorage = _ProjectStorage()  # type: ignore[assignment]
+
+
+@receiver(setting_changed)
+def _forget_project_storage(*, setting: str, **kwargs: object) -> None:
+    if setting == "STORAGES":
+        groupme_storage._wrapped = empty
