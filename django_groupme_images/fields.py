@@ -1,0 +1,218 @@
+"""The model field: an ``ImageField`` whose pictures are on GroupMe's image service."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.db import models
+from django.db.models.fields.files import FieldFile, ImageFieldFile, ImageFileDescriptor
+from django.utils.translation import gettext_lazy as _
+
+from .exceptions import InvalidPicture
+from .pictures import Picture
+from .storage import GroupMeStorage, groupme_storage, is_saved, known_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.core.files.storage import Storage
+    from django.db.backends.base.base import BaseDatabaseWrapper
+    from django.forms import Field as FormField
+
+__all__ = ["GroupMeImageField", "GroupMeImageFieldFile"]
+
+
+class GroupMeImageFieldFile(ImageFieldFile):
+    """
+    The value of a ``GroupMeImageField``.
+
+    What it says of a picture on the service it reads from the URL, at no I/O. A file
+    that is elsewhere has its own ``url`` for every variant, and no ``picture``.
+    """
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture, or ``None`` if there is none, or it is not on the service (yet)."""
+        return known_picture(self.name, self.storage) if is_saved(self) else None
+
+    @property
+    def preview_url(self) -> str:
+        """The URL of 200x200 pixels. Raises ``ValueError`` if there is no file."""
+        return self._variant_url("preview")
+
+    @property
+    def large_url(self) -> str:
+        """The URL of at most 960x960 pixels. Raises ``ValueError`` if there is no file."""
+        return self._variant_url("large")
+
+    @property
+    def avatar_url(self) -> str:
+        """The URL of 60x60 pixels. Raises ``ValueError`` if there is no file."""
+        return self._variant_url("avatar")
+
+    @property
+    def width(self) -> int | None:  # type: ignore[override]  # the URL may not say
+        """Width of the original in pixels, or ``None`` where the URL does not say."""
+        return self._side("width")
+
+    @property
+    def height(self) -> int | None:  # type: ignore[override]
+        """Height of the original in pixels, or ``None`` where the URL does not say."""
+        return self._side("height")
+
+    @property
+    def format(self) -> str | None:
+        """``"jpeg"``, ``"png"``, ``"gif"`` …, or ``None`` where the URL does not say."""
+        return self.picture.format if self.picture else None
+
+    def attachment(self) -> dict[str, str]:
+        """
+        The picture as an attachment of a message in GroupMe's API.
+
+        Raises ``InvalidPicture`` if there is no picture on the service (yet).
+        """
+        if (picture := self.picture) is None:
+            raise InvalidPicture(f"{self.field} has no picture to attach")
+        return picture.attachment()
+
+    def save_from_url(self, url: str, save: bool = True) -> None:
+        """
+        Let the service fetch the image at ``url``; like ``save()``, saves the row too.
+
+        Raises ``ServiceError``, and leaves the row as it was, if that fails.
+        """
+        self.name = self.storage.save_from_url(url)  # type: ignore[attr-defined]
+        self._set_instance_attribute(self.name, None)
+        self._committed = True
+        if save:
+            self.instance.save()
+
+    save_from_url.alters_data = True  # type: ignore[attr-defined]  # no template calls it
+
+    def _variant_url(self, variant: str) -> str:
+        picture = self.picture
+        return picture.variant_url(variant) if picture else self.url
+
+    def _side(self, name: str) -> int | None:
+        if is_saved(self) and isinstance(self.storage, GroupMeStorage):
+            return getattr(self.picture, name, None)
+        return getattr(super(), name)  # type: ignore[no-any-return]
+
+    def _set_instance_attribute(self, name: str, content: object) -> None:
+        # The name, where ImageFieldFile sets the content: the dimensions are in the name.
+        setattr(self.instance, self.field.attname, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Django pickles a file that was never saved as one that was, without its content.
+        return {**super().__getstate__(), "_committed": self._committed}
+
+
+class GroupMeImageDescriptor(ImageFileDescriptor):
+    """Gives each row a value of its own, where Django lets copied rows share one."""
+
+    field: GroupMeImageField
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        if instance is not None:
+            values = vars(instance)
+            value = values.get(self.field.attname)
+            if isinstance(value, FieldFile):
+                values[self.field.attname] = self._own(instance, value)
+        return super().__get__(instance, cls)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if isinstance(value, Picture):
+            value = value.url
+        elif isinstance(value, FieldFile):
+            value = self._own(instance, value)
+        super().__set__(instance, value)
+
+    def _own(self, instance: Any, value: FieldFile) -> FieldFile | File[bytes] | str | None:
+        """The value itself if it is this row's; else its name, or its content to upload."""
+        if value.instance is instance and value.field is self.field:
+            return value
+        storage = self.field.storage
+        if not value or (
+            is_saved(value) and (value.storage == storage or known_picture(value.name, storage))
+        ):
+            return value.name
+        return File(value, posixpath.basename(value.name or ""))
+
+
+class GroupMeImageField(models.ImageField):
+    """
+    A picture on GroupMe's image service. The column holds its URL.
+
+    Takes what an ``ImageField`` takes, the URL of a picture on the CDN, and a
+    ``Picture``; a file is uploaded when its row is saved. ``storage`` defaults to
+    ``STORAGES["groupme"]``, or to a ``GroupMeStorage`` made from the settings.
+
+    ``width_field`` and ``height_field`` are filled from the URL. Declare them after
+    this field: one declared before is saved with what Pillow read from the file, which
+    knows nothing of an EXIF orientation.
+    """
+
+    attr_class = GroupMeImageFieldFile
+    descriptor_class = GroupMeImageDescriptor
+    description = _("Picture on GroupMe’s image service")
+
+    def __init__(self, *args: Any, storage: Storage | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, storage=groupme_storage if storage is None else storage, **kwargs)
+
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+        name, path, args, kwargs = super().deconstruct()
+        if kwargs.get("storage") is groupme_storage:
+            del kwargs["storage"]
+        return name, path, args, kwargs
+
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        super().validate(value, model_instance)
+        is_file = isinstance(value, File)
+        if not value or (is_file and not is_saved(value)):
+            return
+        if isinstance(self.storage, GroupMeStorage) and not known_picture(
+            value.name if is_file else value, self.storage
+        ):
+            raise ValidationError(
+                _("“%(value)s” is not the URL of a picture on %(cdn_url)s."),
+                code="invalid_picture",
+                params={"value": value, "cdn_url": self.storage.cdn_url},
+            )
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        file = super().pre_save(model_instance, add)
+        if file and (picture := file.picture):
+            file.name = picture.url  # as it goes into the database, see get_prep_value
+        return file
+
+    def get_prep_value(self, value: Any) -> Any:
+        if isinstance(value, File) and value and not is_saved(value):
+            raise ValueError(
+                f"{self} was given a file that is not on the image service. Only saving a row and "
+                "bulk_create() upload one; update() and bulk_update() need the URL of a picture."
+            )
+        value = super().get_prep_value(str(value) if isinstance(value, Picture) else value)
+        picture = known_picture(value, self.storage)
+        return picture.url if picture else value
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        # Django stores "" for None, which a unique field takes only once.
+        if self.null and isinstance(value, File) and value.name is None:
+            value = None
+        return super().get_db_prep_save(value, connection)
+
+    def value_from_object(self, obj: models.Model) -> Any:
+        value = super().value_from_object(obj)
+        return None if self.null and getattr(value, "name", "") is None else value
+
+    def save_form_data(self, instance: models.Model, data: Any) -> None:
+        super().save_form_data(instance, data)
+        if self.null and data is not None and not data:
+            setattr(instance, self.attname, None)
+
+    def formfield(self, **kwargs: Any) -> FormField | None:
+        # The file's own name is not stored, so it may have any length.
+        return super().formfield(**{"max_length": None, **kwargs})
