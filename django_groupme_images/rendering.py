@@ -1,0 +1,135 @@
+"""What the template tags of Django and Jinja2 render: from a picture's URL alone, at no I/O."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from django.db.models.fields.files import FieldFile
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
+
+from .exceptions import InvalidPicture
+from .pictures import VARIANTS, Picture
+from .storage import groupme_storage, is_saved, known_picture
+
+__all__ = ["image", "url"]
+
+
+def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
+    """
+    The URL of a picture, or of a variant of it.
+
+    ``value`` is a field's value, a ``Picture``, a URL or nothing. What is not on the
+    service has its own URL for every variant, and ``default`` if it has none.
+    Raises ``ValueError`` if there is no such variant.
+    """
+    _check_variant(variant)
+    picture = _picture(value)
+    if picture is None:
+        return _own_url(value) or default
+    return picture.variant_url(variant) if variant else picture.url
+
+
+def image(
+    *,
+    value: Any,
+    variant: str | None = None,
+    default: str = "",
+    attributes: dict[str, Any],
+) -> SafeString:
+    """
+    An ``<img>`` of a picture, or ``default`` where ``url`` would give its own.
+
+    The sizes are known, so that a page does not jump when the pictures come.
+    ``attributes`` are added to those made here and beat them: ``data_x`` becomes
+    ``data-x``, ``True`` a bare attribute, and ``None`` or ``False`` removes one. There
+    is always an ``alt``. Raises ``ValueError`` if there is no such variant, or a name
+    that no attribute can have.
+    """
+    _check_variant(variant)
+    picture = _picture(value)
+    made = _picture_attributes(picture, variant) if picture else {"src": _own_url(value)}
+    if not made["src"]:
+        return conditional_escape(default or "")
+    made["alt"] = ""
+    made.update((_attribute_name(name), value) for name, value in attributes.items())
+    made["alt"] = made["alt"] or ""
+    made.setdefault("loading", "lazy")
+    made.setdefault("decoding", "async")
+    return _img(made)
+
+
+def _picture(value: Any) -> Picture | None:
+    if isinstance(value, Picture):
+        return value
+    if isinstance(value, FieldFile):
+        return known_picture(value.name, value.storage) if is_saved(value) else None
+    if isinstance(value, str):
+        return known_picture(value, groupme_storage) or _picture_on_service(value)
+    return None
+
+
+def _picture_on_service(url: str) -> Picture | None:
+    try:
+        return Picture.parse(url)  # a row that came from production, seen on an emulator
+    except InvalidPicture:
+        return None
+
+
+def _own_url(value: Any) -> str:
+    if not isinstance(value, FieldFile) or not value or not is_saved(value):
+        return ""
+    try:
+        return value.url
+    except (ValueError, NotImplementedError):
+        return ""
+
+
+def _picture_attributes(picture: Picture, variant: str | None) -> dict[str, Any]:
+    if variant:
+        source = picture.variant_url(variant)
+        width, height = picture.variant_size(variant)
+    else:
+        source, width, height = picture.url, picture.width, picture.height
+    sources = {} if variant in ("preview", "avatar") else _sources(picture, width)
+    return {"src": source, **sources, "width": width, "height": height}
+
+
+def _sources(picture: Picture, shown_width: int | None) -> dict[str, str]:
+    """Both renderings that show the whole picture, where they differ, for the browser to choose."""
+    large_width, _ = picture.variant_size("large")
+    if large_width == picture.width:
+        return {}
+    return {
+        "srcset": f"{picture.large_url} {large_width}w, {picture.url} {picture.width}w",
+        "sizes": f"(max-width: {shown_width}px) 100vw, {shown_width}px",
+    }
+
+
+def _img(attributes: dict[str, Any]) -> SafeString:
+    written = (
+        f" {name}" if value is True else f' {name}="{_quotable(value)}"'
+        for name, value in attributes.items()
+        if value is not None and value is not False
+    )
+    return mark_safe(f"<img{''.join(written)}>")  # noqa: S308  # every part is checked or escaped
+
+
+def _quotable(value: Any) -> str:
+    # Safe HTML, such as a literal in a template, may hold quotes, which end an attribute.
+    return conditional_escape(value).replace('"', "&quot;")
+
+
+@lru_cache(maxsize=256)
+def _attribute_name(name: str) -> str:
+    attribute = name.rstrip("_").replace("_", "-")
+    if not re.fullmatch(r"[A-Za-z:@][A-Za-z0-9:.@-]*", attribute):
+        raise ValueError(f"{name!r:.100} cannot be the name of an HTML attribute")
+    return attribute
+
+
+def _check_variant(variant: str | None) -> None:
+    if variant and variant not in VARIANTS:
+        raise ValueError(f"no variant {variant!r:.100}: there are {', '.join(VARIANTS)}")
