@@ -1,0 +1,169 @@
+"""
+System checks: what is wrong with the settings or a field, told before a picture is lost.
+
+====================  ===========================================================
+groupme_images.E001   no access token, or a dotted path that leads nowhere
+groupme_images.E002   an option, or a ``GROUPME_`` setting, is not what it must be
+groupme_images.E003   a storage of ``STORAGES`` cannot be made: an unknown option
+groupme_images.E004   a field's column is too short for the URLs of the CDN
+groupme_images.W001   under ``--deploy``: uploads without TLS, or to this machine
+groupme_images.W002   ``STORAGES["groupme"]`` is missing, and no setting makes up for it
+groupme_images.W003   a ``GroupMeImageField`` on a storage that is not GroupMe's
+====================  ===========================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig, apps
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import InvalidStorageError, storages
+from django.db.models import FileField
+from django.utils.module_loading import import_string
+
+from .conf import resolved_token
+from .fields import GroupMeImageField
+from .storage import ALIAS, GroupMeStorage, groupme_storage
+
+Messages = Iterator[checks.CheckMessage]
+
+_LONGEST_NAME = "65535x65535.jpeg." + 32 * "0"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@checks.register(checks.Tags.files)
+def check_storages(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Check the options of every ``GroupMeStorage`` in ``STORAGES`` and in a model."""
+    broken = [message for alias in _aliases() for message in _check_alias(alias)]
+    return broken or [message for storage in _storages() for message in _check_options(storage)]
+
+
+@checks.register(checks.Tags.files, deploy=True)
+def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Check that uploads in production go to a service, and go there unread."""
+    if any(True for alias in _aliases() for _ in _check_alias(alias)):
+        return []  # check_storages tells
+    return [message for storage in _storages() for message in _check_upload_url(storage)]
+
+
+@checks.register(checks.Tags.models)
+def check_fields(
+    *, app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Check every model field whose files go to GroupMe."""
+    return [message for field in _fields(app_configs) for message in _check_field(field)]
+
+
+def _check_alias(alias: str) -> Messages:
+    try:
+        storages[alias]
+    except (ImproperlyConfigured, InvalidStorageError) as error:
+        yield checks.Error(
+            f'STORAGES["{alias}"] cannot be made: {error}',
+            hint=f"The options are {', '.join(GroupMeStorage.options())}.",
+            id="groupme_images.E003",
+        )
+
+
+def _check_options(storage: GroupMeStorage) -> Messages:
+    for option in storage.options().values():
+        try:
+            option.checked(storage)
+        except ImproperlyConfigured as error:
+            yield checks.Error(
+                str(error),
+                hint="Correct it, or remove it to have the default.",
+                id="groupme_images.E002",
+            )
+            return
+    try:
+        resolved_token(storage.access_token)
+    except ImproperlyConfigured as error:
+        yield checks.Error(
+            str(error),
+            hint="The emulator, manage.py groupme_emulator, takes any word for a token.",
+            id="groupme_images.E001",
+        )
+
+
+def _check_upload_url(storage: GroupMeStorage) -> Messages:
+    url = urlsplit(str(storage.upload_url))
+    if url.scheme != "https" or url.hostname in _LOOPBACK:
+        yield checks.Warning(
+            f"Pictures are uploaded to {storage.upload_url}, which is not the service.",
+            hint="Remove the option 'upload_url', or the setting GROUPME_UPLOAD_URL.",
+            id="groupme_images.W001",
+        )
+
+
+def _check_field(field: FileField) -> Messages:
+    if isinstance(field, GroupMeImageField) and not isinstance(field.storage, GroupMeStorage):
+        yield checks.Warning(
+            f"The storage of {field} is {type(field.storage).__name__}, no GroupMeStorage.",
+            hint="Its pictures will have no variants, and no URL that GroupMe's API takes.",
+            obj=field,
+            id="groupme_images.W003",
+        )
+        return
+    cdn_url = str(getattr(field.storage, "cdn_url", ""))
+    if field.storage is groupme_storage and not _is_configured():
+        yield checks.Warning(
+            f'{field} keeps its pictures in STORAGES["{ALIAS}"], which is not there.',
+            hint=f'Add "{ALIAS}": {{"BACKEND": "{GroupMeStorage.__module__}.GroupMeStorage"}} '
+            "to STORAGES.",
+            obj=field,
+            id="groupme_images.W002",
+        )
+    longest = len(cdn_url) + len(_LONGEST_NAME)
+    if field.max_length is not None and field.max_length < longest:
+        yield checks.Error(
+            f"max_length={field.max_length} is too short for the URLs of {cdn_url}.",
+            hint=f"Set it to {longest} or more.",
+            obj=field,
+            id="groupme_images.E004",
+        )
+
+
+def _aliases() -> Iterator[str]:
+    """The aliases in ``STORAGES`` that stand for GroupMe, or try to."""
+    for alias, parameters in settings.STORAGES.items():
+        try:
+            backend = import_string(parameters.get("BACKEND", ""))
+        except ImportError:
+            backend = GroupMeStorage if alias == ALIAS else None
+        if isinstance(backend, type) and issubclass(backend, GroupMeStorage):
+            yield alias
+
+
+def _storages() -> Iterator[GroupMeStorage]:
+    """Every ``GroupMeStorage`` in use, once."""
+    seen: list[GroupMeStorage] = []
+    for storage in [
+        *(storages[alias] for alias in _aliases()),
+        *(field.storage for field in _fields(None)),
+    ]:
+        if isinstance(storage, GroupMeStorage) and storage not in seen:
+            seen.append(storage)
+            yield storage
+
+
+def _fields(app_configs: Sequence[AppConfig] | None) -> Iterator[FileField]:
+    """The model fields that are on a ``GroupMeStorage``, or should be, once each."""
+    for config in apps.get_app_configs() if app_configs is None else app_configs:
+        for model in config.get_models():
+            for field in model._meta.local_fields:
+                if isinstance(field, GroupMeImageField) or (
+                    isinstance(field, FileField) and isinstance(field.storage, GroupMeStorage)
+                ):
+                    yield field
+
+
+def _is_configured() -> bool:
+    return ALIAS in settings.STORAGES or any(
+        hasattr(settings, option.setting) for option in GroupMeStorage.options().values()
+    )

@@ -1,0 +1,68 @@
+"""Models of every shape that the tests need."""
+
+from django.db import models
+
+from django_groupme_images.fields import GroupMeImageField
+from django_groupme_images.storage import GroupMeStorage
+
+
+def make_storage() -> GroupMeStorage:
+    return GroupMeStorage()
+
+
+class Member(models.Model):
+    """The plain case, and the one in the README."""
+
+    name = models.CharField(max_length=50)
+    photo = GroupMeImageField(blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Measured(models.Model):
+    """With the dimensions in columns of their own."""
+
+    photo = GroupMeImageField(width_field="width", height_field="height")
+    width = models.PositiveIntegerField(null=True, editable=False)
+    height = models.PositiveIntegerField(null=True, editable=False)
+
+
+class Unique(models.Model):
+    """With a column that holds NULL where there is no picture."""
+
+    photo = GroupMeImageField(null=True, blank=True, unique=True)
+
+
+class Pictured(models.Model):
+    """An abstract parent."""
+
+    photo = GroupMeImageField()
+
+    class Meta:
+        abstract = True
+
+
+class Group(Pictured):
+    """Has its field from an abstract parent, and a second one."""
+
+    banner = GroupMeImageField(blank=True)
+
+
+class Club(Group):
+    """Multi-table inheritance."""
+
+    motto = models.CharField(max_length=50, blank=True)
+
+
+class Plain(models.Model):
+    """Django's own field on our storage: given by a callable, and as an instance with a token."""
+
+    photo = models.ImageField(storage=make_storage)
+    other = models.ImageField(storage=GroupMeStorage(access_token="marked-t0ken"), blank=True)
+
+
+class Local(models.Model):
+    """Django's own field on a storage of this machine."""
+
+    photo = models.ImageField(upload_to="local")
