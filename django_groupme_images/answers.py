@@ -81,6 +81,7 @@ def upload_error(response: requests.Response) -> ServiceError:
 def cdn_error(response: requests.Response, picture: Picture) -> GroupMeImageError:
     """What it means that the CDN answered with this, which is not 200."""
     if response.status_code in (403, 404):  # 403 is what a vanished picture gives (seen)
+        _error_body(response)  # so that the connection can be kept
         return PictureNotFound(f"{picture.url} is not there ({response.status_code})")
     return _other_error(response)
 
@@ -118,9 +119,7 @@ def _message(
     kind: type[ServiceError], response: requests.Response, body: bytes | None = None
 ) -> str:
     if body is None:
-        body = b""
-        with suppress(requests.RequestException):  # the status says enough
-            body = _read(response)
+        body = _error_body(response)
     host = urlsplit(response.url).netloc
     quote = _quote(body, response.request.headers.get(TOKEN_HEADER))
     return f"{host} {_MEANINGS[kind]}: {response.status_code} {quote}".rstrip()
@@ -133,6 +132,12 @@ def _read(response: requests.Response) -> bytes:
         if len(body) > _LONGEST_ANSWER:
             break
     return body
+
+
+def _error_body(response: requests.Response) -> bytes:
+    with suppress(requests.RequestException):
+        return _read(response)
+    return b""  # the status says enough
 
 
 def _quote(body: bytes, token: str | None) -> str:

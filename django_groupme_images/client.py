@@ -138,6 +138,8 @@ class GroupMeClient:
 
     def _get(self, method: str, picture: Picture) -> requests.Response:
         response = self._send(method, picture.url)
+        if method == "HEAD":
+            _ = response.content  # nothing, but it takes reading to have the connection back
         if response.status_code != 200:
             with response:
                 raise cdn_error(response, picture)

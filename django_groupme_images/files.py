@@ -31,24 +31,26 @@ class GroupMeFile(File):  # type: ignore[type-arg]  # generic in the stubs alone
         self._fetch = fetch
         self._ask_size = size
         self.mode = "rb"
-        super().__init__(self._reader(), name)
+        super().__init__(None, name)
+        self._read_anew()
 
     @cached_property
     def size(self) -> int:
-        """The number of bytes; costs one request that fetches no content."""
-        return self._ask_size()
+        """The number of bytes. Costs a request, unless the file is being read already."""
+        return self._reader.fetched_size or self._ask_size()
 
     def open(self, mode: str | None = None) -> GroupMeFile:  # type: ignore[override]
         """Go back to the beginning, after ``close()`` too. For reading only."""
         require_read_mode(mode or self.mode)
         if self.closed:
-            self.file = self._reader()
+            self._read_anew()
         else:
             self.seek(0)
         return self
 
-    def _reader(self) -> IO[bytes]:
-        return io.BufferedReader(_Reader(self._fetch))
+    def _read_anew(self) -> None:
+        self._reader = _Reader(self._fetch)
+        self.file = io.BufferedReader(self._reader)
 
 
 class _Reader(io.RawIOBase):
@@ -63,6 +65,11 @@ class _Reader(io.RawIOBase):
     @cached_property
     def _download(self) -> Download:
         return self._fetch()
+
+    @property
+    def fetched_size(self) -> int | None:
+        """The size of the download, or ``None`` if it has not begun or does not say."""
+        return self._download.size if "_download" in vars(self) else None
 
     def readable(self) -> bool:
         return True

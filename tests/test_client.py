@@ -1,0 +1,417 @@
+"""The client's every answer, with ``responses`` in the place of the network."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import traceback
+from email.utils import formatdate
+from time import time
+
+import pytest
+import requests
+import responses
+import urllib3
+from responses import matchers
+
+from django_groupme_images import answers
+from django_groupme_images.client import GroupMeClient
+from django_groupme_images.exceptions import (
+    AuthenticationFailed,
+    PictureNotFound,
+    RateLimited,
+    ServiceError,
+    ServiceUnavailable,
+    UnexpectedResponse,
+    UploadRejected,
+)
+from django_groupme_images.pictures import CDN_URL, UPLOAD_URL, Picture
+
+from .urls_of_pictures import JPEG, LEGACY
+
+TOKEN = "5ecre7t0ken"
+
+
+@pytest.fixture
+def client():
+    return GroupMeClient(TOKEN, max_retries=0)
+
+
+@pytest.fixture
+def service():
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def answer(**payload):
+    return {"payload": payload}
+
+
+def test_an_upload_as_the_service_sees_it(client, service):
+    service.post(
+        UPLOAD_URL,
+        json=answer(url=JPEG, picture_url=JPEG),
+        match=[
+            matchers.header_matcher(
+                {
+                    "X-Access-Token": TOKEN,
+                    "Content-Type": "image/jpeg",
+                    "Content-Length": "7",
+                }
+            )
+        ],
+    )
+    assert client.upload(io.BytesIO(b"a photo")) == Picture.parse(JPEG)
+    headers = service.calls[0].request.headers
+    assert headers.keys() == {
+        *("X-Access-Token", "Content-Type", "Content-Length", "User-Agent"),
+        *("Accept", "Accept-Encoding", "Connection"),
+    }
+
+
+def test_an_upload_from_a_url(client, service):
+    url = "https://example.com/ä b.jpg?size=1&x=%20#top"
+    service.post(
+        UPLOAD_URL,
+        json=answer(url=JPEG),
+        match=[
+            matchers.query_param_matcher({"url": url}),
+            matchers.header_matcher({"X-Access-Token": TOKEN}),
+        ],
+    )
+    assert client.upload_from_url(url).url == JPEG
+    request = service.calls[0].request
+    assert "Content-Type" not in request.headers
+    assert request.url == (
+        f"{UPLOAD_URL}?url=https%3A%2F%2Fexample.com%2F%C3%A4+b.jpg%3Fsize%3D1%26x%3D%2520%23top"
+    )
+
+
+@pytest.mark.parametrize(
+    "url", ["", "cat.jpg", "//example.com/", "ftp://example.com/", "file:///etc/passwd", "http://["]
+)
+def test_what_is_no_url_is_not_sent(client, service, url):
+    with pytest.raises(UploadRejected, match="not an absolute http or https URL"):
+        client.upload_from_url(url)
+
+
+@pytest.mark.parametrize(
+    ("payload", "url"),
+    [
+        ({"url": JPEG}, JPEG),
+        ({"picture_url": JPEG}, JPEG),
+        ({"url": JPEG, "picture_url": "https://elsewhere.example/"}, JPEG),
+        ({"url": None, "picture_url": JPEG}, JPEG),
+        ({"url": "https://i.groupme.com/123456789"}, "https://i.groupme.com/123456789"),
+        ({"url": f"{LEGACY.replace('https', 'http')}.large"}, LEGACY),
+    ],
+)
+def test_every_answer_that_has_a_url(client, service, payload, url):
+    service.post(UPLOAD_URL, json=answer(**payload), status=201)
+    assert client.upload(b"a photo").url == url
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html>Hello</html>",
+        "null",
+        "7",
+        "[]",
+        '"payload"',
+        "{}",
+        '{"payload": null}',
+        '{"payload": []}',
+        '{"payload": {}}',
+        '{"payload": {"url": ""}}',
+        '{"payload": {"url": 5}}',
+        '{"payload": {"url": ["https://i.groupme.com/1"]}}',
+        "[" * 30_000,
+        b"\xff\xfe\x00",
+    ],
+    ids=lambda body: repr(body)[:30],
+)
+def test_an_answer_without_a_url(client, service, body):
+    service.post(UPLOAD_URL, body=body)
+    with pytest.raises(UnexpectedResponse, match=r"image\.groupme\.com gave an answer") as caught:
+        client.upload(b"a photo")
+    assert caught.value.status == 200
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com/480x325.jpeg.1",
+        "https://i.groupme.com@example.com/480x325.jpeg.1",
+        "https://user:password@i.groupme.com/480x325.jpeg.1",
+        "javascript:alert(1)",
+        "https://i.groupme.com/<script>alert(1)</script>",
+        "https://i.groupme.com/",
+        f"{JPEG}?x",
+    ],
+)
+def test_a_url_off_the_cdn(client, service, url):
+    service.post(UPLOAD_URL, json=answer(url=url))
+    with pytest.raises(UnexpectedResponse, match="wrong URL: .* is not the URL of a picture on"):
+        client.upload(b"a photo")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (300, UnexpectedResponse),
+        (302, UnexpectedResponse),
+        (400, UploadRejected),
+        (401, AuthenticationFailed),
+        (403, AuthenticationFailed),
+        (404, UploadRejected),
+        (411, UploadRejected),
+        (413, UploadRejected),
+        (415, UploadRejected),
+        (420, RateLimited),
+        (429, RateLimited),
+        (500, ServiceUnavailable),
+        (501, ServiceUnavailable),
+        (502, ServiceUnavailable),
+        (503, ServiceUnavailable),
+        (504, ServiceUnavailable),
+        (599, ServiceUnavailable),
+        (600, UnexpectedResponse),
+    ],
+)
+def test_what_each_status_means(client, service, status, kind):
+    service.post(
+        UPLOAD_URL,
+        status=status,
+        json={"meta": {"code": status * 100, "errors": ["this", "and that"]}, "response": None},
+        headers={"Location": "https://elsewhere.example/"} if status == 302 else {},
+    )
+    content = io.BytesIO(b"a photo")
+    content.seek(3)
+    with pytest.raises(kind) as caught:
+        client.upload(content)
+    assert type(caught.value) is kind
+    assert caught.value.status == status
+    assert caught.value.retryable == (status in (420, 429) or 500 <= status < 600)
+    assert str(caught.value).endswith(f": {status} this; and that")
+    assert str(caught.value).startswith("image.groupme.com ")
+    assert content.tell() == 0
+    assert not content.closed
+    assert len(service.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "quoted"),
+    [
+        ("", ""),
+        ("too\n  many\tcats", "too many cats"),
+        ('{"error": "no"}', '{"error": "no"}'),
+        ('{"meta": {"errors": null}}', '{"meta": {"errors": null}}'),
+        ("<html><h1>502 Bad</h1>\r\n<p>nginx</p></html>", "502 Bad nginx"),
+        ("\x1b[31mred\x07", "?[31mred?"),
+        (f"{TOKEN} is wrong", "[access token] is wrong"),
+        ("x" * 1_000_000, "x" * 200),
+    ],
+    ids=lambda value: value[:10],
+)
+def test_the_service_s_own_words(client, service, body, quoted):
+    service.post(UPLOAD_URL, status=400, body=body)
+    with pytest.raises(UploadRejected) as caught:
+        client.upload(b"a photo")
+    assert str(caught.value) == f"image.groupme.com refused the picture: 400 {quoted}".rstrip()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("3600", 3600),
+        ("0", 0),
+        (None, None),
+        ("-5", None),
+        ("soon", None),
+        (formatdate(time() - 60, usegmt=True), 0),
+        (formatdate(time() + 3600, usegmt=True), pytest.approx(3600, abs=60)),
+    ],
+)
+def test_how_long_to_wait(client, service, header, seconds):
+    service.post(UPLOAD_URL, status=429, headers={"Retry-After": header} if header else {})
+    with pytest.raises(RateLimited) as caught:
+        client.upload(b"a photo")
+    assert caught.value.retry_after == seconds
+
+
+def every_subclass(cls):
+    return {cls}.union(*(every_subclass(child) for child in cls.__subclasses__()))
+
+
+@pytest.mark.parametrize(
+    "cls",
+    sorted(
+        every_subclass(requests.RequestException) | every_subclass(urllib3.exceptions.HTTPError),
+        key=lambda cls: f"{cls.__module__}.{cls.__qualname__}",
+    ),
+    ids=lambda cls: f"{cls.__module__}.{cls.__qualname__}",
+)
+def test_every_error_of_the_libraries_is_one_of_ours(cls):
+    error = cls.__new__(cls)
+    error.args = ("the reason",)
+    with pytest.raises(ServiceError, match=r"image\.groupme\.com .*: the reason") as caught:
+        with answers.network_errors(UPLOAD_URL):
+            raise error
+    passing = (
+        requests.Timeout,
+        requests.ConnectionError,
+        requests.exceptions.ChunkedEncodingError,
+        requests.exceptions.RetryError,
+        urllib3.exceptions.TimeoutError,
+        urllib3.exceptions.ProtocolError,
+        urllib3.exceptions.SSLError,
+    )
+    assert caught.value.retryable == issubclass(cls, passing)
+    assert caught.value.status is None
+    assert caught.value.__cause__ is error
+
+
+def test_an_error_without_words():
+    with pytest.raises(ServiceUnavailable, match="in time: ReadTimeout"):
+        with answers.network_errors(UPLOAD_URL):
+            raise requests.exceptions.ReadTimeout
+
+
+def test_other_errors_are_not_touched():
+    with pytest.raises(ZeroDivisionError):
+        with answers.network_errors(UPLOAD_URL):
+            1 / 0  # noqa: B018
+
+
+def test_an_answer_that_breaks_off(client, service):
+    service.post(UPLOAD_URL, body=requests.exceptions.ChunkedEncodingError("broken"))
+    with pytest.raises(ServiceUnavailable, match="broke off its answer"):
+        client.upload(b"a photo")
+
+
+@pytest.mark.parametrize("token", [None, "", lambda: None, lambda: ""])
+def test_no_token(service, token):
+    with pytest.raises(AuthenticationFailed, match="needs a GroupMe user's access token"):
+        GroupMeClient(token).upload(b"a photo")
+
+
+@pytest.mark.parametrize("token", ["a b", "5ecre7\n", "5ecre7ü", "5ecre7\0", b"5ecre7", 57])
+def test_a_token_that_no_header_can_carry(service, token):
+    with pytest.raises(AuthenticationFailed, match="no header can carry") as caught:
+        GroupMeClient(token if isinstance(token, str) else lambda: token).upload(b"a photo")
+    assert "5ecre7" not in str(caught.value)
+
+
+def test_a_callable_is_asked_at_each_upload(service):
+    tokens = iter(["one", "two"])
+    client = GroupMeClient(lambda: next(tokens))
+    service.post(UPLOAD_URL, json=answer(url=JPEG))
+    client.upload(b"a photo")
+    client.upload_from_url("https://example.com/")
+    assert [call.request.headers["X-Access-Token"] for call in service.calls] == ["one", "two"]
+
+
+def test_the_token_goes_to_no_other_host(client, service, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login me password secret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    service.post(
+        UPLOAD_URL, json=answer(url=JPEG), headers={"Set-Cookie": "a=b; Domain=.groupme.com"}
+    )
+    service.get(JPEG, body=b"a photo")
+    service.head(JPEG)
+    picture = client.upload(b"a photo")
+    client.download(picture).close()
+    client.head(picture)
+    for call in service.calls[1:]:
+        assert call.request.headers.keys() == {
+            *("User-Agent", "Accept-Encoding", "Accept", "Connection"),
+        }
+    assert "Authorization" not in service.calls[0].request.headers
+
+
+def test_secrets_stay_out_of_logs_errors_and_frames(client, service, caplog):
+    caplog.set_level(logging.DEBUG)
+    service.post(UPLOAD_URL, body=requests.ConnectionError("reset"))
+    with pytest.raises(ServiceUnavailable) as caught:
+        client.upload(b"a photo")
+    shown = "".join(
+        traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
+    )
+    assert "5ecre7" not in shown + caplog.text + repr(client) + repr(vars(client))
+
+
+@pytest.mark.parametrize("size", [11, 12])
+def test_the_size_is_limited_before_a_byte_is_sent(service, size):
+    client = GroupMeClient(TOKEN, max_upload_size=10)
+    with pytest.raises(UploadRejected, match=rf"the file has {size} bytes, more than the 10 allow"):
+        client.upload(b"x" * size)
+
+
+def test_an_empty_file_is_not_sent(client, service):
+    with pytest.raises(UploadRejected, match="the file is empty"):
+        client.upload(io.BytesIO())
+
+
+def test_a_download(client, service):
+    service.get(JPEG, body=b"a photo")
+    download = client.download(Picture.parse(JPEG))
+    assert [download.read(4), download.read(9), download.read(1)] == [b"a ph", b"oto", b""]
+    download.close()
+
+
+def test_the_headers_of_a_picture(client, service):
+    service.head(JPEG, headers={"content-length": "7"})
+    assert client.head(Picture.parse(JPEG))["Content-Length"] == "7"
+
+
+@pytest.mark.parametrize("status", [405, 501])
+def test_a_cdn_that_refuses_head_is_asked_with_get(client, service, status):
+    service.head(JPEG, status=status)
+    service.get(JPEG, headers={"Content-Type": "image/jpeg"})
+    assert client.head(Picture.parse(JPEG))["Content-Type"] == "image/jpeg"
+
+
+@pytest.mark.parametrize("method", ["download", "head"])
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (403, PictureNotFound),
+        (404, PictureNotFound),
+        (204, UnexpectedResponse),
+        (206, UnexpectedResponse),
+        (301, UnexpectedResponse),
+        (302, UnexpectedResponse),
+        (400, UnexpectedResponse),
+        (401, UnexpectedResponse),
+        (410, UnexpectedResponse),
+        (416, UnexpectedResponse),
+        (420, RateLimited),
+        (429, RateLimited),
+        (500, ServiceUnavailable),
+        (503, ServiceUnavailable),
+    ],
+)
+def test_only_403_and_404_mean_not_there(client, service, method, status, kind):
+    service.add(
+        responses.HEAD if method == "head" else responses.GET,
+        JPEG,
+        status=status,
+        headers={"Location": CDN_URL},
+        body=b"" if method == "head" else b"<Error><Code>AccessDenied</Code></Error>",
+    )
+    with pytest.raises(kind) as caught:
+        getattr(client, method)(Picture.parse(JPEG))
+    assert type(caught.value) is kind
+    if kind is PictureNotFound:
+        assert str(caught.value) == f"{JPEG} is not there ({status})"
+    else:
+        assert caught.value.status == status
+
+
+def test_the_answer_is_json_whatever_its_type(client, service):
+    service.post(UPLOAD_URL, body=json.dumps(answer(url=JPEG)), content_type="text/html")
+    assert client.upload(b"a photo").url == JPEG
