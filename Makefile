@@ -1,0 +1,56 @@
+# Everything happens in .venv, which is made anew when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help example test lint types test-live coverage matrix build clean
+
+help:
+	@echo "make example    run the example site, with no service and no token needed"
+	@echo "make test       run the tests"
+	@echo "make lint       check style and types"
+	@echo "make coverage   run the tests, and fail where a line or a branch was not run"
+	@echo "make matrix     run the tests on every supported Python and Django"
+	@echo "make test-live  run the contract against the real service; needs GM_TOKEN"
+	@echo "make build      build the wheel and the sdist into dist/"
+
+example: $(VENV)/example
+	@exec $(BIN)/python example_project/run.py
+
+test: $(VENV)/dev
+	$(BIN)/python -X dev -m pytest
+
+coverage: $(VENV)/dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+matrix: $(VENV)/dev
+	$(BIN)/tox run
+
+test-live: $(VENV)/dev
+	$(BIN)/python -m pytest -m live
+
+build: $(VENV)/dev
+	$(BIN)/python -m build
+
+clean:
+	rm -rf $(VENV) .tox dist build .coverage* example_project/data
+
+# What the example site needs is the app itself; what the tests need is more.
+$(VENV)/example: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make example PYTHON=python3.13")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/example
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.core import checks
+from django.core.management import call_command
+from django.db import models
+from django.test.utils import isolate_apps
+
+from django_groupme_images import checks as our_checks
+from django_groupme_images.fields import GroupMeImageField
+from django_groupme_images.storage import GroupMeStorage
+
+BACKEND = "django_groupme_images.storage.GroupMeStorage"
+
+
+def messages(deploy=False, app_configs=None):
+    found = checks.run_checks(app_configs=app_configs, include_deployment_checks=deploy)
+    return [message for message in found if message.id.startswith("groupme_images.")]
+
+
+def ids(**options):
+    found = messages(**options)
+    assert all(message.hint for message in found)
+    return [message.id.removeprefix("groupme_images.") for message in found]
+
+
+@pytest.fixture
+def options(settings):
+    """Set the options of STORAGES["groupme"]."""
+
+    def set_options(**options):
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "groupme": {"BACKEND": BACKEND, "OPTIONS": options},
+        }
+
+    return set_options
+
+
+def test_nothing_is_wrong():
+    assert messages() == []
+    call_command("check")
+
+
+def test_no_token(settings, monkeypatch):
+    monkeypatch.delenv("GM_TOKEN", raising=False)
+    del settings.GROUPME_ACCESS_TOKEN
+    # One storage is the project's and one is made by a callable; the third has a token.
+    assert ids() == ["E001", "E001"]
+    assert "GM_TOKEN" in messages()[0].msg
+    monkeypatch.setenv("GM_TOKEN", "abc")
+    assert ids() == []
+
+
+def test_a_callable_is_not_asked(options):
+    options(access_token=lambda: 1 / 0)
+    assert ids() == []
+    options(access_token="tests.test_checks.ids")
+    assert ids() == []
+
+
+def test_a_dotted_path_that_leads_nowhere(options):
+    options(access_token="marked.t0ken")
+    assert ids() == ["E001"]
+    assert "marked" not in messages()[0].msg + messages()[0].hint
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("timeout", "5"), ("max_retries", -1), ("on_delete", "no"), ("cdn_url", 5)]
+)
+def test_a_wrong_option(options, name, value):
+    options(**{name: value})
+    assert ids() == ["E002"]
+    assert f"'{name}'" in messages()[0].msg
+    assert repr(value) in messages()[0].msg
+
+
+def test_a_wrong_setting(settings):
+    settings.GROUPME_MAX_RETRIES = "2"
+    assert set(ids()) == {"E002"}
+    assert "GROUPME_MAX_RETRIES" in messages()[0].msg
+
+
+def test_a_wrong_token_is_not_shown(options):
+    options(access_token=["marked-t0ken"])
+    assert ids() == ["E002"]
+    assert "marked" not in str(messages())
+
+
+def test_an_unknown_option(options):
+    options(tokn="marked-t0ken")
+    assert ids(deploy=True) == ["E003"]
+    (message,) = messages()
+    assert "'tokn'" in message.msg
+    assert "marked" not in message.msg
+    assert "access_token" in message.hint
+
+
+def test_a_backend_that_is_not_there(settings):
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "groupme": {"BACKEND": "django_groupme_image.Storage"},
+    }
+    assert ids() == ["E003"]
+
+
+def test_other_storages_are_none_of_our_business(settings):
+    settings.STORAGES = {**settings.STORAGES, "other": {"BACKEND": "no.such.Storage"}}
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://image.groupme.com/pictures", []),
+        ("http://image.groupme.com/pictures", ["W001"]),
+        ("https://localhost/pictures", ["W001"]),
+        ("http://127.0.0.1:8001/pictures", ["W001"]),
+        ("https://[::1]/pictures", ["W001"]),
+    ],
+)
+def test_deployment(settings, url, expected):
+    settings.GROUPME_UPLOAD_URL = url
+    found = ids(deploy=True)
+    assert sorted(set(found)) == expected
+    assert ids() == []
+
+
+@isolate_apps("tests.gallery")
+def test_a_column_that_is_too_short(settings):
+    class Short(models.Model):
+        photo = GroupMeImageField(max_length=70)
+        plain = models.ImageField(max_length=71, storage=GroupMeStorage)
+        other = models.ImageField(max_length=5)
+
+        class Meta:
+            app_label = "gallery"
+
+    field = Short._meta.get_field("photo")
+    from django_groupme_images.checks import _check_field
+
+    (message,) = _check_field(field)
+    assert message.id == "groupme_images.E004"
+    assert message.obj is field
+    assert "71 or more" in message.hint
+    assert list(_check_field(Short._meta.get_field("plain"))) == []
+    settings.GROUPME_CDN_URL = "https://a-longer-name.example.com/pictures/"
+    assert len(list(_check_field(Short._meta.get_field("plain")))) == 1
+
+
+def test_a_groupme_field_on_another_storage(settings):
+    settings.STORAGES = {**settings.STORAGES, "groupme": settings.STORAGES["default"]}
+    found = messages()
+    assert {message.id for message in found} == {"groupme_images.W003"}
+    assert "gallery.Member.photo" in {str(message.obj) for message in found}
+
+
+def test_the_alias_is_missing(settings):
+    settings.STORAGES = {"default": settings.STORAGES["default"]}
+    assert ids() == []  # GROUPME_ settings make up for it
+    for name in ("ACCESS_TOKEN", "UPLOAD_URL", "MAX_RETRIES"):
+        delattr(settings, f"GROUPME_{name}")
+    found = messages(app_configs=[apps.get_app_config("gallery")])
+    assert {message.id for message in found} >= {"groupme_images.W002"}
+    assert BACKEND in next(m.hint for m in found if m.id.endswith("W002"))
+
+
+def test_the_docstring_lists_every_id():
+    source = Path(our_checks.__file__).read_text()
+    _, table, code = source.split('"""', 2)
+    used = set(re.findall(r'"groupme_images\.([EW]\d{3})"', code))
+    assert set(re.findall(r"^groupme_images\.([EW]\d{3}) ", table, re.MULTILINE)) == used

@@ -1,0 +1,278 @@
+"""The tags and filters, in Django's templates and in Jinja2's."""
+
+from __future__ import annotations
+
+import socket
+from html.parser import HTMLParser
+
+import pytest
+from django.core.cache import cache
+from django.core.files.base import ContentFile
+from django.template import Context, Template, TemplateSyntaxError, engines
+from django.utils.safestring import mark_safe
+
+from django_groupme_images import rendering
+from django_groupme_images.pictures import Picture
+from django_groupme_images.storage import GroupMeStorage
+
+from . import emulator_pictures as pictures
+from .gallery.models import Local, Member, Plain
+from .urls_of_pictures import ID, JPEG, LARGE, LEGACY
+
+COMMON = 'loading="lazy" decoding="async"'
+
+
+def render(source, autoescape=True, **context):
+    template = Template("{% load groupme_images %}" + source)
+    return template.render(Context(context, autoescape=autoescape))
+
+
+def jinja(source, **context):
+    return engines["jinja2"].from_string(source).render(context)
+
+
+def image(value, *arguments, **attributes):
+    """The same tag by both engines, which must agree."""
+    attributes = {"alt": "A cat", **attributes}
+    names = [f"a{n}" for n in range(len(arguments))]
+    context = {"v": value, **dict(zip(names, arguments, strict=True)), **attributes}
+    pairs = [f"{name}={name}" for name in attributes]
+    django = render("{% groupme_image " + " ".join(["v", *names, *pairs]) + " %}", **context)
+    assert django == jinja(
+        "{{ groupme_image(" + ", ".join(["v", *names, *pairs]) + ") }}", **context
+    )
+    return django
+
+
+def test_the_line_in_the_readme():
+    source = '{% groupme_image photo "avatar" alt=member.name class="round" %}'
+    assert render(source, photo=Member(photo=JPEG).photo, member={"name": "Ada"}) == (
+        f'<img src="{JPEG}.avatar" width="60" height="60" alt="Ada" class="round" {COMMON}>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("variant", "width", "height"),
+    [("preview", 200, 200), ("avatar", 60, 60), ("large", 480, 325), (None, 480, 325)],
+)
+@pytest.mark.parametrize(
+    "value",
+    [
+        Member(photo=JPEG).photo,
+        Plain(photo=JPEG).photo,
+        Picture.parse(JPEG),
+        JPEG,
+        f"{JPEG}.large",
+        JPEG.replace("https", "http"),
+        mark_safe(JPEG),
+    ],
+    ids=["field", "plain field", "Picture", "URL", "variant", "http", "safe"],
+)
+def test_a_picture_that_is_never_enlarged(value, variant, width, height):
+    source = f"{JPEG}.{variant}" if variant else JPEG
+    arguments = [variant] if variant else []
+    assert image(value, *arguments) == (
+        f'<img src="{source}" width="{width}" height="{height}" alt="A cat" {COMMON}>'
+    )
+    url = " ".join(["{% groupme_url v", *(f'"{name}"' for name in arguments), "%}"])
+    assert render(url, v=value) == source
+    assert jinja("{{ groupme_url(v, w) }}", v=value, w=variant) == source
+
+
+@pytest.mark.parametrize(
+    ("arguments", "source", "width", "height"),
+    [(["large"], f"{LARGE}.large", 960, 720), ([], LARGE, 4032, 3024)],
+)
+def test_a_picture_for_screens_of_all_sizes(arguments, source, width, height):
+    assert image(LARGE, *arguments) == (
+        f'<img src="{source}" srcset="{LARGE}.large 960w, {LARGE} 4032w" '
+        f'sizes="(max-width: {width}px) 100vw, {width}px" '
+        f'width="{width}" height="{height}" alt="A cat" {COMMON}>'
+    )
+    assert "srcset" not in image(LARGE, "preview")
+    assert 'sizes="50vw"' in image(LARGE, *arguments, sizes="50vw")
+    assert "srcset" not in image(LARGE, *arguments, srcset=None, sizes=None)
+
+
+def test_a_picture_of_unknown_size():
+    assert image(LEGACY, "large") == f'<img src="{LEGACY}.large" alt="A cat" {COMMON}>'
+    assert image(LEGACY) == f'<img src="{LEGACY}" alt="A cat" {COMMON}>'
+    assert 'width="200" height="200"' in image(LEGACY, "preview")
+
+
+def test_attributes():
+    assert image(
+        JPEG,
+        "avatar",
+        data_member_id=7,
+        hidden=True,
+        title=None,
+        draggable=False,
+        width=30,
+        height=None,
+        loading="eager",
+        fetchpriority="high",
+        decoding=None,
+    ) == (
+        f'<img src="{JPEG}.avatar" width="30" alt="A cat" data-member-id="7" hidden '
+        'loading="eager" fetchpriority="high">'
+    )
+
+
+@pytest.mark.parametrize("alt", [None, "", False])
+def test_there_is_always_an_alt(alt):
+    assert 'height="60" alt="" ' in image(JPEG, "avatar", alt=alt)
+    assert ' alt="" ' in render("{% groupme_image v %}", v=JPEG)
+
+
+@pytest.mark.parametrize("value", ['"><script>alert(1)</script>', "a & b", "'", "\"'<>&", "é\n"])
+@pytest.mark.parametrize("wrap", [str, mark_safe])
+def test_html_in_an_attribute(value, wrap):
+    class Attributes(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            self.seen = [*getattr(self, "seen", []), (tag, dict(attrs))]
+
+    parser = Attributes()
+    parser.feed(image(JPEG, "avatar", alt=wrap(value), data_x=wrap(value)))
+    ((tag, attributes),) = parser.seen
+    assert tag == "img"
+    assert attributes["alt"] == attributes["data-x"] == value
+    assert attributes.keys() == {
+        *("src", "width", "height", "alt", "data-x", "loading", "decoding")
+    }
+
+
+def test_text_that_is_escaped_already_is_not_escaped_again():
+    assert 'alt="a &amp; b"' in render('{% groupme_image v alt="a &amp; b" %}', v=JPEG)
+
+
+@pytest.mark.parametrize("name", ["on load", "a=b", "x>", '"', "", "_", "a/b", "é"])
+def test_a_name_that_no_attribute_can_have(name):
+    with pytest.raises(ValueError, match="cannot be the name of an HTML attribute"):
+        rendering.image(value=JPEG, attributes={name: "x"})
+
+
+def test_names_from_python():
+    assert ' class="round" ' in rendering.image(value=JPEG, attributes={"class_": "round"})
+
+
+UNKNOWN = [
+    None,
+    "",
+    "photos/cat.png",
+    "https://example.com/cat.png",
+    "javascript:alert(1)",
+    5,
+    [JPEG],
+    b"x",
+    object(),
+    Member().photo,
+    Member(photo="photos/cat.png").photo,
+    Member(photo=ContentFile(b"x", name="cat.png")).photo,
+]
+
+
+@pytest.mark.parametrize("value", UNKNOWN, ids=lambda value: repr(value)[:30])
+def test_what_is_no_picture_breaks_no_page(value):
+    for variant in ([], ["preview"]):
+        assert image(value, *variant) == ""
+        assert image(value, *variant, default="a <cat>") == "a &lt;cat&gt;"
+        assert image(value, *variant, default=mark_safe("<b>none</b>")) == "<b>none</b>"
+        assert image(value, *variant, default=None) == ""
+    assert render("{% groupme_url v %}", v=value) == ""
+    assert render('{% groupme_url v "large" default="/none.png" %}', v=value) == "/none.png"
+    assert render("{% groupme_url v default=none %}", v=value) == ""
+    for name in ("preview", "large", "avatar"):
+        assert render("{{ v|groupme_%s }}" % name, v=value) == ""
+        assert jinja("{{ v|groupme_%s }}" % name, v=value) == ""
+
+
+def test_a_missing_variable_breaks_no_page():
+    assert render("{% groupme_image nobody.photo 'avatar' %}") == ""
+    assert jinja("{{ groupme_image(nobody, 'avatar') }}") == ""
+
+
+def test_a_file_of_another_storage_has_its_own_url():
+    value = Local(photo="local/a&b.png").photo
+    assert image(value, "avatar") == f'<img src="/local/a%26b.png" alt="A cat" {COMMON}>'
+    assert render("{{ v|groupme_large }}", v=value) == "/local/a%26b.png"
+
+
+@pytest.mark.parametrize("variant", ["preview", "large", "avatar"])
+def test_filters(variant):
+    for value in (JPEG, Member(photo=JPEG).photo, Picture.parse(JPEG)):
+        assert render("{{ v|groupme_%s }}" % variant, v=value) == f"{JPEG}.{variant}"
+        assert jinja("{{ v|groupme_%s }}" % variant, v=value) == f"{JPEG}.{variant}"
+
+
+@pytest.mark.parametrize("tag", ["groupme_image", "groupme_url"])
+@pytest.mark.parametrize("value", [JPEG, None, "no picture"])
+def test_an_unknown_variant(tag, value):
+    with pytest.raises(
+        TemplateSyntaxError, match=f"{tag}: no variant 'huge': there are preview, large, avatar"
+    ):
+        render("{% " + tag + ' v "huge" %}', v=value)
+    with pytest.raises(ValueError, match="there are preview, large, avatar"):
+        jinja("{{ " + tag + '(v, "huge") }}', v=value)
+
+
+def test_the_result_as_a_variable():
+    source = (
+        '{% groupme_url v "large" as url %}{% groupme_image v "avatar" as img %}{{ url }} {{ img }}'
+    )
+    assert render(source, v=JPEG).startswith(f"{JPEG}.large <img src=")
+
+
+def test_without_autoescape():
+    assert render("{% groupme_image v alt='<' %}", autoescape=False, v=JPEG).startswith("<img src=")
+
+
+def test_a_cdn_of_one_s_own(settings):
+    settings.GROUPME_CDN_URL = "http://127.0.0.1:8001/"
+    own = f"http://127.0.0.1:8001/48x32.png.{ID}"
+    for value in (own, Member(photo=own).photo, Picture.parse(own, "http://127.0.0.1:8001/")):
+        assert render("{{ v|groupme_avatar }}", v=value) == f"{own}.avatar"
+    # A URL that came from production with the data is still a picture there.
+    assert render("{{ v|groupme_avatar }}", v=JPEG) == f"{JPEG}.avatar"
+
+
+@pytest.mark.django_db
+def test_rendering_is_pure(monkeypatch, django_assert_num_queries):
+    """No query, no cache, no storage, no socket."""
+    Member.objects.bulk_create(Member(name=str(n), photo=LARGE) for n in range(10))
+    rows = list(Member.objects.all())
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("rendering is not pure")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    for name in ("get", "set", "get_many", "add", "get_or_set"):
+        monkeypatch.setattr(cache, name, refuse)
+    for name in ("open", "url", "size", "exists", "save", "delete", "picture", "client"):
+        monkeypatch.setattr(GroupMeStorage, name, property(refuse))
+    source = (
+        '{% for row in rows %}{% groupme_image row.photo "avatar" alt=row.name %}'
+        '{% groupme_image row.photo %}{% groupme_url row.photo "large" %}'
+        "{{ row.photo|groupme_preview }}{{ row.photo.width }}{{ row.photo.avatar_url }}{% endfor %}"
+    )
+    with django_assert_num_queries(0):
+        assert render(source, rows=rows).count("<img ") == 20
+
+
+def test_both_engines_have_the_same_names():
+    from django_groupme_images.templatetags.groupme_images import register
+
+    environment = engines["jinja2"].env
+    assert set(register.tags) <= set(environment.globals)
+    assert set(register.filters) <= set(environment.filters)
+
+
+def test_a_thumbnail_on_a_page_has_the_size_that_the_page_says(emulator):
+    storage = GroupMeStorage()
+    photo = pictures.plain(size=(1921, 1081))
+    value = Member(photo=storage.save("cat.jpg", ContentFile(photo))).photo
+    for variant in ("preview", "large", "avatar"):
+        width, height = value.picture.variant_size(variant)
+        assert f'width="{width}" height="{height}"' in image(value, variant)
+        data = storage.client._session.get(value.picture.variant_url(variant), timeout=5).content
+        assert pictures.opened(data).size == (width, height)
