@@ -1,0 +1,218 @@
+"""
+Fill the club with members, albums and photos, uploaded as any other picture of the site.
+
+Each of them is looked for first, by name or by caption, and made only if it is not there. So
+a second run uploads nothing, and a run after one that was interrupted does the rest.
+"""
+
+import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.core.files import File
+from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
+
+from django_groupme_images.exceptions import ServiceError
+
+from ...models import Album, Member, Photo
+
+PHOTOS = Path(__file__).resolve().parents[2] / "photos"
+
+
+class MemberSeed(NamedTuple):
+    name: str
+    role: str
+    joined: str
+    avatar: str
+
+
+class PhotoSeed(NamedTuple):
+    file: str
+    taken: str
+    by: str
+    caption: str
+
+
+class AlbumSeed(NamedTuple):
+    title: str
+    slug: str
+    date: str
+    description: str
+    photos: list[PhotoSeed]
+
+
+MEMBERS = [
+    MemberSeed("Ines Duarte", "Chair", "2019-03-01", "avatar-galaxy.jpg"),
+    MemberSeed("Tomasz Wilk", "Keeper of the telescope", "2019-03-01", "avatar-raccoon.jpg"),
+    MemberSeed("Amara Okoye", "Treasurer", "2020-09-12", "avatar-dandelion.jpg"),
+    MemberSeed("Jonas Lindqvist", "Coffee and catering", "2021-01-30", "avatar-cup.jpg"),
+    MemberSeed("Mei Tanaka", "Library and sky charts", "2023-11-04", "avatar-cat.jpg"),
+    MemberSeed("Rafael Ortega", "", "2025-09-06", ""),
+]
+
+ALBUMS = [
+    AlbumSeed(
+        "Midsummer camp",
+        "midsummer-camp",
+        "2025-06-21",
+        "Two short nights on the hill. The sky stayed pale until one in the morning, "
+        "and nobody minded.",
+        [
+            PhotoSeed(
+                "photographer.png",
+                "2025-06-20",
+                "Tomasz Wilk",
+                "Trying out the new tripod before we leave town",
+            ),
+            PhotoSeed(
+                "meadow-at-sunset.jpg",
+                "2025-06-20",
+                "Amara Okoye",
+                "The meadow at sunset, two hours before the first star",
+            ),
+            PhotoSeed(
+                "dandelion-clock.jpg",
+                "2025-06-20",
+                "Amara Okoye",
+                "The only clock on the hill that was not set to UTC",
+            ),
+            PhotoSeed(
+                "raccoon.jpg",
+                "2025-06-21",
+                "Jonas Lindqvist",
+                "Our visitor, five minutes after the biscuits were opened",
+            ),
+        ],
+    ),
+    AlbumSeed(
+        "On the clubhouse wall",
+        "clubhouse-wall",
+        "2025-03-08",
+        "The prints we hung in spring. None of them is ours, and the captions say whose they are.",
+        [
+            PhotoSeed(
+                "deep-field.jpg",
+                "2025-03-08",
+                "Ines Duarte",
+                "Hubble eXtreme Deep Field: nearly every speck is a galaxy (NASA)",
+            ),
+            PhotoSeed(
+                "into-the-deep-field.gif",
+                "2025-03-08",
+                "Mei Tanaka",
+                "A walk into the Deep Field (animated from NASA's picture)",
+            ),
+            PhotoSeed(
+                "city-lights.jpg",
+                "2025-03-08",
+                "Mei Tanaka",
+                "City lights, or why we drive for an hour (NASA)",
+            ),
+            PhotoSeed(
+                "rocket.jpg",
+                "2025-03-08",
+                "Tomasz Wilk",
+                "DSCOVR on its Falcon 9, ready to go (SpaceX)",
+            ),
+            PhotoSeed(
+                "astronaut.jpg",
+                "2025-03-08",
+                "Ines Duarte",
+                "Eileen Collins, the first woman to pilot a Space Shuttle (NASA)",
+            ),
+        ],
+    ),
+    AlbumSeed(
+        "After the meeting",
+        "after-the-meeting",
+        "2025-10-04",
+        "Clouded out again, so the espresso machine was the instrument of the evening.",
+        [
+            PhotoSeed(
+                "espresso.jpg",
+                "2025-10-04",
+                "Jonas Lindqvist",
+                "First light: one espresso, seeing excellent",
+            ),
+            PhotoSeed(
+                "cat.jpg",
+                "2025-10-04",
+                "Mei Tanaka",
+                "Chelsea, who has not missed a meeting yet",
+            ),
+        ],
+    ),
+    AlbumSeed(
+        "Perseids under cloud",
+        "perseids-under-cloud",
+        "2024-08-12",
+        "Eleven of us, three hours, no gap. If you took a picture of the cloud, it belongs here.",
+        [],
+    ),
+]
+
+
+class Command(BaseCommand):
+    help = "Fill the club with members, albums and photos. Does nothing that is done already."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            added = sum([add_member(seed) for seed in MEMBERS])
+            added += sum([add_album(seed) for seed in ALBUMS])
+        except ServiceError as error:
+            raise CommandError(f"The image service did not take a picture: {error}") from error
+        self.stdout.write(said(added))
+
+
+def said(added: int) -> str:
+    if not added:
+        return "The club is complete."
+    return f"{added} picture{pluralize(added)} uploaded."
+
+
+def add_member(seed: MemberSeed) -> int:
+    """The number of pictures that this uploaded."""
+    if Member.objects.filter(name=seed.name).exists():
+        return 0
+    member = Member(name=seed.name, role=seed.role, joined=_date(seed.joined))
+    return _save_with_picture(member, "avatar", seed.avatar)
+
+
+def add_album(seed: AlbumSeed) -> int:
+    """The number of pictures that this uploaded."""
+    album, _ = Album.objects.get_or_create(
+        slug=seed.slug,
+        defaults={
+            "title": seed.title,
+            "date": _date(seed.date),
+            "description": seed.description,
+        },
+    )
+    return sum([add_photo(album, photo) for photo in seed.photos])
+
+
+def add_photo(album: Album, seed: PhotoSeed) -> int:
+    """The number of pictures that this uploaded."""
+    if album.photos.filter(caption=seed.caption).exists():
+        return 0
+    photo = Photo(
+        album=album,
+        caption=seed.caption,
+        taken=_date(seed.taken),
+        by=Member.objects.filter(name=seed.by).first(),
+    )
+    return _save_with_picture(photo, "picture", seed.file)
+
+
+def _save_with_picture(row: Member | Photo, field: str, file: str) -> int:
+    if not file:
+        row.save()
+        return 0
+    with (PHOTOS / file).open("rb") as picture:
+        setattr(row, field, File(picture, name=file))
+        row.save()
+    return 1
+
+
+_date = datetime.date.fromisoformat

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from . import views
+
+urlpatterns = [
+    path("", views.AlbumList.as_view(), name="albums"),
+    path("members/", views.MemberList.as_view(), name="members"),
+    path("albums/<slug:slug>/", views.AlbumDetail.as_view(), name="album"),
+    path("albums/<slug:slug>/add/", views.PhotoAdd.as_view(), name="photo_add"),
+    path("photos/<int:pk>/", views.PhotoDetail.as_view(), name="photo"),
+]
