@@ -35,7 +35,7 @@ matrix: $(VENV)/dev
 	$(BIN)/tox run
 
 test-live: $(VENV)/dev
-	$(BIN)/python -m pytest -m live
+	$(BIN)/python -m pytest -m live tests/test_contract.py
 
 build: $(VENV)/dev
 	$(BIN)/python -m build

@@ -342,7 +342,7 @@ def test_a_redirect_is_not_followed(emulator):
         answering(
             f"HTTP/1.1 302 Found\r\nLocation: {emulator.upload_url}\r\nContent-Length: 0\r\n\r\n"
         )
-    ) as (url, seen):
+    ) as (url, _):
         with pytest.raises(UnexpectedResponse) as caught:
             client_of(url).upload(PHOTO)
     assert caught.value.status == 302

@@ -1,0 +1,76 @@
+"""The README says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.template import Context, Template
+
+from django_groupme_images import exceptions
+from django_groupme_images.emulator.faults import _OPTIONS as FAULTS
+from django_groupme_images.storage import GroupMeStorage
+
+from .gallery.models import Member
+from .urls_of_pictures import JPEG
+
+README = Path(__file__).parent.parent / "README.md"
+
+pytestmark = pytest.mark.skipif(not README.exists(), reason="needs the checkout")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+
+
+def test_the_html_is_what_the_template_renders():
+    (template,), (html,) = blocks("django"), blocks("html")
+    member = Member(name="Ada", photo=JPEG)
+    assert Template(template).render(Context({"member": member})).strip() == html.strip()
+
+
+def test_the_model_is_a_model_of_the_tests():
+    declared = re.findall(r"    (\w+) = (.*)\n", blocks("python")[0])
+    assert [name for name, _ in declared] == ["name", "photo"]
+    for name, code in declared:
+        field = Member._meta.get_field(name)
+        assert type(field).__name__ in code
+        assert field.blank == ("blank=True" in code)
+
+
+def test_what_a_value_says():
+    block = next(block for block in blocks("python") if "preview_url" in block)
+    member = Member(photo=JPEG)
+    for code, comment in re.findall(r"^(\S+)\s+# (.*)$", block, re.MULTILINE):
+        value = eval(code, {"member": member})
+        if comment.startswith("…"):
+            assert str(value).endswith(comment.split()[1])
+        elif comment[0] in '"0123456789':
+            assert value == eval(comment.split(", ")[0])
+        else:
+            assert value is not None
+
+
+def test_the_table_of_options():
+    table = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", README.read_text(), re.MULTILINE))
+    options = {name: option.default for name, option in GroupMeStorage.options().items()}
+    assert options.keys() == table.keys() & options.keys()
+    for name, default in options.items():
+        words = {"access_token": "GM_TOKEN", "max_upload_size": "none"}
+        assert words.get(name, str(default).replace("'", '"')) in table[name]
+
+
+def test_the_table_of_errors():
+    names = set(re.findall(r"^\| `(\w+)` \|", README.read_text(), re.MULTILINE))
+    assert set(exceptions.__all__) - {"GroupMeImageError"} <= names
+
+
+def test_the_kinds_of_faults():
+    section = README.read_text().partition("The kinds are")[2].partition("\n\n")[0]
+    assert set(FAULTS) <= set(re.findall(r"`(\w+)`", section))
+
+
+@pytest.mark.parametrize("index", range(len(blocks("python"))) if README.exists() else [])
+def test_the_code_compiles(index):
+    compile(blocks("python")[index], "README.md", "exec")
