@@ -51,7 +51,10 @@ def server(*conversations):
 
         def serve():
             for conversation in conversations:
-                connection, _ = listener.accept()
+                try:
+                    connection, _ = listener.accept()
+                except OSError:  # nobody came
+                    return
                 seen.append(conversation)
                 with connection:
                     conversation(connection)
@@ -59,6 +62,8 @@ def server(*conversations):
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/", seen
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def received(connection, size=len(PHOTO)):
@@ -95,6 +100,7 @@ def success(url, more=""):
         pictures.multi_picture(),
         pictures.turned(6),
     ],
+    ids=["CMYK", "16 bits", "animated", "MPO", "turned"],
 )
 def test_the_bytes_arrive_as_they_are(client, data):
     file = io.BytesIO(data)

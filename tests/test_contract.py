@@ -49,6 +49,7 @@ def image_at(url):
         (pictures.plain("PNG"), "png"),
         (pictures.moving_gif(), "gif"),
     ],
+    ids=["JPEG", "PNG", "GIF"],
 )
 def test_an_upload(client, data, format_):
     picture = client.upload(data)
