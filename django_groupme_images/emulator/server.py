@@ -1,0 +1,175 @@
+"""The emulator on a TCP port, in threads of its own."""
+
+from __future__ import annotations
+
+import ipaddress
+import itertools
+import os
+import socket
+import socketserver
+import sys
+from contextlib import suppress
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any, Self
+
+from .app import EmulatorApp, logger
+from .gateway import Gateway
+from .store import PictureStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import TracebackType
+
+    from .assumptions import Assumptions
+
+__all__ = ["CannotStart", "EmulatorServer", "Listener"]
+
+
+class CannotStart(Exception):
+    """The address is in use or is none of this machine's, or the directory is unusable."""
+
+
+class EmulatorServer:
+    """
+    The image service on this machine, from :meth:`start` to :meth:`stop`::
+
+        with EmulatorServer() as server:
+            requests.post(server.upload_url, data=picture, headers={"X-Access-Token": "any"})
+
+    ``port`` 0 picks a free one. Without a ``token`` every token is accepted, and without a
+    ``directory`` the pictures are gone at the end. ``log`` takes one line for each request.
+    ``app`` and ``store`` are there once the server is started.
+    """
+
+    app: EmulatorApp
+    store: PictureStore
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        directory: str | Path | None = None,
+        assumptions: Assumptions | None = None,
+        log: Callable[[str], object] = logger.debug,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._token = token
+        self._directory = directory
+        self._assumptions = assumptions
+        self._log = log
+
+    def start(self) -> None:
+        """Listen, and answer in the background. Raises ``CannotStart``."""
+        self._stopping = Event()
+        try:
+            self.store = PictureStore(self._directory, self._assumptions)
+        except OSError as error:
+            raise CannotStart(f"cannot use {self._directory}: {error.strerror}") from error
+        self.app = EmulatorApp(
+            self.store, token=self._token, sleep=self._stopping.wait, log=self._log
+        )
+        try:
+            self._listener = Listener(self.host, self.port, self.app)
+        except OSError as error:
+            self.store.close()
+            raise CannotStart(
+                f"cannot listen on {self.host} port {self.port}: {error.strerror}"
+            ) from error
+        self.port = self._listener.server_address[1]
+        self._thread = Thread(target=self._listener.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close every connection, wait for the threads, remove a temporary directory."""
+        self._stopping.set()
+        self._listener.shutdown()
+        self._listener.server_close()
+        self._thread.join()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where the emulator is, with a slash at the end."""
+        host = _reachable(self.host)
+        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+
+    @property
+    def upload_url(self) -> str:
+        """The option ``upload_url`` of a client that is to use the emulator."""
+        return f"{self.url}pictures"
+
+    @property
+    def cdn_url(self) -> str:
+        """The option ``cdn_url`` of a client that is to use the emulator."""
+        return self.url
+
+
+class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """The listening socket and its connections, each with a thread and a running number."""
+
+    request_queue_size = 128
+    # On Windows the option would let two servers share a port.
+    allow_reuse_address = os.name == "posix"
+
+    server_address: tuple[str, int]
+
+    def __init__(self, host: str, port: int, app: EmulatorApp) -> None:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        self.address_family = found[0][0]
+        self.app = app
+        self._numbers = itertools.count(1)
+        self._connections: dict[socket.socket, int] = {}
+        self._lock = Lock()
+        super().__init__((host, port), Gateway)
+
+    def number(self, connection: socket.socket) -> int:
+        """The running number of a connection: 1 for the first."""
+        return self._connections[connection]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._connections[request] = next(self._numbers)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._connections.pop(request, None)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        # Kept connections would keep their threads, which wait for the next request.
+        with self._lock:
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()
+
+    def handle_error(self, *_: object) -> None:
+        """Report what is a mistake of the emulator, not that a client went away."""
+        if not isinstance(sys.exception(), ConnectionError):
+            logger.exception("The emulator failed")
+
+
+def _reachable(host: str) -> str:
+    """The host to connect to: a server that listens on all addresses is on this one, too."""
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:
+            return "127.0.0.1" if address.version == 4 else "::1"
+    return host

@@ -1,0 +1,109 @@
+"""The emulator's pictures: files in a directory, named as their URLs are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from .assumptions import Assumptions
+from .images import NotAnImage, draw, read_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["NotAnImage", "PictureStore"]
+
+# Nothing else in the directory is ever served or deleted.
+_FILE_NAME = re.compile(r"[0-9]+x[0-9]+\.([a-z][a-z0-9+-]*)\.[0-9A-Za-z_-]+")
+
+
+class PictureStore:
+    """
+    Pictures in a directory, which may be used again by a later store.
+
+    Without a directory they are in a temporary one, which :meth:`close` removes.
+    Raises ``OSError`` if the directory cannot be made.
+    """
+
+    def __init__(
+        self, directory: str | Path | None = None, assumptions: Assumptions | None = None
+    ) -> None:
+        self.assumptions = assumptions or Assumptions()
+        self._temporary = directory is None
+        self.directory = Path(directory or tempfile.mkdtemp(prefix="groupme-emulator-")).absolute()
+        self._incoming = self.directory / ".incoming"
+        self._thumbnails = self.directory / ".thumbnails"
+        self._thumbnails.mkdir(parents=True, exist_ok=True)
+        # A crash may have left the halves of uploads.
+        shutil.rmtree(self._incoming, ignore_errors=True)
+        self._incoming.mkdir()
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """The path for a file to be written to, and then handed to :meth:`add`."""
+        path = self._incoming / uuid4().hex
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def add(self, path: Path) -> str:
+        """
+        Take over a file of :meth:`incoming` as a new picture; return its name.
+
+        Raises ``NotAnImage`` if it is none, or of a format that is not accepted.
+        """
+        facts = read_facts(path)
+        word = self.assumptions.formats.get(facts.format)
+        if word is None:
+            accepted = ", ".join(sorted(set(self.assumptions.formats.values())))
+            raise NotAnImage(f"{facts.format} is not accepted, only {accepted}")
+        as_displayed = self.assumptions.dimensions_as_displayed
+        width, height = facts.displayed_size if as_displayed else facts.size
+        picture_id = uuid4().hex
+        name = f"{width}x{height}.{word}.{picture_id}"
+        path.replace(self.directory / name)
+        return name if self.assumptions.url_with_dimensions else picture_id
+
+    def find(self, name: str) -> Path | None:
+        """The file of the picture of this name or, as in legacy URLs, of this id alone."""
+        if _FILE_NAME.fullmatch(name):
+            path = self.directory / name
+            return path if path.is_file() else None
+        ids = ((path.name.rpartition(".")[2], path) for path in self._pictures())
+        return next((path for picture_id, path in ids if picture_id == name), None)
+
+    def thumbnail(self, picture: Path, variant: str) -> Path:
+        """The file of a picture's variant, drawn when it is first asked for."""
+        word = self.assumptions.thumbnail_format or image_format(picture)
+        path = self._thumbnails / f"{picture.name}.{variant}.{word}"
+        if not path.exists():
+            with self.incoming() as drawing:
+                drawing.write_bytes(draw(picture, variant, word))
+                drawing.replace(path)
+        return path
+
+    def clear(self) -> None:
+        """Delete every picture and thumbnail."""
+        for path in [*self._pictures(), *self._thumbnails.iterdir()]:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Remove the directory if it is a temporary one."""
+        if self._temporary:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _pictures(self) -> Iterator[Path]:
+        return (path for path in self.directory.iterdir() if _FILE_NAME.fullmatch(path.name))
+
+
+def image_format(path: Path) -> str:
+    """The word for the format of a picture's or a thumbnail's file: ``jpeg``, ``png`` …"""
+    if match := _FILE_NAME.fullmatch(path.name):
+        return match[1]
+    return path.name.rpartition(".")[2]

@@ -1,0 +1,31 @@
+"""``manage.py groupme_emulator``: the image service on this machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from ...emulator.command import DESCRIPTION, add_arguments, run
+from ...emulator.server import CannotStart
+
+
+class Command(BaseCommand):
+    """A thin skin over :mod:`django_groupme_images.emulator.command`."""
+
+    help = DESCRIPTION
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_arguments(parser)
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        names = ("host", "port", "directory", "token")
+        try:
+            run(**{name: options[name] for name in names}, write=self._write)
+        except CannotStart as error:
+            raise CommandError(str(error)) from error
+
+    def _write(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+import requests
+
+from django_groupme_images.emulator import EmulatorApp, EmulatorServer, PictureStore
+from django_groupme_images.emulator.messages import ConnectionDropped
+
+from . import emulator_pictures as pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from wsgiref.types import WSGIEnvironment
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[EmulatorServer]:
+    with EmulatorServer() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running: EmulatorServer) -> EmulatorServer:
+    requests.post(f"{running.url}_emulator/reset", timeout=10).raise_for_status()
+    return running
+
+
+def ask_for(server: EmulatorServer, **fault: Any) -> requests.Response:
+    return requests.post(f"{server.url}_emulator/faults", json=fault, timeout=10)
+
+
+def upload(server: EmulatorServer, **options: Any) -> requests.Response:
+    headers = {"X-Access-Token": "secret"}
+    return requests.post(
+        server.upload_url, pictures.plain(), headers=headers, timeout=10, **options
+    )
+
+
+def recorded(server: EmulatorServer) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = requests.get(
+        f"{server.url}_emulator/requests", timeout=10
+    ).json()
+    return entries
+
+
+def test_status_as_often_as_asked(server: EmulatorServer) -> None:
+    assert ask_for(server, kind="status", times=2, status=429).json() == {}
+    assert [upload(server).status_code for _ in range(3)] == [429, 429, 200]
+
+
+def test_status_in_full(server: EmulatorServer) -> None:
+    ask_for(server, kind="status", status=420, headers={"Retry-After": "1"}, body="calm")
+    answer = upload(server)
+    assert (answer.status_code, answer.reason) == (420, "Enhance Your Calm")
+    assert (answer.headers["Retry-After"], answer.text) == ("1", "calm")
+    assert answer.headers["Content-Type"] == "text/plain"
+
+
+def test_status_by_default(server: EmulatorServer) -> None:
+    ask_for(server, kind="status")
+    answer = upload(server)
+    assert answer.status_code == 503
+    assert answer.json()["meta"]["code"] == 503
+
+
+@pytest.mark.parametrize("status", [204, 304, 599])
+def test_status_without_a_body_or_a_name(server: EmulatorServer, status: int) -> None:
+    ask_for(server, kind="status", status=status, body="" if status == 599 else "ignored")
+    with requests.Session() as session:
+        answer = session.get(server.cdn_url, timeout=10)
+        assert (answer.status_code, answer.content) == (status, b"")
+        assert session.get(server.cdn_url, timeout=10).status_code == 403
+
+
+def test_delay(server: EmulatorServer) -> None:
+    ask_for(server, kind="delay", seconds=0.2)
+    start = time.monotonic()
+    assert upload(server).status_code == 200
+    assert time.monotonic() - start >= 0.2
+
+
+def test_stopping_ends_a_delay() -> None:
+    with EmulatorServer() as server:
+        ask_for(server, kind="delay", seconds=60)
+        with pytest.raises(requests.Timeout):
+            requests.get(server.cdn_url, timeout=0.1)
+        start = time.monotonic()
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize(("before_body", "body_bytes"), [(False, True), (True, False)])
+def test_drop(server: EmulatorServer, before_body: bool, body_bytes: bool) -> None:
+    ask_for(server, kind="drop", before_body=before_body)
+    with pytest.raises(requests.ConnectionError):
+        upload(server)
+    entry = recorded(server)[0]
+    assert entry["status"] is None
+    assert entry["body_bytes"] == (len(pictures.plain()) if body_bytes else 0)
+    assert upload(server).status_code == 200
+
+
+def test_half_of_an_upload(server: EmulatorServer) -> None:
+    ask_for(server, kind="half")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        upload(server)
+    assert recorded(server)[0]["status"] == 200
+
+
+def test_half_of_a_picture(server: EmulatorServer) -> None:
+    url = upload(server).json()["payload"]["url"]
+    ask_for(server, kind="half", method="GET")
+    with requests.get(url, stream=True, timeout=10) as answer:
+        length = int(answer.headers["Content-Length"])
+        assert len(answer.raw.read(length // 2)) == length // 2
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            list(answer.iter_content())
+    ask_for(server, kind="half", method="HEAD")
+    assert requests.head(url, timeout=10).status_code == 200
+
+
+def test_garbage(server: EmulatorServer) -> None:
+    ask_for(server, kind="garbage")
+    answer = upload(server)
+    assert answer.status_code == 200
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        answer.json()
+
+
+def test_redirect(server: EmulatorServer) -> None:
+    ask_for(server, kind="redirect", location="http://127.0.0.1:1/elsewhere")
+    answer = upload(server, allow_redirects=False)
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "http://127.0.0.1:1/elsewhere"
+
+
+def test_a_fault_for_a_method_or_a_path(server: EmulatorServer) -> None:
+    ask_for(server, kind="status", status=500, method="POST")
+    ask_for(server, kind="status", status=501, path="/cat")
+    assert requests.get(f"{server.url}dog", timeout=10).status_code == 403
+    assert requests.get(f"{server.url}cat", timeout=10).status_code == 501
+    assert upload(server).status_code == 500
+    assert upload(server).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({}, "kind is one of status, delay, drop, half, garbage, redirect"),
+        ({"kind": "explode"}, "kind is one of status, delay, drop, half, garbage, redirect"),
+        ({"kind": ["status"]}, "kind is one of status, delay, drop, half, garbage, redirect"),
+        ({"kind": "half", "status": 500}, "the options are kind, method, path, times"),
+        ({"kind": "half", "self": 1}, "the options are kind, method, path, times"),
+        ({"kind": "half", "times": 0}, "times is a whole number from 1 up"),
+        ({"kind": "half", "times": True}, "times is a whole number from 1 up"),
+        ({"kind": "half", "method": 1}, "method is text"),
+        ({"kind": "half", "path": None}, "path is text"),
+        ({"kind": "status", "status": 100}, "status is 200 to 599"),
+        ({"kind": "status", "body": {}}, "body is text"),
+        ({"kind": "delay", "seconds": -1}, "seconds is 0 to 3600"),
+        ({"kind": "delay"}, "delay needs seconds"),
+        ({"kind": "redirect"}, "redirect needs location"),
+        ({"kind": "redirect", "location": "a\nb"}, "location is one line of text"),
+        ({"kind": "drop", "before_body": 1}, "before_body is true or false"),
+    ],
+)
+def test_a_fault_that_there_is_not(
+    server: EmulatorServer, fault: dict[str, Any], message: str
+) -> None:
+    answer = ask_for(server, **fault)
+    assert answer.status_code == 400
+    assert answer.json()["meta"]["errors"] == [message]
+    assert upload(server).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [[], {"A": 1}, {"A": "b\r\nc: d"}, {"A:": "b"}, {"Content-Length": "1"}]
+)
+def test_headers_that_are_none(server: EmulatorServer, headers: Any) -> None:
+    answer = ask_for(server, kind="status", headers=headers)
+    message = "headers is an object of one-line texts, without content-length and transfer-encoding"
+    assert answer.json()["meta"]["errors"] == [message]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", b"\xff"])
+def test_a_fault_that_is_no_json(server: EmulatorServer, text: str | bytes) -> None:
+    answer = requests.post(f"{server.url}_emulator/faults", text, timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["meta"]["errors"][0].startswith("not a JSON object; kind is one of")
+
+
+def test_the_record(server: EmulatorServer) -> None:
+    url = f"{server.upload_url}?access_token=secret&token=secret&caption=x"
+    ask_for(server, kind="status", status=500)
+    answer = requests.post(url, pictures.plain(), headers={"Content-Type": "a/b"}, timeout=10)
+    assert answer.status_code == 500
+    (entry,) = recorded(server)
+    assert entry["headers"].pop("Host") == f"127.0.0.1:{server.port}"
+    assert entry["headers"].pop("User-Agent").startswith("python-requests/")
+    assert entry.pop("connection") > 1
+    assert entry == {
+        "method": "POST",
+        "path": "/pictures",
+        "query": {"access_token": "[redacted]", "token": "[redacted]", "caption": "x"},
+        "headers": {
+            "Accept": "*/*",
+            "Accept-Encoding": entry["headers"]["Accept-Encoding"],
+            "Connection": "keep-alive",
+            "Content-Length": str(len(pictures.plain())),
+            "Content-Type": "a/b",
+        },
+        "body_bytes": len(pictures.plain()),
+        "status": 500,
+    }
+
+
+def test_no_token_in_record_or_log() -> None:
+    lines: list[str] = []
+    with EmulatorServer(log=lines.append, token="secret") as server:
+        upload(server)
+        headers = {
+            "X-Access-Token": "secret",
+            "Authorization": "Bearer secret",
+            "Cookie": "secret",
+            "Referer": "http://127.0.0.1/?token=secret",
+        }
+        params = {"%61ccess_token": "secret", "Token": "secret", "url": "http://[?token=secret"}
+        for path in ("pictures", "pictures;token=secret", "x%3Ftoken=secret", "cat"):
+            url = f"{server.url}{path}?%74oken=secret"
+            requests.post(url, b"x", headers=headers, params=params, timeout=10)
+        requests.post(server.upload_url, b"x", headers={"X-Access-Token": "wrong"}, timeout=10)
+        text = str(recorded(server))
+    assert len(lines) == 6
+    assert lines[0] == "POST /pictures 200"
+    for secret in ("secret", "wrong"):
+        assert secret not in text
+        assert secret not in "".join(lines)
+
+
+def test_the_record_numbers_the_connections(server: EmulatorServer) -> None:
+    with requests.Session() as session:
+        for _ in range(3):
+            session.post(server.upload_url, pictures.plain(), timeout=10)
+    requests.get(server.cdn_url, timeout=10)
+    first, second, third, fourth = [entry["connection"] for entry in recorded(server)]
+    assert first == second == third != fourth
+
+
+def test_the_emulators_own_calls_are_not_recorded_and_never_fail(server: EmulatorServer) -> None:
+    ask_for(server, kind="status", times=1)
+    assert recorded(server) == []
+    requests.post(f"{server.url}_emulator/reset", timeout=10).raise_for_status()
+    assert upload(server).status_code == 200
+
+
+def test_reset(server: EmulatorServer) -> None:
+    url = upload(server).json()["payload"]["url"]
+    assert requests.get(f"{url}.avatar", timeout=10).status_code == 200
+    ask_for(server, kind="status")
+    requests.post(f"{server.url}_emulator/reset", timeout=10).raise_for_status()
+    assert recorded(server) == []
+    assert requests.get(url, timeout=10).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "requests", 405), ("GET", "reset", 405), ("GET", "faults", 405), ("POST", "x", 404)],
+)
+def test_what_else_is_asked_of_the_emulator(
+    server: EmulatorServer, method: str, path: str, status: int
+) -> None:
+    answer = requests.request(method, f"{server.url}_emulator/{path}", timeout=10)
+    assert answer.status_code == status
+
+
+class Caller:
+    """A WSGI server without sockets."""
+
+    def __init__(self, app: EmulatorApp) -> None:
+        self.app = app
+        self.status = ""
+
+    def __call__(self, method: str, path: str, body: bytes = b"", **more: Any) -> bytes:
+        environ: WSGIEnvironment = {"REQUEST_METHOD": method, "PATH_INFO": path}
+        environ |= {"HTTP_X_ACCESS_TOKEN": "t", "CONTENT_LENGTH": str(len(body))} | more
+        setup_testing_defaults(environ)
+        environ["wsgi.input"].write(body + b"the next request")
+        environ["wsgi.input"].seek(0)
+        blocks = self.app(environ, self._start_response)
+        try:
+            return b"".join(blocks)
+        finally:
+            if close := getattr(blocks, "close", None):
+                close()
+
+    def _start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
+        self.status = status
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Caller:
+    return Caller(EmulatorApp(PictureStore(tmp_path)))
+
+
+def test_the_application_without_a_server(call: Caller) -> None:
+    answer = call("POST", "/pictures", pictures.plain(), SCRIPT_NAME="/groupme")
+    assert b'"http://127.0.0.1/groupme/48x32.jpeg.' in answer
+    picture_id = answer.rpartition(b".")[2][:32].decode()
+    assert call("GET", f"/{picture_id}") == pictures.plain()
+    assert call.app.record.as_list()[0]["connection"] is None
+
+
+def test_faults_of_the_connection_without_a_server(call: Caller) -> None:
+    call("POST", "/_emulator/faults", b'{"kind": "drop"}')
+    call("POST", "/_emulator/faults", b'{"kind": "half"}')
+    for _ in range(2):
+        with pytest.raises(ConnectionDropped):
+            call("GET", "/cat")
+
+
+def test_a_mistake_of_the_emulator(call: Caller, tmp_path: Path, caplog: Any) -> None:
+    (tmp_path / ".incoming").rmdir()
+    answer = call("POST", "/pictures", pictures.plain(), QUERY_STRING="token=secret")
+    assert call.status == "500 Internal Server Error"
+    assert b"the emulator failed" in answer
+    assert "FileNotFoundError" in caplog.text
+    assert "secret" not in caplog.text

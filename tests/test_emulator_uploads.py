@@ -1,0 +1,360 @@
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from PIL import Image
+
+from django_groupme_images.emulator import Assumptions, EmulatorServer, uploads
+from django_groupme_images.pictures import Picture
+
+from . import emulator_pictures as pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOKEN = {"X-Access-Token": "any"}
+
+
+@pytest.fixture
+def server() -> Iterator[EmulatorServer]:
+    with EmulatorServer() as server:
+        yield server
+
+
+def upload(server: EmulatorServer, data: Any, **options: Any) -> requests.Response:
+    return requests.post(server.upload_url, data, headers=TOKEN, timeout=10, **options)
+
+
+def refusal(answer: requests.Response) -> str:
+    content = answer.json()
+    assert content["response"] is None
+    assert content["meta"]["code"] == answer.status_code
+    return str(content["meta"]["errors"][0])
+
+
+def exchange(server: EmulatorServer, request: bytes) -> bytes:
+    """What the server sends until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("jpeg", "48x32.jpeg"),
+        ("png", "48x32.png"),
+        ("gif", "48x32.gif"),
+        ("moving", "40x30.gif"),
+        ("multi picture", "48x32.jpeg"),
+        ("cmyk", "48x32.jpeg"),
+        ("16 bits", "48x32.png"),
+        ("on its side", "32x48.jpeg"),
+        ("upside down", "48x32.jpeg"),
+        ("one pixel", "1x1.png"),
+        ("line", "65000x1.jpeg"),
+    ],
+)
+def test_the_url_says_what_was_uploaded(server: EmulatorServer, kind: str, name: str) -> None:
+    data = pictures.KINDS[kind]
+    payload = upload(server, data).json()["payload"]
+    assert payload["url"] == payload["picture_url"]
+    assert payload["url"].startswith(f"{server.cdn_url}{name}.")
+    assert len(Picture.parse(payload["url"], server.cdn_url).id) == 32
+    assert requests.get(payload["url"], timeout=10).content == data
+
+
+def test_the_same_bytes_twice_get_two_urls(server: EmulatorServer) -> None:
+    answers = [upload(server, pictures.plain()).json()["payload"]["url"] for _ in range(2)]
+    assert len(set(answers)) == 2
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "image/png", "application/json", "application/x-www-form-urlencoded"]
+)
+def test_any_content_type_or_none(server: EmulatorServer, content_type: str | None) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    headers = TOKEN | ({"Content-Type": content_type} if content_type else {})
+    connection.request("POST", "/pictures", pictures.plain(), headers)
+    answer = connection.getresponse()
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
+    connection.close()
+
+
+def test_a_form_with_the_part_file(server: EmulatorServer) -> None:
+    data = pictures.plain(size=(300, 200))
+    answer = upload(
+        server,
+        {"file": "a field named as the part, but of the query", "caption": "none"},
+        files=[("file", ("cat.jpg", data, "image/jpeg")), ("other", ("dog.jpg", b"dog"))],
+    )
+    assert refusal(answer) == NOT_WHOLE, "the first part named file is taken"
+    answer = upload(server, {"caption": "none"}, files={"file": ("cat.jpg", data)})
+    assert requests.get(answer.json()["payload"]["url"], timeout=10).content == data
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "message"),
+    [
+        ("multipart/form-data", b"x", "multipart/form-data needs a boundary"),
+        ("multipart/form-data; boundary=é", b"x", "multipart/form-data needs a boundary"),
+        ("multipart/form-data; boundary=b", b"no parts", "the form has no part named file"),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n--b--',
+            "the form has no part named file",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\n\r\n--b--',
+            "the body is empty",
+        ),
+        (
+            "multipart/form-data; boundary=b",
+            b"--b\r\nContent-Disposition: form-data; " + b"x" * 9000,
+            "the body is not multipart/form-data",
+        ),
+    ],
+)
+def test_a_form_without_a_picture(
+    server: EmulatorServer, content_type: str, body: bytes, message: str
+) -> None:
+    headers = TOKEN | {"Content-Type": content_type.encode()}
+    answer = requests.post(server.upload_url, body, headers=headers, timeout=10)
+    assert answer.status_code == 400
+    assert refusal(answer) == message
+
+
+@pytest.mark.parametrize("way", ["?access_token=secret", "?token=secret", "header"])
+def test_ways_of_the_token(way: str) -> None:
+    with EmulatorServer(token="secret") as server:
+        query, headers = (way, {}) if way != "header" else ("", {"X-Access-Token": "secret"})
+        url = server.upload_url + query
+        answer = requests.post(url, pictures.plain(), headers=headers, timeout=10)
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Access-Token": "wrong"}, {"X_Access_Token": "secret"}])
+def test_without_the_right_token(headers: dict[str, str]) -> None:
+    with EmulatorServer(token="secret") as server:
+        answer = requests.post(server.upload_url, pictures.plain(), headers=headers, timeout=10)
+        assert answer.status_code == 401
+        assert answer.json() == {
+            "meta": {"code": 401, "errors": ["unauthorized"]},
+            "response": None,
+        }
+
+
+NOT_WHOLE = "the body is not an image, or not a whole one"
+NO_PICTURES = {
+    "empty": (b"", "the body is empty"),
+    "text": (b"this is cat.jpg", NOT_WHOLE),
+    "half a jpeg": (pictures.plain("JPEG", (500, 500))[:-400], NOT_WHOLE),
+    "half a png": (pictures.plain("PNG", (500, 500))[:-400], NOT_WHOLE),
+    "bmp": (pictures.plain("BMP"), "BMP is not accepted, only gif, jpeg, png"),
+    "webp": (pictures.plain("WEBP"), "WEBP is not accepted, only gif, jpeg, png"),
+    "tiff": (pictures.plain("TIFF"), "TIFF is not accepted, only gif, jpeg, png"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_PICTURES)
+def test_what_is_no_picture(server: EmulatorServer, kind: str) -> None:
+    data, message = NO_PICTURES[kind]
+    answer = upload(server, data)
+    assert answer.status_code == 400
+    assert refusal(answer) == message
+    assert list((server.store.directory / ".incoming").iterdir()) == []
+
+
+IGNORED = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+
+
+@pytest.mark.parametrize("factor", [1.5, pytest.param(1.5, marks=IGNORED), 3])
+def test_decompression_bombs(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    data = pictures.bomb(int(1_000_000 * factor))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    answer = upload(server, data)
+    assert answer.status_code == 400
+    assert refusal(answer) == "the image has too many pixels"
+
+
+def test_other_assumptions() -> None:
+    assumptions = Assumptions(
+        formats={"WEBP": "webp"}, answer_with_picture_url=False, unauthorized_code=40100
+    )
+    with EmulatorServer(assumptions=assumptions) as server:
+        payload = upload(server, pictures.plain("WEBP")).json()["payload"]
+        assert list(payload) == ["url"]
+        assert ".webp." in payload["url"]
+        answer = requests.post(server.upload_url, b"", timeout=10)
+        assert answer.json()["meta"]["code"] == 40100
+
+
+def test_dimensions_as_stored() -> None:
+    with EmulatorServer(assumptions=Assumptions(dimensions_as_displayed=False)) as server:
+        assert "/48x32." in upload(server, pictures.turned(6)).json()["payload"]["url"]
+
+
+def test_a_url_without_dimensions() -> None:
+    with EmulatorServer(assumptions=Assumptions(url_with_dimensions=False)) as server:
+        url = upload(server, pictures.plain()).json()["payload"]["url"]
+        assert len(url.removeprefix(server.cdn_url)) == 32
+        assert requests.get(url, timeout=10).content == pictures.plain()
+
+
+def test_no_limit_of_pixels(server: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert upload(server, pictures.plain()).status_code == 200
+
+
+def test_a_chunked_body_is_refused(server: EmulatorServer) -> None:
+    answer = upload(server, iter([b"x" * 100_000] * 20))
+    assert answer.status_code == 411
+    assert answer.headers["Connection"] == "close"
+    assert refusal(answer) == "an upload needs a Content-Length"
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ("", 411),
+        ("Content-Length: many\r\n", 400),
+        ("Content-Length: 1\r\nContent-Length: 2\r\n", 400),
+    ],
+)
+def test_a_body_of_unknown_length(server: EmulatorServer, header: str, status: int) -> None:
+    request = f"POST /pictures?token=t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\nxx"
+    assert exchange(server, request.encode()).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_a_body_that_breaks_off(server: EmulatorServer) -> None:
+    head = b"POST /pictures?token=t HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head + pictures.plain())
+        connection.shutdown(socket.SHUT_WR)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 400
+        assert "shorter than its Content-Length" in answer.read().decode()
+
+
+def test_a_refusal_does_not_ask_for_the_body(server: EmulatorServer) -> None:
+    head = (
+        b"POST /pictures HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head)
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"Connection: close" in answer
+
+
+def test_an_upload_asks_for_the_body(server: EmulatorServer) -> None:
+    data = pictures.plain()
+    head = (
+        "POST /pictures?token=t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"Content-Length: {len(data)}\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(data)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_twenty_threads(server: EmulatorServer) -> None:
+    data = [pictures.plain(size=(100 + number, 50)) for number in range(20)]
+    barrier = threading.Barrier(20)
+
+    def upload_at_once(picture: bytes) -> bytes:
+        barrier.wait()
+        url = upload(server, picture).json()["payload"]["url"]
+        assert requests.get(f"{url}.preview", timeout=10).status_code == 200
+        return requests.get(url, timeout=10).content
+
+    with ThreadPoolExecutor(20) as pool:
+        assert list(pool.map(upload_at_once, data)) == data
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Another site: its picture, a redirect to it, one to a file, and nothing else."""
+
+    def do_GET(self) -> None:
+        moved = {"/moved": "/cat.jpg", "/trap": "file:///etc/passwd"}
+        status = 200 if self.path == "/cat.jpg" else 302 if self.path in moved else 404
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", moved[self.path])
+        self.end_headers()
+        if status == 200:
+            self.wfile.write(pictures.plain())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as site:
+        thread = threading.Thread(target=site.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{site.server_port}"
+        site.shutdown()
+        thread.join()
+
+
+def upload_from(server: EmulatorServer, url: str) -> requests.Response:
+    return requests.post(server.upload_url, params={"url": url}, headers=TOKEN, timeout=10)
+
+
+@pytest.mark.parametrize("path", ["/cat.jpg", "/moved"])
+def test_a_remote_image(server: EmulatorServer, elsewhere: str, path: str) -> None:
+    url = upload_from(server, elsewhere + path).json()["payload"]["url"]
+    assert requests.get(url, timeout=10).content == pictures.plain()
+
+
+def test_a_remote_image_without_a_content_length(server: EmulatorServer, elsewhere: str) -> None:
+    request = f"POST /pictures?token=t&url={elsewhere}/cat.jpg HTTP/1.0\r\n\r\n"
+    answer = exchange(server, request.encode())
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    # Without a Host header the emulator gives the address that it listens on.
+    assert server.cdn_url in json.loads(answer.partition(b"\r\n\r\n")[2])["payload"]["url"]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("{}/dog.jpg", "the url cannot be fetched: HTTPError"),
+        ("{}/trap", "the url cannot be fetched: InvalidSchema"),
+        ("http://127.0.0.1:1/", "the url cannot be fetched: ConnectionError"),
+        ("http://[", "the url cannot be fetched: InvalidURL"),
+        ("file:///etc/passwd", "the url is not one of http or https"),
+        ("", "the url is not one of http or https"),
+    ],
+)
+def test_a_remote_image_that_is_none(
+    server: EmulatorServer, elsewhere: str, url: str, message: str
+) -> None:
+    answer = upload_from(server, url.format(elsewhere))
+    assert answer.status_code == 400
+    assert refusal(answer) == message
+
+
+@pytest.mark.parametrize("limit", ["_FETCH_LIMIT", "_FETCH_DEADLINE"])
+def test_a_remote_image_without_end(
+    server: EmulatorServer, elsewhere: str, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(uploads, limit, -1)
+    answer = upload_from(server, f"{elsewhere}/cat.jpg")
+    assert refusal(answer) == "the url's image is too large, or too slow"
