@@ -15,7 +15,7 @@ from typing import Any
 
 from .exceptions import InvalidPicture
 
-__all__ = ["CDN_URL", "UPLOAD_URL", "VARIANTS", "Picture", "large_size"]
+__all__ = ["CDN_URL", "UPLOAD_URL", "VARIANTS", "Picture", "variant_size"]
 
 #: Where the service takes pictures, and where they live then (documented by GroupMe).
 UPLOAD_URL = "https://image.groupme.com/pictures"
@@ -126,11 +126,9 @@ class Picture:
 
         Raises ``ValueError`` if there is no variant of that name.
         """
-        if size := _CROPPED.get(_known(name)):
-            return size
         if (width := self.width) is None or (height := self.height) is None:
-            return None, None
-        return large_size(width, height)
+            return _CROPPED.get(_known(name), (None, None))
+        return variant_size(name, width, height)
 
     def attachment(self) -> dict[str, str]:
         """The picture as an attachment of a message in GroupMe's API."""
@@ -152,13 +150,16 @@ class Picture:
         return Picture.parse, (self.url, self._base_url)
 
 
-def large_size(width: int, height: int) -> tuple[int, int]:
+def variant_size(name: str, width: int, height: int) -> tuple[int, int]:
     """
-    The size in pixels of the variant "large" of an original of this size.
+    Width and height in pixels of a variant of an original of this size.
 
-    GroupMe documents the largest side, 960, and that the aspect ratio is kept; that a
-    smaller picture is not enlarged is assumed.
+    Of "large", GroupMe documents the largest side and that the aspect ratio is kept;
+    that a smaller picture is not enlarged is assumed. Raises ``ValueError`` if there is
+    no variant of that name.
     """
+    if size := _CROPPED.get(_known(name)):
+        return size
     longest = max(width, height)
     if longest <= _LARGE_SIDE:
         return width, height

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from django_groupme_images.exceptions import InvalidPicture
-from django_groupme_images.pictures import Picture, large_size
+from django_groupme_images.pictures import Picture, variant_size
 
 from .urls_of_pictures import ID, JPEG, LARGE, LEGACY
 
@@ -198,7 +198,7 @@ def test_a_picture_is_a_value():
 )
 def test_sizes_of_variants(size, large):
     picture = Picture.parse(f"https://i.groupme.com/{size[0]}x{size[1]}.jpeg.{ID}")
-    assert picture.variant_size("large") == large == large_size(*size)
+    assert picture.variant_size("large") == large == variant_size("large", *size)
     assert picture.variant_size("preview") == (200, 200)
     assert picture.variant_size("avatar") == (60, 60)
 

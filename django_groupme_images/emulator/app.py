@@ -8,6 +8,7 @@ import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+from ..pictures import VARIANTS
 from .faults import Fault, Faults
 from .messages import Answer, ConnectionDropped, Refused, Request
 from .record import Record
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 _PICTURE_PATH = re.compile(
     r"/((?:[0-9]+x[0-9]+\.[a-z][a-z0-9+-]*\.)?[0-9A-Za-z_-]+)((?:\.[^./]*)*)"
 )
-_VARIANTS = {"preview", "large", "avatar"}
 
 _CONTROL = "/_emulator/"
 
@@ -144,7 +144,7 @@ class EmulatorApp:
         suffixes = match[2].split(".")[1:]
         if len(suffixes) > 1 and self.assumptions.suffix_on_suffix_is_missing:
             return _missing(404)
-        if len(suffixes) == 1 and suffixes[0] in _VARIANTS:
+        if len(suffixes) == 1 and suffixes[0] in VARIANTS:
             return _image(self.store.thumbnail(picture, suffixes[0]), picture)
         return _image(picture, picture)
 

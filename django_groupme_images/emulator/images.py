@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 from PIL import ExifTags, Image, ImageOps
 from PIL.Image import Resampling, Transpose
 
-from ..pictures import large_size
+from ..pictures import variant_size
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Facts", "NotAnImage", "draw", "read_facts"]
-
-# Centred and cropped to this size, in pixels (documented).
-_CROPPED = {"preview": (200, 200), "avatar": (60, 60)}
 
 # What turns the stored pixels upright, by the value of EXIF's tag "Orientation".
 _UPRIGHT = {
@@ -82,10 +79,11 @@ def draw(path: Path, variant: str, format: str) -> bytes:  # noqa: A002
         turn = _UPRIGHT.get(_orientation(original))
     if turn is not None:  # The first of Pillow's ways to turn is 0.
         image = image.transpose(turn)
+    size = variant_size(variant, *image.size)
     if variant == "large":
-        image = image.resize(large_size(*image.size), Resampling.LANCZOS)
+        image = image.resize(size, Resampling.LANCZOS)
     else:
-        image = ImageOps.fit(image, _CROPPED[variant], Resampling.LANCZOS)
+        image = ImageOps.fit(image, size, Resampling.LANCZOS)
     if format == "jpeg" and image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("RGB")
