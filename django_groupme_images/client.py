@@ -91,19 +91,21 @@ class GroupMeClient:
             raise UploadRejected(f"{url!r:.200} is not an absolute http or https URL")
         return self._post(params={"url": url})
 
-    def download(self, picture: Picture) -> Download:
+    def download(self, picture: Picture | str) -> Download:
         """
-        Open a picture's original, which the caller closes.
+        Open the original of a picture, or of a picture's URL; the caller closes it.
 
-        Raises ``PictureNotFound`` if the CDN does not have it.
+        Raises ``PictureNotFound`` if the CDN does not have it, and ``InvalidPicture`` if
+        it is not on this client's CDN.
         """
         return Download(self._get("GET", picture))
 
-    def head(self, picture: Picture) -> Mapping[str, str]:
+    def head(self, picture: Picture | str) -> Mapping[str, str]:
         """
-        The CDN's headers for a picture's original, whatever the case of their names.
+        The CDN's headers for an original, whatever the case of their names.
 
-        Raises ``PictureNotFound`` if the CDN does not have it.
+        Raises ``PictureNotFound`` if the CDN does not have it, and ``InvalidPicture`` if
+        it is not on this client's CDN.
         """
         try:
             response = self._get("HEAD", picture)
@@ -136,7 +138,8 @@ class GroupMeClient:
                 status=response.status_code,
             ) from error
 
-    def _get(self, method: str, picture: Picture) -> requests.Response:
+    def _get(self, method: str, picture: Picture | str) -> requests.Response:
+        picture = Picture.parse(str(picture), self.cdn_url)  # nothing makes it call another host
         response = self._send(method, picture.url)
         if method == "HEAD":
             _ = response.content  # nothing, but it takes reading to have the connection back

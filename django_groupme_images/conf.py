@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 T = TypeVar("T")
+_NOT_GIVEN = object()
+
 Token = str | Callable[[], str | None] | None
 
 
@@ -55,12 +57,12 @@ class Option(Generic[T]):
     def __get__(self, storage: Storage | None, owner: type[Storage]) -> Option[T] | T:
         if storage is None:
             return self
-        if self.name in storage.__dict__:
-            return storage.__dict__[self.name]  # type: ignore[no-any-return]
-        value: T = getattr(settings, self.setting, self.default)
+        value: Any = storage.__dict__.get(self.name, _NOT_GIVEN)
+        if value is _NOT_GIVEN:
+            value = getattr(settings, self.setting, self.default)
         if value is None and self.environment:
-            value = os.environ.get(self.environment)  # type: ignore[assignment]
-        return value
+            value = os.environ.get(self.environment)
+        return value  # type: ignore[no-any-return]  # whatever the settings hold
 
     def __set__(self, storage: Storage, value: T) -> None:
         storage.__dict__[self.name] = value

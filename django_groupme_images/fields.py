@@ -166,6 +166,8 @@ class GroupMeImageField(models.ImageField):
         name, path, args, kwargs = super().deconstruct()
         if kwargs.get("storage") is groupme_storage:
             del kwargs["storage"]
+        if not kwargs["upload_to"]:  # as ever, since the service names the pictures
+            del kwargs["upload_to"]
         return name, path, args, kwargs
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:

@@ -19,6 +19,7 @@ from django_groupme_images import answers
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.exceptions import (
     AuthenticationFailed,
+    InvalidPicture,
     PictureNotFound,
     RateLimited,
     ServiceError,
@@ -417,6 +418,20 @@ def test_only_403_and_404_mean_not_there(client, service, method, status, kind):
         assert str(caught.value) == f"{JPEG} is not there ({status})"
     else:
         assert caught.value.status == status
+
+
+@pytest.mark.parametrize("method", ["download", "head"])
+def test_another_host_is_never_called(client, service, method):
+    for elsewhere in ("http://169.254.169.254/1", "http://169.254.169.254/", "cat.png"):
+        with pytest.raises(InvalidPicture):
+            getattr(client, method)(elsewhere)
+    with pytest.raises(InvalidPicture):
+        getattr(client, method)(Picture.parse("http://127.0.0.1/1", "http://127.0.0.1/"))
+
+
+def test_a_url_does_for_a_picture(client, service):
+    service.get(JPEG, body=b"a photo")
+    assert client.download(f"{JPEG}.large").read(99) == b"a photo"
 
 
 def test_the_answer_is_json_whatever_its_type(client, service):

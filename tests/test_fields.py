@@ -469,11 +469,11 @@ class OtherStorage(GroupMeStorage):
 @pytest.mark.parametrize(
     ("field", "kwargs"),
     [
-        (GroupMeImageField(), {"upload_to": ""}),
+        (GroupMeImageField(), {}),
+        (GroupMeImageField(upload_to="photos"), {"upload_to": "photos"}),
         (
             GroupMeImageField(blank=True, max_length=200, width_field="w", height_field="h"),
             {
-                "upload_to": "",
                 "blank": True,
                 "max_length": 200,
                 "width_field": "w",

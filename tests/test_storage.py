@@ -340,6 +340,7 @@ def test_an_option_beats_the_setting_which_beats_the_default(settings, monkeypat
     assert storage.access_token is None
     monkeypatch.setenv("GM_TOKEN", "from the environment")
     assert storage.access_token == "from the environment"
+    assert GroupMeStorage(access_token=None).access_token == "from the environment"
     settings.GROUPME_ACCESS_TOKEN = "from the settings"
     settings.GROUPME_TIMEOUT = 3
     assert storage.access_token == "from the settings"
