@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cached_property
@@ -78,7 +79,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        self._read_up_to(self._position + len(buffer))
+        self._fetch_up_to(self._position + len(buffer))
         self._kept.seek(self._position)
         data = self._kept.read(len(buffer))
         buffer[: len(data)] = data
@@ -102,20 +103,17 @@ class _Reader(io.RawIOBase):
     def _end(self) -> int:
         if self._download.size is not None:
             return self._download.size
-        while self._read_up_to(self._seen + _SPOOLED_IN_MEMORY):
-            pass
+        self._fetch_up_to(sys.maxsize)
         return self._seen
 
-    def _read_up_to(self, position: int) -> bool:
-        """Fetch what is missing up to there; say whether there may be more."""
+    def _fetch_up_to(self, position: int) -> None:
         while self._seen < position:
-            data = self._download.read(position - self._seen)
+            data = self._download.read(min(position - self._seen, _SPOOLED_IN_MEMORY))
             if not data:
-                return False
+                return
             self._kept.seek(self._seen)
             self._kept.write(data)
             self._seen += len(data)
-        return True
 
 
 def require_read_mode(mode: str) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from django_groupme_images.bodies import Body
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.exceptions import (
@@ -250,6 +251,13 @@ def test_a_file_that_cannot_be_read(client, emulator, content, error):
     assert content.tell() == 0
     client.upload(PHOTO)  # the broken connection is not used again
     assert len(emulator.app.record.as_list()) <= 2
+
+
+def test_a_body_is_what_requests_takes_for_a_stream():
+    body = Body(io.BytesIO(PHOTO))
+    assert (len(body), b"".join(body)) == (len(PHOTO), PHOTO)
+    assert body.seek(0) == body.tell() == 0
+    assert body.read() == PHOTO
 
 
 def test_a_closed_file(client):

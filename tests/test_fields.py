@@ -439,6 +439,7 @@ def test_a_plain_image_field(emulator, arrived):
 
 
 def test_the_column():
+    assert Member.photo.field is Member._meta.get_field("photo")
     field = Member._meta.get_field("photo")
     assert field.max_length == 100
     assert field.db_type(connection) == models.ImageField(max_length=100).db_type(connection)

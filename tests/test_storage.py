@@ -351,6 +351,12 @@ def test_an_option_beats_the_setting_which_beats_the_default(settings, monkeypat
     assert GroupMeStorage(access_token="given").access_token == "given"
 
 
+def test_an_option_knows_its_names():
+    option = GroupMeStorage.timeout
+    assert option is GroupMeStorage.options()["timeout"]
+    assert (option.name, option.setting) == ("timeout", "GROUPME_TIMEOUT")
+
+
 def test_the_client_is_kept_while_the_options_are_the_same(settings):
     storage = GroupMeStorage()
     client = storage.client
