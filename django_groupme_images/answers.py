@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import requests
@@ -15,6 +14,7 @@ from urllib3 import exceptions as urllib3_exceptions
 from .exceptions import (
     AuthenticationFailed,
     GroupMeImageError,
+    InvalidPicture,
     PictureNotFound,
     RateLimited,
     ServiceError,
@@ -23,12 +23,10 @@ from .exceptions import (
     UploadRejected,
 )
 from .pictures import Picture
-from .sessions import TOKEN_HEADER, BoundedRetry
+from .sessions import LONGEST_ANSWER, TOKEN_HEADER, BoundedRetry
 
-__all__ = ["NETWORK_ERRORS", "cdn_error", "network_errors", "upload_error", "uploaded_url"]
+__all__ = ["NETWORK_ERRORS", "cdn_error", "network_errors", "upload_error", "uploaded_picture"]
 
-# The service's answers have some hundred bytes; whatever else comes is not read to its end.
-_LONGEST_ANSWER = 64 * 1024
 _LONGEST_QUOTE = 200
 
 _MEANINGS: dict[type[ServiceError], str] = {
@@ -53,19 +51,29 @@ NETWORK_ERRORS: dict[type[Exception], tuple[type[ServiceError], str]] = {
 }
 
 
-@contextmanager
-def network_errors(url: str) -> Iterator[None]:
-    """Turn every error of requests and urllib3 within the block into a ``ServiceError``."""
-    outer = sys.exception()
-    try:
-        yield
-    except (requests.RequestException, urllib3_exceptions.HTTPError) as error:
-        for root in _chain(error, outer):
-            # Their frames hold the request's headers, and an error page shows those.
-            root.__traceback__ = None
-        kind, words = next(known for cls, known in NETWORK_ERRORS.items() if isinstance(error, cls))
-        reason = root.args[-1] if root.args else type(root).__name__
-        raise kind(f"{urlsplit(url).netloc} {words}: {reason}") from error
+class network_errors:  # noqa: N801  # reads as contextlib's
+    """
+    Turn every error of requests and urllib3 within the block into a ``ServiceError``.
+
+    Whatever the error is, it loses the frames below: they hold the request's headers, and
+    an error page shows the variables of every frame. (A generator could not do that:
+    ``contextlib`` gives the error its frames back.)
+    """
+
+    def __init__(self, url: str) -> None:
+        self._host = urlsplit(url).netloc
+
+    def __enter__(self) -> None:
+        self._outer = sys.exception()
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            return
+        links = _links(error, self._outer)
+        for link in links:
+            link.__traceback__ = None
+        if isinstance(error, requests.RequestException | urllib3_exceptions.HTTPError):
+            raise _network_error(error, links[-1], self._host) from error
 
 
 def upload_error(response: requests.Response) -> ServiceError:
@@ -86,21 +94,24 @@ def cdn_error(response: requests.Response, picture: Picture) -> GroupMeImageErro
     return _other_error(response)
 
 
-def uploaded_url(response: requests.Response) -> str:
-    """The URL in the answer to an upload. Raises ``UnexpectedResponse`` if there is none."""
+def uploaded_picture(response: requests.Response, cdn_url: str) -> Picture:
+    """
+    The picture whose URL is in the answer to an upload.
+
+    Raises ``UnexpectedResponse`` if there is no URL, or one that is not on the CDN.
+    """
     with network_errors(response.url):
         body = _read(response)
     try:
         payload = json.loads(body)["payload"]
         # Both are documented, with the same value; some captures have the first alone (seen).
-        url = payload.get("url") or payload["picture_url"]
+        return Picture.parse(payload.get("url") or payload["picture_url"], cdn_url)
+    except InvalidPicture:
+        problem = f"its URL is not that of a picture on {cdn_url}"
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        url = None
-    if not isinstance(url, str):
-        raise UnexpectedResponse(
-            _message(UnexpectedResponse, response, body), status=response.status_code
-        )
-    return url
+        problem = "it has no URL"
+    message = f"{_message(UnexpectedResponse, response, body)} ({problem})"
+    raise UnexpectedResponse(message, status=response.status_code)
 
 
 def _other_error(response: requests.Response) -> ServiceError:
@@ -129,7 +140,7 @@ def _read(response: requests.Response) -> bytes:
     body = b""
     for chunk in response.iter_content(8192):
         body += chunk
-        if len(body) > _LONGEST_ANSWER:
+        if len(body) > LONGEST_ANSWER:
             break
     return body
 
@@ -141,21 +152,48 @@ def _error_body(response: requests.Response) -> bytes:
 
 
 def _quote(body: bytes, token: str | None) -> str:
-    """The service's own words, short, on one line, and without the token."""
+    """The service's own words."""
     try:
         # How GroupMe's main API words its errors; assumed of the image service too.
         words = "; ".join(map(str, json.loads(body)["meta"]["errors"]))
     except (ValueError, TypeError, KeyError, RecursionError):
         words = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
+    return _cleaned(words, token)
+
+
+def _cleaned(words: str, token: str | None) -> str:
+    """Words from outside: short, on one line, and without the token."""
     if token:
         words = words.replace(token, "[access token]")
     words = " ".join(words.split())[:_LONGEST_QUOTE]
     return "".join(char if char.isprintable() else "?" for char in words)
 
 
-def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
-    """The error and what led to it, but not what the caller was handling already."""
-    link: BaseException | None = error
-    while link is not None and link is not outer:
-        yield link
-        link = link.__cause__ or link.__context__
+def _network_error(error: Exception, root: BaseException, host: str) -> ServiceError:
+    kind, words = next(known for cls, known in NETWORK_ERRORS.items() if isinstance(error, cls))
+    if isinstance(root, TimeoutError):
+        words = "did not answer in time"
+    reason = str(root.args[-1]) if root.args else type(root).__name__
+    return kind(f"{host} {words}: {_cleaned(reason, _forget_token(error))}")
+
+
+def _forget_token(error: Exception) -> str | None:
+    """The token of the request that failed, which the error holds no longer."""
+    request = getattr(error, "request", None)
+    return request.headers.pop(TOKEN_HEADER, None) if request is not None else None
+
+
+def _links(error: BaseException, outer: BaseException | None) -> list[BaseException]:
+    """
+    The error and all that led to it, its root at the end.
+
+    What the caller was handling already, ``outer``, and what led to that, are not of it.
+    """
+    links: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is not outer and link not in links:
+            links.append(link)
+            waiting += [cause for cause in (link.__cause__, link.__context__) if cause]
+    return links

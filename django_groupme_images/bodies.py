@@ -20,7 +20,13 @@ class Unreadable(Exception):  # never leaves this package
 
     def __init__(self, reason: Exception) -> None:
         super().__init__(str(reason))
-        self.reason = reason
+        self._reason = reason
+        self._traceback = reason.__traceback__
+
+    @property
+    def reason(self) -> Exception:
+        """What was raised, with the frames it was raised from."""
+        return self._reason.with_traceback(self._traceback)
 
 
 class Body:

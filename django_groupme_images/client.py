@@ -15,13 +15,13 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import requests
 
-from .answers import cdn_error, network_errors, upload_error, uploaded_url
+from .answers import cdn_error, network_errors, upload_error, uploaded_picture
 from .bodies import Body, rewindable
-from .exceptions import InvalidPicture, ServiceError, UnexpectedResponse, UploadRejected
+from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
 from .sessions import TokenAuth, new_session
 
@@ -63,7 +63,7 @@ class GroupMeClient:
         self.max_upload_size = max_upload_size
         self._local = threading.local()
 
-    def upload(self, content: IO[bytes] | bytes) -> Picture:
+    def upload(self, content: IO[bytes] | bytes | bytearray) -> Picture:
         """
         Send an image, from its beginning to its end, and return the picture it became.
 
@@ -74,7 +74,9 @@ class GroupMeClient:
         refused by the service. Whatever is raised, a file that can seek is at its
         beginning again.
         """
-        with rewindable(io.BytesIO(content) if isinstance(content, bytes) else content) as file:
+        if isinstance(content, bytes | bytearray):
+            content = io.BytesIO(content)
+        with rewindable(content) as file:
             body = Body(file)
             self._check_size(len(body))
             # JPEG for PNG and GIF too: documented, and the one type that every client agrees on.
@@ -89,7 +91,7 @@ class GroupMeClient:
         """
         if not _is_web_url(url):
             raise UploadRejected(f"{url!r:.200} is not an absolute http or https URL")
-        return self._post(params={"url": url})
+        return self._post(params=f"url={quote(url, safe='')}")
 
     def download(self, picture: Picture | str) -> Download:
         """
@@ -129,14 +131,7 @@ class GroupMeClient:
         with self._send("POST", self.upload_url, auth=self._auth, **kwargs) as response:
             if not 200 <= response.status_code < 300:
                 raise upload_error(response)
-            url = uploaded_url(response)
-        try:
-            return Picture.parse(url, self.cdn_url)
-        except InvalidPicture as error:
-            raise UnexpectedResponse(
-                f"{urlsplit(self.upload_url).netloc} answered with a wrong URL: {error}",
-                status=response.status_code,
-            ) from error
+            return uploaded_picture(response, self.cdn_url)
 
     def _get(self, method: str, picture: Picture | str) -> requests.Response:
         picture = Picture.parse(str(picture), self.cdn_url)  # nothing makes it call another host
@@ -193,6 +188,6 @@ class Download:
 def _is_web_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
-    except ValueError:
+    except (ValueError, TypeError, AttributeError):
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -16,7 +16,10 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, R
 from . import __version__
 from .exceptions import AuthenticationFailed
 
-__all__ = ["TOKEN_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
+__all__ = ["LONGEST_ANSWER", "TOKEN_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
+
+# The service's answers have some hundred bytes; whatever else comes is not read to its end.
+LONGEST_ANSWER = 64 * 1024
 
 TOKEN_HEADER = "X-Access-Token"  # noqa: S105  # its name
 
@@ -46,7 +49,13 @@ class BoundedRetry(Retry):
             raise error
         if response is not None and (self.get_retry_after(response) or 0) > self.backoff_max:
             raise MaxRetryError(_pool, url or "", ResponseError("told to wait too long"))
-        return super().increment(method, url, response, error, _pool, _stacktrace)
+        next_try = super().increment(method, url, response, error, _pool, _stacktrace)
+        if response is not None and not _is_short(response):
+            response.close()  # which urllib3 would read to its end, to keep the connection
+        return next_try
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        return status_code in self.status_forcelist  # a 413 stays one, whenever it is tried
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         try:
@@ -56,11 +65,7 @@ class BoundedRetry(Retry):
 
 
 class TokenAuth(AuthBase):
-    """
-    Puts the access token into the header of one request, asking for it anew.
-
-    No variable of any frame outside this module ever holds the token.
-    """
+    """Puts the access token into the header of one request, asking for it anew."""
 
     def __init__(self, token: str | Callable[[], str | None] | None) -> None:
         self._ask = token if callable(token) else lambda: token
@@ -94,6 +99,11 @@ def new_session(max_retries: int, max_retry_wait: float) -> requests.Session:
     session.auth = _no_auth
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     return session
+
+
+def _is_short(response: BaseHTTPResponse) -> bool:
+    length = response.headers.get("Content-Length", "")
+    return length.isdecimal() and int(length) <= LONGEST_ANSWER
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

