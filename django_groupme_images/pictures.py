@@ -10,6 +10,7 @@ nothing here imports Django.
 from __future__ import annotations
 
 import re
+import reprlib
 from functools import lru_cache
 from typing import Any
 
@@ -52,6 +53,9 @@ class Picture:
     _base_url: str
     _match: re.Match[str]
 
+    def __init__(self) -> None:
+        raise TypeError("a Picture is made by Picture.parse(url)")
+
     @classmethod
     def parse(cls, url: str, base_url: str = CDN_URL) -> Picture:
         """
@@ -63,11 +67,11 @@ class Picture:
 
         Raises ``InvalidPicture`` for anything else, of whatever type.
         """
-        if not base_url.endswith("/"):
-            base_url += "/"
         try:
+            if not base_url.endswith("/"):
+                base_url += "/"
             match = _pattern(base_url).fullmatch(url)
-        except TypeError:
+        except (TypeError, AttributeError):  # not even text
             match = None
         if match is None:
             raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
@@ -184,7 +188,7 @@ def _known(variant: str) -> str:
 
 
 def _excerpt(value: object) -> str:
-    """A repr that is short however long the value is."""
-    if isinstance(value, str | bytes) and len(value) > 100:
-        return f"{value[:100]!r}…"
-    return f"{value!r:.120}"
+    """A repr that is short, and quick, however long the value is."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 150
+    return short.repr(value)

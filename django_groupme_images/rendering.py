@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from django.db.models.fields.files import FieldFile
+from django.utils.functional import Promise
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
-from .exceptions import InvalidPicture
 from .pictures import VARIANTS, Picture
 from .storage import groupme_storage, is_saved, known_picture
 
@@ -28,7 +28,7 @@ def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
     _check_variant(variant)
     picture = _picture(value)
     if picture is None:
-        return _own_url(value) or default
+        return _own_url(value) or default or ""
     return picture.variant_url(variant) if variant else picture.url
 
 
@@ -55,7 +55,10 @@ def image(
         return conditional_escape(default or "")
     made["alt"] = ""
     made.update((_attribute_name(name), value) for name, value in attributes.items())
-    made["alt"] = made["alt"] or ""
+    if made["alt"] is None or made["alt"] is False:
+        made["alt"] = ""
+    if not made.get("srcset"):
+        made.pop("sizes", None)
     made.setdefault("loading", "lazy")
     made.setdefault("decoding", "async")
     return _img(made)
@@ -66,16 +69,9 @@ def _picture(value: Any) -> Picture | None:
         return value
     if isinstance(value, FieldFile):
         return known_picture(value.name, value.storage) if is_saved(value) else None
-    if isinstance(value, str):
-        return known_picture(value, groupme_storage) or _picture_on_service(value)
+    if isinstance(value, str | Promise):
+        return known_picture(str(value), groupme_storage)
     return None
-
-
-def _picture_on_service(url: str) -> Picture | None:
-    try:
-        return Picture.parse(url)  # a row that came from production, seen on an emulator
-    except InvalidPicture:
-        return None
 
 
 def _own_url(value: Any) -> str:
@@ -93,19 +89,21 @@ def _picture_attributes(picture: Picture, variant: str | None) -> dict[str, Any]
         width, height = picture.variant_size(variant)
     else:
         source, width, height = picture.url, picture.width, picture.height
-    sources = {} if variant in ("preview", "avatar") else _sources(picture, width)
-    return {"src": source, **sources, "width": width, "height": height}
+    made = {"src": source, "width": width, "height": height}
+    if width is None or variant in ("preview", "avatar"):
+        return made
+    return made | {
+        "srcset": _srcset(picture, source),
+        "sizes": f"(max-width: {width}px) 100vw, {width}px",
+    }
 
 
-def _sources(picture: Picture, shown_width: int | None) -> dict[str, str]:
-    """Both renderings that show the whole picture, where they differ, for the browser to choose."""
+def _srcset(picture: Picture, source: str) -> str:
+    """The renderings that show the whole picture, for the browser to choose by their width."""
     large_width, _ = picture.variant_size("large")
     if large_width == picture.width:
-        return {}
-    return {
-        "srcset": f"{picture.large_url} {large_width}w, {picture.url} {picture.width}w",
-        "sizes": f"(max-width: {shown_width}px) 100vw, {shown_width}px",
-    }
+        return f"{source} {large_width}w"
+    return f"{picture.large_url} {large_width}w, {picture.url} {picture.width}w"
 
 
 def _img(attributes: dict[str, Any]) -> SafeString:
@@ -119,7 +117,8 @@ def _img(attributes: dict[str, Any]) -> SafeString:
 
 def _quotable(value: Any) -> str:
     # Safe HTML, such as a literal in a template, may hold quotes, which end an attribute.
-    return conditional_escape(value).replace('"', "&quot;")
+    # str's own method, because Jinja2's markup would escape what it replaces with.
+    return str.replace(conditional_escape(value), '"', "&quot;")
 
 
 @lru_cache(maxsize=256)
@@ -131,5 +130,5 @@ def _attribute_name(name: str) -> str:
 
 
 def _check_variant(variant: str | None) -> None:
-    if variant and variant not in VARIANTS:
+    if variant is not None and variant not in VARIANTS:
         raise ValueError(f"no variant {variant!r:.100}: there are {', '.join(VARIANTS)}")

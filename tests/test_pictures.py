@@ -177,6 +177,8 @@ def test_a_picture_is_a_value():
     assert picture != JPEG
     assert repr(picture) == f"<Picture {JPEG}>"
     assert copy.deepcopy(picture) == pickle.loads(pickle.dumps(picture)) == picture
+    with pytest.raises(TypeError, match="made by Picture.parse"):
+        Picture()
     for name in ("url", "width", "id", "anything"):
         with pytest.raises(AttributeError):
             setattr(picture, name, 1)

@@ -9,7 +9,9 @@ import pytest
 from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.template import Context, Template, TemplateSyntaxError, engines
+from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy
 
 from django_groupme_images import rendering
 from django_groupme_images.pictures import Picture
@@ -19,6 +21,7 @@ from . import emulator_pictures as pictures
 from .gallery.models import Local, Member, Plain
 from .urls_of_pictures import ID, JPEG, LARGE, LEGACY
 
+SMALL = ' srcset="{} 480w" sizes="(max-width: 480px) 100vw, 480px"'
 COMMON = 'loading="lazy" decoding="async"'
 
 
@@ -71,8 +74,9 @@ def test_the_line_in_the_readme():
 def test_a_picture_that_is_never_enlarged(value, variant, width, height):
     source = f"{JPEG}.{variant}" if variant else JPEG
     arguments = [variant] if variant else []
+    sizes = "" if width in (200, 60) else SMALL.format(source)
     assert image(value, *arguments) == (
-        f'<img src="{source}" width="{width}" height="{height}" alt="A cat" {COMMON}>'
+        f'<img src="{source}" width="{width}" height="{height}"{sizes} alt="A cat" {COMMON}>'
     )
     url = " ".join(["{% groupme_url v", *(f'"{name}"' for name in arguments), "%}"])
     assert render(url, v=value) == source
@@ -85,13 +89,15 @@ def test_a_picture_that_is_never_enlarged(value, variant, width, height):
 )
 def test_a_picture_for_screens_of_all_sizes(arguments, source, width, height):
     assert image(LARGE, *arguments) == (
-        f'<img src="{source}" srcset="{LARGE}.large 960w, {LARGE} 4032w" '
-        f'sizes="(max-width: {width}px) 100vw, {width}px" '
-        f'width="{width}" height="{height}" alt="A cat" {COMMON}>'
+        f'<img src="{source}" width="{width}" height="{height}" '
+        f'srcset="{LARGE}.large 960w, {LARGE} 4032w" '
+        f'sizes="(max-width: {width}px) 100vw, {width}px" alt="A cat" {COMMON}>'
     )
     assert "srcset" not in image(LARGE, "preview")
     assert 'sizes="50vw"' in image(LARGE, *arguments, sizes="50vw")
-    assert "srcset" not in image(LARGE, *arguments, srcset=None, sizes=None)
+    without = image(LARGE, *arguments, srcset=None)
+    assert "srcset" not in without
+    assert "sizes" not in without
 
 
 def test_a_picture_of_unknown_size():
@@ -142,6 +148,43 @@ def test_html_in_an_attribute(value, wrap):
     }
 
 
+def test_safe_text_of_jinja_with_quotes():
+    source = "{% set a %}Say \"hi\"{% endset %}{{ groupme_image(v, 'avatar', alt=a) }}"
+    assert 'alt="Say &quot;hi&quot;"' in jinja(source, v=JPEG)
+
+
+def test_an_alt_that_is_a_number():
+    assert ' alt="0" ' in image(JPEG, "avatar", alt=0)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        SimpleLazyObject(lambda: JPEG),
+        SimpleLazyObject(lambda: Member(photo=JPEG).photo),
+        SimpleLazyObject(lambda: Picture.parse(JPEG)),
+        gettext_lazy(JPEG),
+    ],
+    ids=["URL", "field", "Picture", "translation"],
+)
+def test_a_lazy_value(value):
+    assert render("{{ v|groupme_avatar }}", v=value) == f"{JPEG}.avatar"
+
+
+@pytest.mark.parametrize("variant", ["", "AVATAR", "original"])
+def test_a_variable_that_is_no_variant(variant):
+    with pytest.raises(TemplateSyntaxError, match="there are preview, large, avatar"):
+        render("{% groupme_url v w %}", v=JPEG, w=variant)
+
+
+@pytest.mark.parametrize("cdn_url", [None, 5, ["x"]])
+def test_a_wrong_setting_breaks_no_page(settings, cdn_url):
+    settings.GROUPME_CDN_URL = cdn_url
+    for value in (JPEG, Member(photo=JPEG).photo):
+        assert render("{{ v|groupme_avatar }}", v=value) == f"{JPEG}.avatar"
+    assert render("{{ v|groupme_avatar }}", v="photos/cat.png") == ""
+
+
 def test_text_that_is_escaped_already_is_not_escaped_again():
     assert 'alt="a &amp; b"' in render('{% groupme_image v alt="a &amp; b" %}', v=JPEG)
 
@@ -181,7 +224,8 @@ def test_what_is_no_picture_breaks_no_page(value):
         assert image(value, *variant, default=None) == ""
     assert render("{% groupme_url v %}", v=value) == ""
     assert render('{% groupme_url v "large" default="/none.png" %}', v=value) == "/none.png"
-    assert render("{% groupme_url v default=none %}", v=value) == ""
+    assert render("{% groupme_url v default=None %}", v=value) == ""
+    assert jinja("{{ groupme_url(v, default=none) }}", v=value) == ""
     for name in ("preview", "large", "avatar"):
         assert render("{{ v|groupme_%s }}" % name, v=value) == ""
         assert jinja("{{ v|groupme_%s }}" % name, v=value) == ""
@@ -233,7 +277,8 @@ def test_a_cdn_of_one_s_own(settings):
     for value in (own, Member(photo=own).photo, Picture.parse(own, "http://127.0.0.1:8001/")):
         assert render("{{ v|groupme_avatar }}", v=value) == f"{own}.avatar"
     # A URL that came from production with the data is still a picture there.
-    assert render("{{ v|groupme_avatar }}", v=JPEG) == f"{JPEG}.avatar"
+    for value in (JPEG, Member(photo=JPEG).photo):
+        assert render("{{ v|groupme_avatar }}", v=value) == f"{JPEG}.avatar"
 
 
 @pytest.mark.django_db
