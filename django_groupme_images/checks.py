@@ -15,6 +15,7 @@ groupme_images.W003   a ``GroupMeImageField`` on a storage that is not GroupMe's
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,18 +23,17 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import InvalidStorageError, storages
+from django.core.files.storage import storages
 from django.db.models import FileField
 from django.utils.module_loading import import_string
 
-from .conf import resolved_token
+from .conf import Option, resolved_token
 from .fields import GroupMeImageField
 from .storage import ALIAS, GroupMeStorage, groupme_storage
 
 Messages = Iterator[checks.CheckMessage]
 
 _LONGEST_NAME = "65535x65535.jpeg." + 32 * "0"
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @checks.register(checks.Tags.files)
@@ -68,7 +68,7 @@ def _broken() -> list[checks.CheckMessage]:
 def _check_alias(alias: str) -> Messages:
     try:
         storages[alias]
-    except (ImproperlyConfigured, InvalidStorageError) as error:
+    except (ImproperlyConfigured, KeyError, TypeError) as error:
         yield checks.Error(
             f'STORAGES["{alias}"] cannot be made: {error}',
             hint=f"The options are {', '.join(GroupMeStorage.options())}.",
@@ -77,16 +77,15 @@ def _check_alias(alias: str) -> Messages:
 
 
 def _check_options(storage: GroupMeStorage) -> Messages:
-    for option in storage.options().values():
-        try:
-            option.checked(storage)
-        except ImproperlyConfigured as error:
-            yield checks.Error(
-                str(error),
-                hint="Correct it, or remove it to have the default.",
-                id="groupme_images.E002",
-            )
-            return
+    wrong = [error for option in storage.options().values() if (error := _error(option, storage))]
+    for error in wrong:
+        yield checks.Error(
+            error,
+            hint="Correct it, or remove it to have the default.",
+            id="groupme_images.E002",
+        )
+    if wrong:
+        return
     try:
         resolved_token(storage.access_token)
     except ImproperlyConfigured as error:
@@ -97,9 +96,19 @@ def _check_options(storage: GroupMeStorage) -> Messages:
         )
 
 
+def _error(option: Option[Any], storage: GroupMeStorage) -> str:
+    try:
+        option.checked(storage)
+    except ImproperlyConfigured as error:
+        return str(error)
+    return ""
+
+
 def _check_upload_url(storage: GroupMeStorage) -> Messages:
-    url = urlsplit(str(storage.upload_url))
-    if url.scheme != "https" or url.hostname in _LOOPBACK:
+    if _error(storage.options()["upload_url"], storage):
+        return
+    url = urlsplit(storage.upload_url)
+    if url.scheme != "https" or _is_this_machine(url.hostname or ""):
         yield checks.Warning(
             f"Pictures are uploaded to {storage.upload_url}, which is not the service.",
             hint="Remove the option 'upload_url', or the setting GROUPME_UPLOAD_URL.",
@@ -110,7 +119,7 @@ def _check_upload_url(storage: GroupMeStorage) -> Messages:
 def _check_field(field: FileField) -> Messages:
     if isinstance(field, GroupMeImageField) and not isinstance(field.storage, GroupMeStorage):
         yield checks.Warning(
-            f"The storage of {field} is {type(field.storage).__name__}, no GroupMeStorage.",
+            f"The storage of {field} is {field.storage.__class__.__name__}, no GroupMeStorage.",
             hint="Its pictures will have no variants, and no URL that GroupMe's API takes.",
             obj=field,
             id="groupme_images.W003",
@@ -167,6 +176,16 @@ def _fields(app_configs: Sequence[AppConfig] | None) -> Iterator[FileField]:
                     isinstance(field, FileField) and isinstance(field.storage, GroupMeStorage)
                 ):
                     yield field
+
+
+def _is_this_machine(host: str) -> bool:
+    if f".{host.rstrip('.')}".endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def _is_configured() -> bool:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _NOT_GIVEN = object()
 
+# More is a mistake, and more than some years is an OverflowError of the socket.
+_LONGEST_WAIT = 24 * 60 * 60  # seconds
+
 Token = str | Callable[[], str | None] | None
 
 
@@ -69,7 +72,7 @@ class Option(Generic[T]):
 
     def checked(self, storage: Storage) -> T:
         """The option's value. Raises ``ImproperlyConfigured`` if it is not what it expects."""
-        value = self.__get__(storage, type(storage))
+        value: T = getattr(storage, self.name)  # which may be an attribute of a subclass
         if self.accepts(value):
             return value
         found = type(value).__name__ if self.environment else f"{value!r:.200}"
@@ -113,26 +116,22 @@ def _imported(path: str) -> Callable[[], str | None]:
 
 
 def is_token(value: Any) -> bool:
-    return value is None or isinstance(value, str) or callable(value)
+    return value is None or callable(value) or (isinstance(value, str) and _is_visible(value))
 
 
 def is_web_url(value: Any) -> bool:
-    """Whether this is the URL of something on a web server, with nobody's password in it."""
+    """Whether this is the address of something on a web server, and holds no secret."""
     try:
         parts = urlsplit(value)
         return (
             parts.scheme in ("http", "https")
             and bool(parts.hostname)
             and parts.port != 0
-            and "@" not in parts.netloc
+            and _is_visible(value)
+            and not {"@", "?", "#"} & set(value)
         )
     except (ValueError, TypeError, AttributeError):
         return False
-
-
-def is_base_url(value: Any) -> bool:
-    """Whether the name of a picture can follow this."""
-    return is_web_url(value) and not {"?", "#"} & set(value)
 
 
 def is_count(value: Any) -> bool:
@@ -140,7 +139,8 @@ def is_count(value: Any) -> bool:
 
 
 def is_wait(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= _LONGEST_WAIT
 
 
 def is_timeout(value: Any) -> bool:
@@ -151,3 +151,8 @@ def is_timeout(value: Any) -> bool:
 
 def is_size(value: Any) -> bool:
     return value is None or is_count(value)
+
+
+def _is_visible(text: str) -> bool:
+    """Whether the text is ASCII without spaces, as a header or a URL has to be."""
+    return all("!" <= char <= "~" for char in text)

@@ -48,16 +48,19 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
     The name that ``save()`` returns, and that a model stores, is the picture's URL.
     Every picture is public, and the service can neither delete, replace nor list them.
 
-    A name that is not the URL of a picture on ``cdn_url`` raises ``InvalidPicture``;
-    ``exists()`` says False of it. Methods that ask the service or the CDN raise
-    ``ServiceError`` if it, or the network, fails.
+    A name that is not the URL of a picture on ``cdn_url`` raises ``InvalidPicture``, but
+    ``exists()`` says False of it, and ``delete()`` ignores it. Methods that ask the
+    service or the CDN raise ``ServiceError`` if it, or the network, fails.
     """
 
     access_token = conf.Option[conf.Token](
-        None, "a string, a callable or its dotted path", conf.is_token, environment="GM_TOKEN"
+        None,
+        "a string without spaces, a callable or its dotted path",
+        conf.is_token,
+        environment="GM_TOKEN",
     )
-    upload_url = conf.Option(UPLOAD_URL, "an http or https URL", conf.is_web_url)
-    cdn_url = conf.Option(CDN_URL, "an http or https URL without a query", conf.is_base_url)
+    upload_url = conf.Option(UPLOAD_URL, "an http or https URL without a query", conf.is_web_url)
+    cdn_url = conf.Option(CDN_URL, "an http or https URL without a query", conf.is_web_url)
     timeout = conf.Option[Any](
         (5, 30), "seconds, or a pair: to connect, and between bytes", conf.is_timeout
     )
@@ -71,11 +74,9 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
 
     @classmethod
     def options(cls) -> dict[str, conf.Option[Any]]:
-        """Every option of this class by its name."""
-        attributes = {
-            name: value for base in cls.__mro__[::-1] for name, value in vars(base).items()
-        }
-        return {name: value for name, value in attributes.items() if isinstance(value, conf.Option)}
+        """Every option by its name; an attribute of a subclass may be another default."""
+        attributes = (item for base in reversed(cls.__mro__) for item in vars(base).items())
+        return {name: value for name, value in attributes if isinstance(value, conf.Option)}
 
     def get_default_settings(self) -> dict[str, Any]:
         return {name: option.default for name, option in self.options().items()}
@@ -108,8 +109,14 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
         return self.client.upload_from_url(url).url
 
     def url(self, name: str | None) -> str:
-        """The URL of the original, at no I/O."""
-        return self.picture(name).url  # type: ignore[arg-type]  # None is no picture
+        """
+        The URL of the original, at no I/O.
+
+        A picture of the service has one here too, whatever ``cdn_url`` is; but this
+        storage neither opens it nor asks for it.
+        """
+        picture = known_picture(name, self) or self.picture(name)  # type: ignore[arg-type]
+        return picture.url
 
     def exists(self, name: str) -> bool:
         """Whether the CDN has the picture; of a name that is no picture, at no I/O."""
@@ -201,18 +208,23 @@ def is_saved(file: File[bytes]) -> bool:
 
 def known_picture(name: str | None, storage: Storage) -> Picture | None:
     """
-    The picture that this name is in this storage, or ``None``; at no I/O.
+    The picture on the storage's CDN, or on the service's, of this name, or ``None``.
 
-    Any storage will do, so that a project's tests can put another one in the place of
-    ``STORAGES["groupme"]``.
+    Data of production may be looked at with the settings of development. Any storage will
+    do, so that a project's tests can put another one in the place of ``STORAGES["groupme"]``.
     """
-    try:
-        return Picture.parse(name, getattr(storage, "cdn_url", CDN_URL))  # type: ignore[arg-type]
-    except InvalidPicture:
-        return None
+    for cdn_url in (getattr(storage, "cdn_url", CDN_URL), CDN_URL):
+        try:
+            return Picture.parse(name, cdn_url)  # type: ignore[arg-type]  # None is no picture
+        except InvalidPicture:
+            continue
+    return None
 
 
 class _ProjectStorage(LazyObject):  # type: ignore[type-arg]
+    def __bool__(self) -> bool:
+        return True  # FileField asks, and that must not make the storage while models load
+
     def _setup(self) -> None:
         known = ALIAS in settings.STORAGES
         self._wrapped = storages[ALIAS] if known else GroupMeStorage()

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,6 +88,24 @@ def test_a_wrong_setting(settings):
     assert "GROUPME_MAX_RETRIES" in messages()[0].msg
 
 
+def test_every_wrong_option_is_told_at_once(options):
+    options(timeout=0, upload_url="ftp://example.com/", access_token="a token")
+    assert ids() == ["E002"] * 3
+    assert ids(deploy=True).count("E002") == 3
+
+
+def test_models_are_loaded_before_the_storage_is_made():
+    """So that a mistake in STORAGES is told by a check, and a backend may import models."""
+    code = (
+        "import django; django.setup();"
+        "from django_groupme_images.storage import groupme_storage;"
+        "from django.utils.functional import empty;"
+        "assert groupme_storage._wrapped is empty"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment)
+
+
 def test_a_wrong_token_is_not_shown(options):
     options(access_token=["marked-t0ken"])
     assert ids() == ["E002"]
@@ -108,6 +129,12 @@ def test_a_backend_that_is_not_there(settings):
     assert ids() == ["E003"]
 
 
+@pytest.mark.parametrize("parameters", [{}, {"BACKEND": BACKEND, "OPTIONS": 5}])
+def test_an_alias_that_makes_no_sense(settings, parameters):
+    settings.STORAGES = {**settings.STORAGES, "groupme": parameters}
+    assert ids() == ["E003"]
+
+
 def test_other_storages_are_none_of_our_business(settings):
     settings.STORAGES = {**settings.STORAGES, "other": {"BACKEND": "no.such.Storage"}}
     assert ids() == []
@@ -121,6 +148,11 @@ def test_other_storages_are_none_of_our_business(settings):
         ("https://localhost/pictures", ["W001"]),
         ("http://127.0.0.1:8001/pictures", ["W001"]),
         ("https://[::1]/pictures", ["W001"]),
+        ("https://127.0.0.2/pictures", ["W001"]),
+        ("https://0.0.0.0/pictures", ["W001"]),
+        ("https://localhost./pictures", ["W001"]),
+        ("https://emulator.localhost/pictures", ["W001"]),
+        ("https://10.0.0.1/pictures", []),
     ],
 )
 def test_deployment(settings, url, expected):
@@ -156,6 +188,7 @@ def test_a_groupme_field_on_another_storage(settings):
     settings.STORAGES = {**settings.STORAGES, "groupme": settings.STORAGES["default"]}
     found = messages()
     assert {message.id for message in found} == {"groupme_images.W003"}
+    assert "is InMemoryStorage, no" in found[0].msg
     assert "gallery.Member.photo" in {str(message.obj) for message in found}
 
 

@@ -202,7 +202,7 @@ def test_url_is_pure(storage, emulator, arrived):
     assert arrived() == []
 
 
-@pytest.mark.parametrize("name", ["photos/cat.png", "", None, JPEG, "http://169.254.169.254/"])
+@pytest.mark.parametrize("name", ["photos/cat.png", "", None, "http://169.254.169.254/"])
 @pytest.mark.parametrize("method", ["url", "open", "size", "get_created_time", "get_modified_time"])
 def test_another_name_never_makes_a_request(storage, method, name, arrived):
     with pytest.raises(InvalidPicture, match="is not the URL of a picture on"):
@@ -366,6 +366,19 @@ def test_the_client_is_kept_while_the_options_are_the_same(settings):
     assert storage.client.max_retries == 7
 
 
+class Subclass(GroupMeStorage):
+    access_token = "of-the-class"
+    max_retries = 1
+
+
+def test_a_subclass_has_its_own_defaults():
+    storage = Subclass()
+    assert (storage.access_token, storage.max_retries) == ("of-the-class", 1)
+    assert (storage.client.max_retries, storage._token()) == (1, "of-the-class")
+    assert Subclass(max_retries=3).client.max_retries == 3
+    assert storage.deconstruct() == ("tests.test_storage.Subclass", (), {})
+
+
 def test_an_unknown_option():
     with pytest.raises(ImproperlyConfigured, match="Invalid setting 'tokn'"):
         GroupMeStorage(tokn="x")
@@ -385,14 +398,16 @@ def test_an_unknown_option():
                 5,
                 "http://[",
                 "http://h:0/",
+                "https://h/?access_token=abc",
+                "https://h/a b",
             ],
         ),
         ("cdn_url", ["", "/media/", "https://i.groupme.com/?a", "https://i.groupme.com/#", None]),
-        ("timeout", [0, -1, None, "5", (5,), (5, 0), (5, None), True]),
+        ("timeout", [0, -1, None, "5", (5,), (5, 0), (5, None), True, float("inf"), (5, 1e300)]),
         ("max_retries", [-1, 1.5, None, "2", True]),
-        ("max_retry_wait", [-1, None, "10"]),
+        ("max_retry_wait", [-1, None, "10", float("inf"), float("nan")]),
         ("max_upload_size", [-1, "5MB", 1.5]),
-        ("access_token", [5, b"token", ["token"]]),
+        ("access_token", [5, b"token", ["token"], "to ken", "token\n", "tökén"]),
     ],
 )
 def test_a_wrong_option_is_named_before_it_is_used(option, values):
@@ -484,8 +499,17 @@ def test_no_token_is_in_a_pickle_or_a_migration():
 
 def test_a_picture_in_any_storage():
     assert known_picture(JPEG, GroupMeStorage()) == known_picture(JPEG, FileSystemStorage())
-    assert known_picture(JPEG, GroupMeStorage(cdn_url="http://127.0.0.1/")) is None
     assert known_picture(None, FileSystemStorage()) is None
+
+
+def test_a_picture_of_the_service_seen_from_an_emulator(storage, arrived):
+    assert known_picture(JPEG, storage) == Picture.parse(JPEG)
+    assert storage.url(JPEG) == JPEG
+    assert storage.exists(JPEG) is False
+    for method in (storage.open, storage.size, storage.get_modified_time):
+        with pytest.raises(InvalidPicture, match="is not the URL of a picture on http://127"):
+            method(JPEG)
+    assert arrived() == []
 
 
 def test_importing_waits_for_requests_and_pillow():
