@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import posixpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import models
-from django.db.models.fields.files import FieldFile, ImageFieldFile, ImageFileDescriptor
+from django.db.models.fields.files import FieldFile, ImageFieldFile
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .descriptors import BorrowedFile, GroupMeImageDescriptor
 from .exceptions import InvalidPicture
 from .pictures import Picture
 from .storage import GroupMeStorage, groupme_storage, is_saved, known_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Self
 
     from django.core.files.storage import Storage
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -85,6 +87,7 @@ class GroupMeImageFieldFile(ImageFieldFile):
         Raises ``ServiceError``, and leaves the row as it was, if that fails.
         """
         self.name = self.storage.save_from_url(url)  # type: ignore[attr-defined]
+        self._file = None  # that of the picture before
         self._set_instance_attribute(self.name, None)
         self._committed = True
         if save:
@@ -110,38 +113,6 @@ class GroupMeImageFieldFile(ImageFieldFile):
         return {**super().__getstate__(), "_committed": self._committed}
 
 
-class GroupMeImageDescriptor(ImageFileDescriptor):
-    """Gives each row a value of its own, where Django lets copied rows share one."""
-
-    field: GroupMeImageField
-
-    def __get__(self, instance: Any, cls: Any = None) -> Any:
-        if instance is not None:
-            values = vars(instance)
-            value = values.get(self.field.attname)
-            if isinstance(value, FieldFile):
-                values[self.field.attname] = self._own(instance, value)
-        return super().__get__(instance, cls)
-
-    def __set__(self, instance: Any, value: Any) -> None:
-        if isinstance(value, Picture):
-            value = value.url
-        elif isinstance(value, FieldFile):
-            value = self._own(instance, value)
-        super().__set__(instance, value)
-
-    def _own(self, instance: Any, value: FieldFile) -> FieldFile | File[bytes] | str | None:
-        """The value itself if it is this row's; else its name, or its content to upload."""
-        if value.instance is instance and value.field is self.field:
-            return value
-        storage = self.field.storage
-        if not value or (
-            is_saved(value) and (value.storage == storage or known_picture(value.name, storage))
-        ):
-            return value.name
-        return File(value, posixpath.basename(value.name or ""))
-
-
 class GroupMeImageField(models.ImageField):
     """
     A picture on GroupMe's image service. The column holds its URL.
@@ -151,15 +122,30 @@ class GroupMeImageField(models.ImageField):
     ``STORAGES["groupme"]``, or to a ``GroupMeStorage`` made from the settings.
 
     ``width_field`` and ``height_field`` are filled from the URL. Declare them after
-    this field: one declared before is saved with what Pillow read from the file, which
-    knows nothing of an EXIF orientation.
+    this field: one declared before is saved with what was known before the upload.
     """
 
     attr_class = GroupMeImageFieldFile
     descriptor_class = GroupMeImageDescriptor
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, instance: None, owner: Any) -> GroupMeImageDescriptor: ...
+        @overload
+        def __get__(self, instance: models.Model, owner: Any) -> GroupMeImageFieldFile: ...
+        @overload
+        def __get__(self, instance: Any, owner: Any) -> Self: ...
+        def __get__(self, instance: Any, owner: Any) -> Any: ...
+
     description = _("Picture on GroupMe’s image service")
 
-    def __init__(self, *args: Any, storage: Storage | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        storage: Storage | Callable[[], Storage] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, storage=groupme_storage if storage is None else storage, **kwargs)
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
@@ -186,29 +172,37 @@ class GroupMeImageField(models.ImageField):
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         file = super().pre_save(model_instance, add)
+        if isinstance(content := getattr(file, "_file", None), BorrowedFile):
+            content.close()
         if file and (picture := file.picture):
             file.name = picture.url  # as it goes into the database, see get_prep_value
+            if picture.width:
+                # Django fills them on assignment, but not of deferred and inherited fields.
+                self.update_dimension_fields(model_instance, force=True)
         return file
 
     def get_prep_value(self, value: Any) -> Any:
-        if isinstance(value, File) and value and not is_saved(value):
-            raise ValueError(
-                f"{self} was given a file that is not on the image service. Only saving a row and "
-                "bulk_create() upload one; update() and bulk_update() need the URL of a picture."
-            )
         value = super().get_prep_value(str(value) if isinstance(value, Picture) else value)
         picture = known_picture(value, self.storage)
         return picture.url if picture else value
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        if not _is_storable(value):
+            raise ValueError(
+                f"{self} was given a file that is not on the image service. Only saving a row and "
+                "bulk_create() upload one; update() and bulk_update() need the URL of a picture."
+            )
         # Django stores "" for None, which a unique field takes only once.
-        if self.null and isinstance(value, File) and value.name is None:
+        if self.null and isinstance(value, FieldFile) and value.name is None:
             value = None
         return super().get_db_prep_save(value, connection)
 
     def value_from_object(self, obj: models.Model) -> Any:
         value = super().value_from_object(obj)
         return None if self.null and getattr(value, "name", "") is None else value
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return str(self.value_from_object(obj) or "")
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:
         super().save_form_data(instance, data)
@@ -218,3 +212,11 @@ class GroupMeImageField(models.ImageField):
     def formfield(self, **kwargs: Any) -> FormField | None:
         # The file's own name is not stored, so it may have any length.
         return super().formfield(**{"max_length": None, **kwargs})
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether this is, or will be in the database, a name and no content."""
+    if isinstance(value, FieldFile):
+        return is_saved(value) or (not value.name and getattr(value, "_file", None) is None)
+    is_name = value is None or isinstance(value, str | Promise | Picture)
+    return is_name or hasattr(value, "as_sql")

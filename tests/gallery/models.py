@@ -28,10 +28,19 @@ class Measured(models.Model):
     height = models.PositiveIntegerField(null=True, editable=False)
 
 
+class MeasuredChild(Measured):
+    """Its parent's dimensions."""
+
+
 class Unique(models.Model):
     """With a column that holds NULL where there is no picture."""
 
     photo = GroupMeImageField(null=True, blank=True, unique=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(photo="x"), name="photo_is_not_x"),
+        ]
 
 
 class Pictured(models.Model):

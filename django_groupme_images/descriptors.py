@@ -1,0 +1,57 @@
+"""What reading and assigning a ``GroupMeImageField`` of a row does."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Any
+
+from django.core.files import File
+from django.db.models.fields.files import FieldFile, ImageFileDescriptor
+
+from .pictures import Picture
+from .storage import is_saved, known_picture
+
+if TYPE_CHECKING:
+    from .fields import GroupMeImageField
+
+__all__ = ["BorrowedFile", "GroupMeImageDescriptor"]
+
+
+class BorrowedFile(File):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A file of another storage, opened by the upload and closed after it."""
+
+
+class GroupMeImageDescriptor(ImageFileDescriptor):
+    """Gives each row a value of its own, where Django lets copied rows share one."""
+
+    field: GroupMeImageField
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        if instance is not None:
+            values = vars(instance)
+            value = values.get(self.field.attname)
+            if isinstance(value, FieldFile):
+                values[self.field.attname] = self._own(instance, value)
+        return super().__get__(instance, cls)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if isinstance(value, Picture):
+            value = value.url
+        elif isinstance(value, FieldFile):
+            value = self._own(instance, value)
+        super().__set__(instance, value)
+
+    def _own(self, instance: Any, value: FieldFile) -> FieldFile | File[bytes] | str | None:
+        """The value itself if it is this row's; else its name, or its content to upload."""
+        if value.instance is instance and value.field is self.field:
+            return value
+        storage = self.field.storage
+        if not value or not value.name:
+            return value.name
+        if not is_saved(value):
+            return File(value, value.name)
+        if value.storage == storage or known_picture(value.name, storage):
+            return value.name
+        # A value of its own, because the other row's may have been read and closed.
+        other = type(value)(value.instance, value.field, value.name)
+        return BorrowedFile(other, posixpath.basename(value.name))
