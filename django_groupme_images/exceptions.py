@@ -5,7 +5,7 @@ What can go wrong, as one tree::
     ├── InvalidPicture (ValueError)            a name or URL that is no picture of the CDN
     ├── PictureNotFound (FileNotFoundError)    the CDN says 403 or 404
     └── ServiceError                           the service, or the way to it, failed
-        ├── AuthenticationFailed               401 or 403 on an upload, or no token to send
+        ├── AuthenticationFailed               401 or 403 on an upload, or nobody gave a token
         ├── UploadRejected                     other 4xx; also too large, or empty
         ├── RateLimited                        420 or 429
         ├── ServiceUnavailable                 5xx, timeout, connection
@@ -67,7 +67,7 @@ class ServiceError(GroupMeImageError):
 
 
 class AuthenticationFailed(ServiceError):
-    """The service did not accept the access token, or there was none to send."""
+    """The service did not accept the access token, or the one who was asked gave none."""
 
 
 class UploadRejected(ServiceError):

@@ -12,6 +12,7 @@ from django_groupme_images import exceptions
 from django_groupme_images.emulator.faults import _OPTIONS as FAULTS
 from django_groupme_images.storage import GroupMeStorage
 
+from . import emulator_pictures as pictures
 from .gallery.models import Member
 from .urls_of_pictures import JPEG
 
@@ -50,6 +51,18 @@ def test_what_a_value_says():
             assert value == eval(comment.split(", ")[0])
         else:
             assert value is not None
+
+
+@pytest.mark.django_db
+def test_the_example_of_a_test(settings, tmp_path, monkeypatch):
+    """The fixture and the test in the README, run as pytest would."""
+    block = next(block for block in blocks("python") if "pytest.fixture" in block)
+    names = {"Member": Member}
+    exec(block.replace("@pytest.fixture\n", ""), names)
+    (tmp_path / "cat.jpg").write_bytes(pictures.plain())
+    monkeypatch.chdir(tmp_path)
+    for emulator in names["emulator"](settings):
+        names["test_a_photo"](emulator, None)
 
 
 def test_the_table_of_options():
