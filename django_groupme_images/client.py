@@ -54,7 +54,7 @@ class GroupMeClient:
         max_retry_wait: float = 10,
         max_upload_size: int | None = None,
     ) -> None:
-        self._auth = TokenAuth(access_token)
+        self._ask_token = access_token if callable(access_token) else lambda: access_token
         self.upload_url = upload_url
         self.cdn_url = cdn_url
         self.timeout = timeout
@@ -128,7 +128,8 @@ class GroupMeClient:
             )
 
     def _post(self, **kwargs: Any) -> Picture:
-        with self._send("POST", self.upload_url, auth=self._auth, **kwargs) as response:
+        auth = TokenAuth(self._ask_token())
+        with self._send("POST", self.upload_url, auth=auth, **kwargs) as response:
             if not 200 <= response.status_code < 300:
                 raise upload_error(response)
             return uploaded_picture(response, self.cdn_url)

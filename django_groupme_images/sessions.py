@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.cookiejar
 import re
-from collections.abc import Callable
 from typing import Any
 
 import requests
@@ -65,13 +64,17 @@ class BoundedRetry(Retry):
 
 
 class TokenAuth(AuthBase):
-    """Puts the access token into the header of one request, asking for it anew."""
+    """
+    Puts the access token into the header of one request.
 
-    def __init__(self, token: str | Callable[[], str | None] | None) -> None:
-        self._ask = token if callable(token) else lambda: token
+    Raises ``AuthenticationFailed`` if there is none, or one that no header can carry.
+    """
+
+    def __init__(self, token: str | None) -> None:
+        self._token = _sendable(token)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers[TOKEN_HEADER] = _sendable(self._ask())
+        request.headers[TOKEN_HEADER] = self._token
         return request
 
 

@@ -331,6 +331,15 @@ def test_a_callable_is_asked_at_each_upload(service):
     assert [call.request.headers["X-Access-Token"] for call in service.calls] == ["one", "two"]
 
 
+def test_a_callable_that_fails_says_where(client):
+    def nobody_is_logged_in():
+        raise LookupError("nobody is logged in")
+
+    with pytest.raises(LookupError) as caught:
+        GroupMeClient(nobody_is_logged_in).upload(b"a photo")
+    assert caught.traceback[-1].name == "nobody_is_logged_in"
+
+
 def test_the_token_goes_to_no_other_host(client, service, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("default login me password secret")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
