@@ -417,7 +417,7 @@ def test_a_pickle_of_an_unsaved_file_never_becomes_a_name(emulator, arrived):
 
 @pytest.mark.parametrize("format_", ["json", "jsonl", "xml", "python"])
 def test_dump_and_load(format_):
-    rows = [Member.objects.create(name=url, photo=url) for url in (JPEG, LEGACY, "")]
+    rows = [Member.objects.create(name="Ada", photo=url) for url in (JPEG, LEGACY, "")]
     empty = [Unique.objects.create(), Unique.objects.create()]
     data = serializers.serialize(format_, [*rows, *empty])
     assert "None</field>" not in str(data)
