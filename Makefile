@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help example test lint types test-live coverage matrix build clean
+.PHONY: help example test lint test-live coverage matrix bench build clean
 
 help:
 	@echo "make example    run the example site, with no service and no token needed"
@@ -11,6 +11,7 @@ help:
 	@echo "make lint       check style and types"
 	@echo "make coverage   run the tests, and fail where a line or a branch was not run"
 	@echo "make matrix     run the tests on every supported Python and Django"
+	@echo "make bench      compare with what one would write without the app"
 	@echo "make test-live  run the contract against the real service; needs GM_TOKEN"
 	@echo "make build      build the wheel and the sdist into dist/"
 
@@ -33,6 +34,9 @@ lint: $(VENV)/dev
 
 matrix: $(VENV)/dev
 	$(BIN)/tox run
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
 
 test-live: $(VENV)/dev
 	$(BIN)/python -m pytest -m live tests/test_contract.py
