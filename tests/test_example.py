@@ -220,6 +220,8 @@ def test_greeting_names_every_address(example: Example) -> None:
     assert example.site in example.greeting
     assert f"{example.site}admin/  (user admin, password admin)" in example.greeting
     assert example.emulator in example.greeting
+    assert "Members: 5\n" in example.greeting
+    assert "Midsummer camp: 4\n" in example.greeting
     assert "16 pictures uploaded." in example.greeting
 
 
@@ -227,7 +229,7 @@ def test_second_run_goes_on_where_the_first_ended(environ: dict[str, str]) -> No
     with running(environ) as first:
         before = first.get("/").text
     with running(environ, stop=signal.SIGTERM) as second:
-        assert "The club is complete." in second.greeting
+        assert second.greeting.startswith("The club is complete.\n")
         assert second.get("/").text == before
     with closing(sqlite3.connect(second.database)) as database, database:
         database.execute("DELETE FROM club_photo WHERE caption LIKE 'Chelsea%'")
@@ -244,6 +246,57 @@ def test_busy_port_is_said_in_one_line(variable: str, environ: dict[str, str]) -
     assert err.startswith(f"cannot listen on 127.0.0.1 port {environ[variable]}: ")
     assert variable in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [*(("PORT", value) for value in ["abc", "", "0", "-1", "99999"]), ("EMULATOR_PORT", "abc")],
+)
+def test_port_that_is_none_is_said_in_one_line(
+    variable: str, value: str, environ: dict[str, str]
+) -> None:
+    code, out, err = finish(python("run.py", **environ | {variable: value}))
+    assert (code, out) == (1, "")
+    assert err == f"{variable} must be a number from 1 to 65535, not {value!r}.\n"
+
+
+def test_unknown_service_is_said_in_one_line(environ: dict[str, str]) -> None:
+    code, out, err = finish(python("run.py", GROUPME="yes", **environ))
+    assert (code, out, err) == (1, "", "GROUPME must be empty or 'live', not 'yes'.\n")
+
+
+def test_impossible_folder_is_said_in_one_line(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, out, err = finish(python("run.py", **environ | {"EXAMPLE_DATA": f"{tmp_path}/file"}))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"cannot make the folder {tmp_path}/file/")
+    assert err.endswith("(EXAMPLE_DATA chooses another)\n")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["db.sqlite3", "pictures"])
+def test_damaged_data_is_said_in_one_line(name: str, environ: dict[str, str]) -> None:
+    damaged = Path(environ["EXAMPLE_DATA"], environ["EMULATOR_PORT"], name)
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("neither a database nor a folder")
+    code, out, err = finish(python("run.py", **environ))
+    assert (code, out) == (1, "")
+    assert err.startswith("cannot use ")
+    assert str(damaged) in err
+    assert "PORT" not in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop_while_django_is_imported_leaves_no_traceback(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    # A Django that takes its time, so that the signal always comes within the import.
+    (tmp_path / "django.py").write_text("print('Here', flush=True)\nwhile True: pass\n")
+    process = python("run.py", PYTHONPATH=str(tmp_path))
+    assert process.stdout.readline() == "Here\n"
+    process.send_signal(number)
+    assert finish(process) == (0, "Stopped.\n", "")
 
 
 def test_live_run_without_token_says_what_is_missing(environ: dict[str, str]) -> None:
@@ -341,6 +394,7 @@ def test_uploaded_photo_is_in_the_album(example: Example) -> None:
     [
         ({"times": 3, "kind": "status", "status": 503}, "cannot take pictures right now"),
         ({"times": 1, "kind": "status", "status": 400}, "did not take this picture"),
+        ({"times": 1, "kind": "status", "status": 401}, "not set up correctly"),
     ],
 )
 def test_refused_upload_is_an_error_of_the_form(
@@ -351,7 +405,9 @@ def test_refused_upload_is_an_error_of_the_form(
     page = browser.submit(upload("cat.jpg"), caption="Twice refused", taken="2025-10-05")
     assert page.status == 200
     assert message in page.text
+    assert "token" not in page.text.replace(page.csrf_token, "").replace("csrfmiddlewaretoken", "")
     (picture,) = page.all("input", name="picture")
+    assert picture["accept"] == "image/jpeg,image/png,image/gif"
     assert picture["aria-invalid"] == "true"
     assert "id_picture_error" in picture["aria-describedby"]
     assert page.all("ul", id="id_picture_error")
@@ -384,13 +440,54 @@ def test_admin_lists_thumbnails_and_takes_pictures(example: Example) -> None:
     assert "was added successfully" in page.text
 
 
-def test_admin_tells_of_a_refused_upload(example: Example) -> None:
-    browser = Browser(f"{example.site}admin/login/?next=/admin/club/member/add/")
-    browser.submit(username="admin", password="admin", next="/admin/club/member/add/")
-    example.fail_uploads(times=1, kind="status", status=400)
+def admin(example: Example, path: str) -> Browser:
+    """The admin, on a page of it."""
+    browser = Browser(f"{example.site}admin/login/")
+    browser.submit(username="admin", password="admin", next=f"/admin/club/{path}")
+    return browser
+
+
+REFUSALS = {
+    "kept out": ({"times": 1, "kind": "status", "status": 401}, "not set up correctly"),
+    "refused": ({"times": 1, "kind": "status", "status": 400}, "did not take this picture"),
+    "down": ({"times": 3, "kind": "status", "status": 503}, "cannot take pictures right now"),
+}
+
+
+@pytest.mark.parametrize(("fault", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_admin_keeps_the_form_of_a_refused_upload(
+    fault: dict[str, object], message: str, example: Example
+) -> None:
+    browser = admin(example, "photo/add/")
+    example.fail_uploads(**fault)
     page = browser.submit(
-        {"avatar": upload("avatar-cat.jpg")["picture"]}, name="Nobody", joined="2025-11-01"
+        upload("cat.jpg"), album="2", caption="Refused & kept", taken="2025-11-01", by="3"
     )
+    assert (page.status, page.url) == (200, f"{example.site}admin/club/photo/add/")
+    assert page.text.count('class="errorlist"') == 1
+    (picture,) = page.all("input", name="picture")
+    assert picture["aria-invalid"] == "true"
+    assert message in page.text
+    assert page.all("input", name="caption", value="Refused & kept")
+    assert page.all("input", name="taken", value="2025-11-01")
+    chosen = [option["value"] for option in page.all("option") if "selected" in option]
+    assert chosen == ["2", "3"]
+    assert "Refused" not in browser.visit(f"{example.site}admin/club/photo/").text
+
+
+def test_admin_keeps_the_picture_that_a_refused_one_was_to_replace(example: Example) -> None:
+    browser = admin(example, "member/1/change/")
+    (before,) = (url for url in browser.page.targets("a", "href") if example.emulator in url)
+    example.fail_uploads(times=1, kind="status", status=400)
+    # Large enough to be a temporary file, which the service is sent the first time only.
+    large = (PHOTOS / "avatar-cat.jpg").read_bytes() + bytes(3_000_000)
+    page = browser.submit({"avatar": ("a.jpg", large)}, name="Ines D.", joined="2019-03-02")
     assert page.status == 200
+    assert page.text.count('class="errorlist"') == 1
     assert "did not take this picture" in page.text
-    assert "Nobody" not in browser.visit(f"{example.site}admin/club/member/").text
+    assert page.all("input", name="name", value="Ines D.")
+    assert page.all("input", name="joined", value="2019-03-02")
+    assert before in page.targets("a", "href")
+    again = browser.visit(page.url)
+    assert again.all("input", name="name", value="Ines Duarte")
+    assert before in again.targets("a", "href")

@@ -1,7 +1,8 @@
 from typing import Any
 
-from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 
 from django_groupme_images.exceptions import ServiceError
@@ -11,15 +12,36 @@ from .forms import apology
 from .models import Album, Member, Photo
 
 
+class UploadForm(forms.ModelForm):
+    #: The field whose upload failed, and what to say of it.
+    failure: tuple[str, str] | None = None
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned_data = super().clean()
+        if self.failure:
+            self.add_error(*self.failure)
+        return cleaned_data
+
+
 class UploadAdmin(admin.ModelAdmin):
     """Tells of a picture that the image service did not take, instead of failing."""
 
+    form = UploadForm
+    picture_field: str
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Saving uploads, and only then does the service say whether it takes the picture.
         try:
             return super().changeform_view(request, *args, **kwargs)
         except ServiceError as error:
-            self.message_user(request, apology(error), messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
+            request.upload_failure = self.picture_field, apology(error)
+        # Once more, with a form that is not valid: nothing is saved, and all input is kept.
+        return super().changeform_view(request, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> type[UploadForm]:
+        form = super().get_form(request, *args, **kwargs)  # a new class at every call
+        form.failure = getattr(request, "upload_failure", None)
+        return form
 
 
 def thumbnail(picture: GroupMeImageFieldFile) -> str:
@@ -30,6 +52,7 @@ def thumbnail(picture: GroupMeImageFieldFile) -> str:
 
 @admin.register(Member)
 class MemberAdmin(UploadAdmin):
+    picture_field = "avatar"
     list_display = ["thumbnail", "name", "role", "joined"]
     list_display_links = ["name"]
     search_fields = ["name", "role"]
@@ -47,6 +70,7 @@ class AlbumAdmin(admin.ModelAdmin):
 
 @admin.register(Photo)
 class PhotoAdmin(UploadAdmin):
+    picture_field = "picture"
     list_display = ["thumbnail", "caption", "album", "taken", "by"]
     list_display_links = ["caption"]
     list_filter = ["album", "by"]

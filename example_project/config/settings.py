@@ -7,6 +7,7 @@ the pictures on the real image service.
 """
 
 import os
+import re
 from pathlib import Path
 
 import django
@@ -16,18 +17,34 @@ from django_groupme_images.pictures import CDN_URL
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-PORT = int(os.environ.get("PORT", "8000"))
-EMULATOR_PORT = int(os.environ.get("EMULATOR_PORT", "8001"))
 
-LIVE = os.environ.get("GROUPME") == "live"
+def _port(name: str, default: str) -> int:
+    value = os.environ.get(name, default)
+    if not re.fullmatch("[0-9]{1,5}", value) or not 1 <= int(value) <= 65535:
+        raise ImproperlyConfigured(f"{name} must be a number from 1 to 65535, not {value!r}.")
+    return int(value)
+
+
+PORT = _port("PORT", "8000")
+EMULATOR_PORT = _port("EMULATOR_PORT", "8001")
+
+GROUPME = os.environ.get("GROUPME", "")
+if GROUPME not in ("", "live"):
+    raise ImproperlyConfigured(f"GROUPME must be empty or 'live', not {GROUPME!r}.")
+LIVE = GROUPME == "live"
 if LIVE and not os.environ.get("GM_TOKEN"):
     raise ImproperlyConfigured("GROUPME=live needs a GroupMe access token in GM_TOKEN.")
 
 # The database holds URLs of one CDN, so each CDN (the real one, or an emulator's port) has a
 # folder of its own: another EMULATOR_PORT starts a fresh club instead of one without pictures.
-DATA_DIR = Path(os.environ.get("EXAMPLE_DATA", BASE_DIR / "data"))
+DATA_DIR = Path(os.environ.get("EXAMPLE_DATA") or BASE_DIR / "data")
 DATA_DIR /= "live" if LIVE else str(EMULATOR_PORT)
-DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite makes its file, but no folder
+try:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite makes its file, but no folder
+except OSError as error:
+    raise ImproperlyConfigured(
+        f"cannot make the folder {DATA_DIR}: {error.strerror} (EXAMPLE_DATA chooses another)"
+    ) from error
 PICTURES_DIR = DATA_DIR / "pictures"
 
 # For development: a site that others can reach needs a key that others cannot read.

@@ -6,6 +6,7 @@ a second run uploads nothing, and a run after one that was interrupted does the 
 """
 
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -157,9 +158,13 @@ class Command(BaseCommand):
     help = "Fill the club with members, albums and photos. Does nothing that is done already."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        added = 0
         try:
-            added = sum([add_member(seed) for seed in MEMBERS])
-            added += sum([add_album(seed) for seed in ALBUMS])
+            for part, pictures in fill_club():
+                added += pictures
+                if pictures and options["verbosity"]:
+                    self.stdout.write(f"  {part}: {pictures}")
+                    self.stdout.flush()  # at once, into a pipe too
         except ServiceError as error:
             raise CommandError(f"The image service did not take a picture: {error}") from error
         self.stdout.write(said(added))
@@ -169,6 +174,13 @@ def said(added: int) -> str:
     if not added:
         return "The club is complete."
     return f"{added} picture{pluralize(added)} uploaded."
+
+
+def fill_club() -> Iterator[tuple[str, int]]:
+    """Each part of the club when it is done, and the number of pictures that it uploaded."""
+    yield "Members", sum([add_member(seed) for seed in MEMBERS])
+    for seed in ALBUMS:
+        yield seed.title, add_album(seed)
 
 
 def add_member(seed: MemberSeed) -> int:
