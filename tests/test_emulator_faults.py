@@ -139,7 +139,7 @@ def test_redirect(server: EmulatorServer) -> None:
 
 
 def test_a_fault_for_a_method_or_a_path(server: EmulatorServer) -> None:
-    ask_for(server, kind="status", status=500, method="POST")
+    ask_for(server, kind="status", status=500, method="post")
     ask_for(server, kind="status", status=501, path="/cat")
     assert requests.get(f"{server.url}dog", timeout=10).status_code == 403
     assert requests.get(f"{server.url}cat", timeout=10).status_code == 501
@@ -158,7 +158,8 @@ def test_a_fault_for_a_method_or_a_path(server: EmulatorServer) -> None:
         ({"kind": "half", "times": 0}, "times is a whole number from 1 up"),
         ({"kind": "half", "times": True}, "times is a whole number from 1 up"),
         ({"kind": "half", "method": 1}, "method is text"),
-        ({"kind": "half", "path": None}, "path is text"),
+        ({"kind": "half", "path": "pictures"}, "path is text that begins with /"),
+        ({"kind": "half", "path": None}, "path is text that begins with /"),
         ({"kind": "status", "status": 100}, "status is 200 to 599"),
         ({"kind": "status", "body": {}}, "body is text"),
         ({"kind": "delay", "seconds": -1}, "seconds is 0 to 3600"),
@@ -241,6 +242,50 @@ def test_no_token_in_record_or_log() -> None:
         assert secret not in "".join(lines)
 
 
+def test_no_password_in_record_or_log() -> None:
+    lines: list[str] = []
+    urls = ("http://me:secret@[/", "HTTPS://secret@[/", "ftp://me:s%20ecret@h/", "a//b/c@d")
+    with EmulatorServer(log=lines.append) as server:
+        for url in urls:
+            referer = {"Referer": f"http://h/?u=http%3A%2F%2Fme:secret%40h%2F {url}"}
+            params = {"url": url, "token": "t"}
+            requests.post(server.upload_url, headers=referer, params=params, timeout=10)
+        entries = recorded(server)
+    assert [entry["query"]["url"] for entry in entries] == [
+        "http://[redacted]@[/",
+        "HTTPS://[redacted]@[/",
+        "ftp://[redacted]@h/",
+        "a//b/c@d",
+    ]
+    assert "http%3A%2F%2F[redacted]%40h%2F" in entries[0]["headers"]["Referer"]
+    assert "ecret" not in str(entries) + "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("a%0aPOST%20/pictures%20200%0a%1b[31mred", "a%0APOST%20/pictures%20200%0A%1B[31mred"),
+        ("caf%C3%A9-1.png", "caf%C3%A9-1.png"),
+        ("x" * 300, f"{'x' * 199}..."),
+        (f"x?y={'z' * 300}", f"x?y={'z' * 197}..."),
+    ],
+)
+def test_a_line_of_the_log_cannot_be_forged(path: str, line: str) -> None:
+    lines: list[str] = []
+    with EmulatorServer(log=lines.append) as server:
+        requests.get(server.cdn_url + path, timeout=10)
+    assert lines == [f"GET /{line} 403"]
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError])
+def test_a_log_that_cannot_be_written(error: type[Exception]) -> None:
+    def log(_: str) -> None:
+        raise error
+
+    with EmulatorServer(log=log) as server:
+        assert upload(server).status_code == 200
+
+
 def test_the_record_numbers_the_connections(server: EmulatorServer) -> None:
     with requests.Session() as session:
         for _ in range(3):
@@ -275,6 +320,24 @@ def test_what_else_is_asked_of_the_emulator(
 ) -> None:
     answer = requests.request(method, f"{server.url}_emulator/{path}", timeout=10)
     assert answer.status_code == status
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null", ""])
+def test_pages_of_other_sites_are_refused(server: EmulatorServer, origin: str) -> None:
+    url = upload(server).json()["payload"]["url"]
+    headers = {"Origin": origin}
+    for method, name in [("POST", "reset"), ("POST", "faults"), ("GET", "requests")]:
+        address = f"{server.url}_emulator/{name}"
+        answer = requests.request(method, address, headers=headers, timeout=10)
+        assert answer.status_code == 403
+        assert answer.json()["meta"]["errors"] == ["not for the pages of other sites"]
+    assert requests.get(url, headers=headers, timeout=10).status_code == 200
+
+
+def test_a_page_of_the_same_host_is_not_refused(server: EmulatorServer) -> None:
+    headers = {"Origin": server.url.rstrip("/").upper()}
+    answer = requests.post(f"{server.url}_emulator/reset", headers=headers, timeout=10)
+    assert answer.status_code == 200
 
 
 class Caller:

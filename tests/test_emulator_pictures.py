@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
@@ -212,7 +213,9 @@ def test_a_temporary_directory_is_removed() -> None:
 def test_only_pictures_are_served_and_deleted(tmp_path: Path) -> None:
     (tmp_path / "diary").write_text("mine")
     (tmp_path / ".incoming").mkdir()
-    (tmp_path / ".incoming" / "half").write_text("left by a crash")
+    half = tmp_path / ".incoming" / "half"
+    half.write_text("left by a crash")
+    os.utime(half, (time.time() - 3700,) * 2)
     (tmp_path / "100x100.png.123456789").write_bytes(pictures.plain("PNG", (100, 100)))
     with EmulatorServer(directory=tmp_path) as server:
         assert get(f"{server.cdn_url}diary").status_code == 403
@@ -221,6 +224,14 @@ def test_only_pictures_are_served_and_deleted(tmp_path: Path) -> None:
         assert get(f"{server.cdn_url}100x100.png.123456789").status_code == 403
     files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert files == ["diary"]
+
+
+def test_two_emulators_may_share_a_directory(tmp_path: Path) -> None:
+    store = PictureStore(tmp_path)
+    with store.incoming() as path:
+        path.write_bytes(pictures.plain())
+        PictureStore(tmp_path)
+        assert store.find(store.add(path))
 
 
 def test_a_failed_upload_leaves_nothing(tmp_path: Path) -> None:

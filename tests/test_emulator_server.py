@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -37,35 +39,33 @@ def server() -> Iterator[EmulatorServer]:
         yield server
 
 
-def connected(server: EmulatorServer) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+def connected(server: EmulatorServer) -> closing[http.client.HTTPConnection]:
+    return closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10))
 
 
 def test_connections_are_kept(server: EmulatorServer) -> None:
-    connection = connected(server)
     own_ports = set()
-    for method, path in [
-        ("POST", "/pictures?token=t"),
-        ("POST", "/pictures"),
-        ("HEAD", "/cat"),
-        ("GET", "/cat"),
-    ]:
-        connection.request(method, path, pictures.plain())
-        own_ports.add(connection.sock.getsockname())
-        answer = connection.getresponse()
-        answer.read()
-        assert not answer.will_close
+    with connected(server) as connection:
+        for method, path in [
+            ("POST", "/pictures?token=t"),
+            ("POST", "/pictures"),
+            ("HEAD", "/cat"),
+            ("GET", "/cat"),
+        ]:
+            connection.request(method, path, pictures.plain())
+            own_ports.add(connection.sock.getsockname())
+            answer = connection.getresponse()
+            answer.read()
+            assert not answer.will_close
     assert len(own_ports) == 1
-    connection.close()
 
 
 def test_a_client_that_keeps_no_connection(server: EmulatorServer) -> None:
-    connection = connected(server)
-    connection.request("POST", "/pictures", pictures.plain(), {"Connection": "close"})
-    with connection.getresponse() as answer:
-        assert answer.status == 401
-        assert answer.headers["Connection"] == "close"
-    connection.close()
+    with connected(server) as connection:
+        connection.request("POST", "/pictures", pictures.plain(), {"Connection": "close"})
+        with connection.getresponse() as answer:
+            assert answer.status == 401
+            assert answer.headers["Connection"] == "close"
 
 
 def test_http_1_0(server: EmulatorServer) -> None:
@@ -103,12 +103,12 @@ def test_a_client_that_goes_away(server: EmulatorServer, capfd: Any, caplog: Any
 
 
 def test_a_large_refused_body_is_read_to_its_end(server: EmulatorServer) -> None:
-    connection = connected(server)
-    connection.request("POST", "/pictures", bytes(5 * MEGABYTE))
-    assert connection.getresponse().read()
-    connection.request("GET", "/cat")
-    assert connection.getresponse().status == 403
-    connection.close()
+    with connected(server) as connection:
+        connection.request("POST", "/pictures", bytes(5 * MEGABYTE))
+        assert connection.getresponse().read()
+        connection.request("GET", "/cat")
+        with connection.getresponse() as answer:
+            assert answer.status == 403
 
 
 def test_a_client_that_sends_without_end_is_cut(
@@ -127,9 +127,12 @@ def test_stopping_closes_kept_connections(recwarn: pytest.WarningsRecorder) -> N
         with EmulatorServer() as server:
             session.get(server.cdn_url, timeout=10)
             idle = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            # One that was not accepted yet would be reset, not closed.
+            while len(server._listener._connections) < 2:
+                time.sleep(0.01)
             session.get(server.cdn_url, timeout=10)
-        assert idle.recv(1) == b""
-        idle.close()
+        with idle:
+            assert idle.recv(1) == b""
         with pytest.raises(requests.ConnectionError):
             session.get(server.cdn_url, timeout=10)
     assert threading.active_count() == threads
@@ -143,10 +146,56 @@ def test_a_server_may_be_started_again() -> None:
             assert requests.get(server.cdn_url, timeout=10).status_code == 403
 
 
-def test_a_busy_port(server: EmulatorServer) -> None:
+def test_starting_twice(server: EmulatorServer) -> None:
+    store = server.store
+    with pytest.raises(RuntimeError, match="started already"):
+        server.start()
+    assert server.store is store
+    assert requests.get(server.cdn_url, timeout=10).status_code == 403
+
+
+def test_stopping_what_is_not_started() -> None:
+    server = EmulatorServer()
+    server.stop()
+    with server:
+        pass
+    server.stop()
+
+
+@pytest.mark.parametrize("option", ["token", "directory"])
+def test_an_option_that_is_empty(option: str) -> None:
+    with pytest.raises(ValueError, match=f"{option} is empty"):
+        EmulatorServer(**{option: ""})
+
+
+def test_stopping_waits_for_no_thread_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.server._STOP", 0.05)
+    threads = threading.active_count()
+    logging, logged = threading.Event(), threading.Event()
+
+    def log(_: str) -> None:
+        logging.set()
+        logged.wait(20)
+
+    start = time.monotonic()
+    with EmulatorServer(log=log) as server, connected(server) as connection:
+        connection.request("GET", "/cat")
+        assert logging.wait(10)
+        server.stop()
+        assert threading.active_count() == threads + 1
+    assert time.monotonic() - start < 5
+    logged.set()
+    while threading.active_count() > threads:
+        time.sleep(0.01)
+
+
+def test_a_busy_port(server: EmulatorServer, tmp_path: Path) -> None:
     message = f"cannot listen on 127.0.0.1 port {server.port}: {os.strerror(errno.EADDRINUSE)}"
+    busy = EmulatorServer(port=server.port, directory=tmp_path / "pictures")
     with pytest.raises(CannotStart, match=re.escape(message)):
-        EmulatorServer(port=server.port).start()
+        busy.start()
+    assert list(tmp_path.iterdir()) == []
+    assert not hasattr(busy, "store")
 
 
 def test_a_host_that_there_is_not() -> None:
@@ -187,15 +236,15 @@ def has_ipv6() -> bool:
     return True
 
 
-def launched(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+def launched(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-X", "dev", "-m", MODULE, "--port=0", *arguments],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")},
+        env=kept | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,
     )
 
 
@@ -222,6 +271,55 @@ def test_the_command_line_and_its_end(number: int, tmp_path: Path) -> None:
         output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
     assert output == "POST /pictures 200\nPOST /pictures 401\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
+def test_an_impatient_end(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        launched(TMPDIR=str(tmp_path)) as process,
+    ):
+        url = announced(process.stdout)["upload_url"]
+        assert len(list(tmp_path.iterdir())) == 1
+        # A fetch is under way, from a remote that says nothing.
+        connection = socket.create_connection(url.split("/")[2].split(":"), timeout=10)
+        remote_url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        connection.sendall(f"POST /pictures?token=t&url={remote_url} HTTP/1.1\r\n\r\n".encode())
+        with connection, silent.accept()[0]:
+            start = time.monotonic()
+            while process.poll() is None and time.monotonic() - start < 10:
+                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.02)
+            output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    assert output.startswith("POST /pictures?token=[redacted]&url=http://127.0.0.1:")
+    assert output.endswith(" dropped\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_reads_the_log() -> None:
+    with launched() as process:
+        assert process.stdout
+        url = process.stdout.readline().split()[-1]
+        process.stdout.close()
+        for _ in range(3):
+            answer = requests.post(f"{url}pictures?token=t", pictures.plain(), timeout=10)
+            assert answer.status_code == 200
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert errors == ""
+
+
+def test_a_log_without_unicode(tmp_path: Path) -> None:
+    directory = tmp_path / "caf\u00e9"
+    with launched(f"--directory={directory}", PYTHONIOENCODING="ascii") as process:
+        shown = announced(process.stdout)
+        assert shown["pictures"].endswith("caf\\xe9")
+        assert requests.get(f"{shown['cdn_url']}caf\u00e9", timeout=10).status_code == 403
+        process.terminate()
+        output, errors = process.communicate(timeout=20)
+    assert (output, errors) == ("GET /caf%C3%A9 403\n", "")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -297,14 +395,25 @@ def test_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         assert option in shown
 
 
-@pytest.mark.parametrize("port", ["-1", "65536", "http"])
+@pytest.mark.parametrize("option", ["--token", "--directory", "--host"])
+def test_a_value_that_is_empty(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as info:
+        run_main(monkeypatch, option, "")
+    assert info.value.code == 2
+    assert f"argument {option}: the value is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "http", ""])
 def test_a_port_that_is_none(
     port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as info:
         run_main(monkeypatch, f"--port={port}")
     assert info.value.code == 2
-    assert "argument --port" in capsys.readouterr().err
+    message = f"argument --port: {port!r} is not a number from 0 to 65535"
+    assert message in capsys.readouterr().err
 
 
 def test_the_command_line_on_a_busy_port(
@@ -333,7 +442,14 @@ def test_the_management_command() -> None:
     call_command(Command(), port=0, stdout=output)
     assert "upload_url  http://127.0.0.1:" in output.getvalue()
     assert "pictures    in a temporary directory" in output.getvalue()
+    assert "Others on the network" not in output.getvalue()
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_the_management_command_for_the_whole_network() -> None:
+    output = Interrupting()
+    call_command(Command(), host="0.0.0.0", port=0, stdout=output)
+    assert "Others on the network can use it now" in output.getvalue()
 
 
 def test_no_settings_and_nothing_of_the_client_is_needed() -> None:

@@ -4,7 +4,9 @@ import http.client
 import json
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ import pytest
 import requests
 from PIL import Image
 
-from django_groupme_images.emulator import Assumptions, EmulatorServer, uploads
+from django_groupme_images.emulator import Assumptions, EmulatorServer, fetching
 from django_groupme_images.pictures import Picture
 
 from . import emulator_pictures as pictures
@@ -288,9 +290,12 @@ def test_twenty_threads(server: EmulatorServer) -> None:
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """Another site: its picture, a redirect to it, one to a file, and nothing else."""
+    """Another site: its picture, a redirect to it, one to a file, a trickle, and nothing else."""
 
     def do_GET(self) -> None:
+        if self.path == "/trickle":
+            self.trickle()
+            return
         moved = {"/moved": "/cat.jpg", "/trap": "file:///etc/passwd"}
         status = 200 if self.path == "/cat.jpg" else 302 if self.path in moved else 404
         self.send_response(status)
@@ -299,6 +304,15 @@ class Elsewhere(BaseHTTPRequestHandler):
         self.end_headers()
         if status == 200:
             self.wfile.write(pictures.plain())
+
+    def trickle(self) -> None:
+        """Send a byte now and then, for as long as somebody listens."""
+        self.send_response(200)
+        self.end_headers()
+        with suppress(ConnectionError):
+            while True:
+                self.wfile.write(b"x")
+                time.sleep(0.02)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -351,10 +365,44 @@ def test_a_remote_image_that_is_none(
     assert refusal(answer) == message
 
 
-@pytest.mark.parametrize("limit", ["_FETCH_LIMIT", "_FETCH_DEADLINE"])
+@pytest.fixture
+def _fetches_end() -> Iterator[None]:
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "groupme-emulator-fetch":
+            thread.join(10)
+
+
+@pytest.mark.usefixtures("_fetches_end")
+def test_a_remote_that_trickles(
+    server: EmulatorServer, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_DEADLINE", 0.3)
+    start = time.monotonic()
+    answer = upload_from(server, f"{elsewhere}/trickle")
+    assert time.monotonic() - start < 5
+    assert refusal(answer) == "the url's image is too slow"
+
+
+@pytest.mark.usefixtures("_fetches_end")
+def test_stopping_ends_a_fetch() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        with EmulatorServer() as server:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            answer = pool.submit(upload_from, server, url)
+            remote, _ = silent.accept()
+            start = time.monotonic()
+        assert time.monotonic() - start < 1
+        remote.close()
+        with pytest.raises(requests.ConnectionError):
+            answer.result()
+
+
+@pytest.mark.usefixtures("_fetches_end")
+@pytest.mark.parametrize("limit", ["_LIMIT", "_DEADLINE"])
 def test_a_remote_image_without_end(
     server: EmulatorServer, elsewhere: str, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(uploads, limit, -1)
+    monkeypatch.setattr(fetching, limit, -1)
     answer = upload_from(server, f"{elsewhere}/cat.jpg")
-    assert refusal(answer) == "the url's image is too large, or too slow"
+    assert refusal(answer) in {"the url's image is too large", "the url's image is too slow"}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
-from .command import DESCRIPTION, add_arguments, run
+from .command import DESCRIPTION, add_arguments, ignore_signals, run
 from .server import CannotStart
 
 
@@ -22,10 +23,24 @@ def main() -> None:
 
 
 def _write(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    # Who waits for the address may read it through a pipe.
-    sys.stdout.flush()
+    encoding = sys.stdout.encoding or "utf-8"
+    text = line.encode(encoding, "backslashreplace").decode(encoding)
+    try:
+        # Who waits for the address may read it through a pipe.
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _write_nowhere()
+
+
+def _write_nowhere() -> None:
+    """Let no line fail any more, not even what Python still holds and writes at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 if __name__ == "__main__":
     main()
+    # Who presses Ctrl-C twice needs no traceback of an interpreter that ends.
+    ignore_signals()

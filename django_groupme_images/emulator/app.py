@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-import time
+from contextlib import suppress
 from email.utils import formatdate
+from threading import Event
 from typing import TYPE_CHECKING
 
 from ..pictures import VARIANTS
@@ -38,8 +39,9 @@ class EmulatorApp:
     """
     ``POST /pictures`` and the CDN, on one host.
 
-    With a ``token``, no other is accepted. ``sleep`` waits for a number of seconds, and
-    ``log`` takes one line for each request that was answered; no token is ever in it.
+    With a ``token``, no other is accepted. ``stopping`` ends every wait once it is set.
+    ``log`` takes one line of ASCII for each request that was answered; no token is ever
+    in it, and a log that cannot be written changes no answer.
 
     Two faults close the connection. They raise ``ConnectionDropped``, a
     ``ConnectionError``, to the WSGI server.
@@ -50,14 +52,14 @@ class EmulatorApp:
         store: PictureStore,
         *,
         token: str | None = None,
-        sleep: Callable[[float], object] = time.sleep,
+        stopping: Event | None = None,
         log: Callable[[str], object] = logger.debug,
     ) -> None:
         self.store = store
         self.record = Record()
         self.faults = Faults()
         self._token = token
-        self._sleep = sleep
+        self._stopping = stopping or Event()
         self._log = log
 
     @property
@@ -80,7 +82,9 @@ class EmulatorApp:
             entry.status = answer.status
         finally:
             entry.body_bytes = request.received
-            self._log(str(entry))
+            # Who read the log may be gone, as "| head" is.
+            with suppress(OSError, ValueError):
+                self._log(str(entry))
         return answer
 
     def _guarded(self, request: Request, respond: Callable[[Request], Answer]) -> Answer:
@@ -102,7 +106,7 @@ class EmulatorApp:
         if fault is None:
             return self._service(request)
         if fault.kind == "delay":
-            self._sleep(fault.seconds)
+            self._stopping.wait(fault.seconds)
             return self._service(request)
         if fault.kind == "half":
             answer = self._service(request)
@@ -129,7 +133,7 @@ class EmulatorApp:
         if not request.token or request.token != (self._token or request.token):
             raise Refused(401, "unauthorized", self.assumptions.unauthorized_code)
         with self.store.incoming() as path:
-            receive(request, path)
+            receive(request, path, self._stopping)
             url = request.base_url + self.store.add(path)
         payload = {"url": url}
         if self.assumptions.answer_with_picture_url:
@@ -149,6 +153,8 @@ class EmulatorApp:
         return _image(picture, picture)
 
     def _control(self, request: Request) -> Answer:
+        if request.is_of_another_site:
+            raise Refused(403, "not for the pages of other sites")
         name = request.path.removeprefix(_CONTROL)
         if name == "requests":
             _allow(request, "GET")

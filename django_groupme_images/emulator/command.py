@@ -13,7 +13,22 @@ from .server import EmulatorServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "ignore_signals", "run"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+_TEXTS = (
+    ("--host", "127.0.0.1", "the address to listen on (default: %(default)s)"),
+    (
+        "--directory",
+        None,
+        "where to keep the pictures (default: a temporary directory, removed at the end)",
+    ),
+    ("--token", None, "the only access token to accept (default: any is accepted)"),
+)
+
+# How long, in seconds, a signal may go unnoticed.
+_PATIENCE = 0.1
 
 DESCRIPTION = (
     "Run GroupMe's image service on this machine: POST /pictures, and the pictures and "
@@ -24,21 +39,13 @@ DESCRIPTION = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the emulator's options to a parser."""
     parser.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)"
-    )
-    parser.add_argument(
         "--port",
         type=_port,
         default=8001,
         help="the port to listen on, 0 for a free one (default: %(default)s)",
     )
-    parser.add_argument(
-        "--directory",
-        help="where to keep the pictures (default: a temporary directory, removed at the end)",
-    )
-    parser.add_argument(
-        "--token", help="the only access token to accept (default: any is accepted)"
-    )
+    for name, default, meaning in _TEXTS:
+        parser.add_argument(name, type=_filled, default=default, help=meaning)
 
 
 def run(
@@ -55,34 +62,57 @@ def run(
     Raises ``CannotStart``.
     """
     server = EmulatorServer(host=host, port=port, directory=directory, token=token, log=write)
-    with suppress(KeyboardInterrupt), _interruptible(), server:
-        write(f"GroupMe's image service is emulated on {server.url}")
-        write(f"  upload_url  {server.upload_url}")
-        write(f"  cdn_url     {server.cdn_url}")
-        write(f"  pictures    {directory or 'in a temporary directory'}")
-        write("Stop it with Ctrl-C.")
-        while True:
-            time.sleep(3600)
+    with _signals() as came, server:
+        # Who reads the lines may be gone, as "| head" is.
+        with suppress(OSError, ValueError):
+            for line in _lines(server, directory):
+                write(line)
+        while not came:
+            time.sleep(_PATIENCE)
+
+
+def ignore_signals() -> None:
+    """Let neither signal interrupt what is left to do."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _lines(server: EmulatorServer, directory: str | None) -> Iterator[str]:
+    yield f"GroupMe's image service is emulated on {server.url}"
+    yield f"  upload_url  {server.upload_url}"
+    yield f"  cdn_url     {server.cdn_url}"
+    yield f"  pictures    {directory or 'in a temporary directory'}"
+    if server.is_for_others:
+        yield "Others on the network can use it now, and see and delete its pictures."
+    yield "Stop it with Ctrl-C."
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _signals() -> Iterator[list[int]]:
     """
-    Make both signals a ``KeyboardInterrupt``.
+    Collect both signals, which interrupt nothing: each step of the clearing up is to be done.
 
     SIGINT, too: a shell starts a background process with SIGINT ignored.
     """
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.default_int_handler) for number in signals]
+    came: list[int] = []
+    before = [signal.signal(number, lambda got, _: came.append(got)) for number in _SIGNALS]
     try:
-        yield
+        yield came
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in zip(_SIGNALS, before, strict=True):
             signal.signal(number, handler)
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is not between 0 and 65535")
-    return port
+    with suppress(ValueError):
+        if 0 <= int(text) <= 65535:
+            return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+
+
+def _filled(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "the value is empty, as an unset variable is; leave the option out for the default"
+        )
+    return text

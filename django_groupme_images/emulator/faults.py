@@ -31,6 +31,9 @@ class Fault:
     location: str = ""
     before_body: bool = False
 
+    def __post_init__(self) -> None:
+        self.method = self.method.upper()
+
     @classmethod
     def from_json(cls, text: bytes) -> Fault:
         """Read a fault. Raises ``Refused`` with what is allowed."""
@@ -129,7 +132,10 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "kind": (lambda value: isinstance(value, str), "text"),
     "times": (lambda value: type(value) is int and value > 0, "a whole number from 1 up"),
     "method": (lambda value: isinstance(value, str), "text"),
-    "path": (lambda value: isinstance(value, str), "text"),
+    "path": (
+        lambda value: isinstance(value, str) and value[:1] in {"", "/"},
+        "text that begins with /",
+    ),
     "status": (lambda value: type(value) is int and 200 <= value < 600, "200 to 599"),
     "headers": (_are_headers, f"an object of one-line texts, without {' and '.join(_OURS)}"),
     "body": (lambda value: isinstance(value, str), "text"),

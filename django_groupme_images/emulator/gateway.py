@@ -97,6 +97,13 @@ class Gateway(BaseHTTPRequestHandler):
         """Leave it to the application, which reads the body or answers without."""
         return True
 
+    def finish(self) -> None:
+        """Close the files of the connection, and the second one even if the first cannot be."""
+        try:
+            super().finish()
+        finally:
+            self.rfile.close()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Log nothing: a request's first line may hold a token."""
 

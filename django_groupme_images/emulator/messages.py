@@ -73,6 +73,14 @@ class Request:
         return application_uri(self._environ).rstrip("/") + "/"
 
     @property
+    def is_of_another_site(self) -> bool:
+        """Whether a browser sent the request for a page that is not of this host."""
+        origin: str | None = self._environ.get("HTTP_ORIGIN")
+        host: str = self._environ.get("HTTP_HOST", "")
+        # A page without a host, such as a file, has the origin "null".
+        return origin is not None and origin.partition("://")[2].lower() != host.lower()
+
+    @property
     def content_length(self) -> int | None:
         """
         The announced length of the body in bytes, or ``None`` if there is none.

@@ -6,7 +6,7 @@ import re
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
     from .messages import Request
@@ -23,6 +23,12 @@ _SECRET = re.compile("token|authorization|cookie", re.IGNORECASE)
 
 # A token may also sit in a URL that a header, the path or the query's "url" holds.
 _IN_TEXT = re.compile(r"(token(?:=|%3d))[^&\s]+", re.IGNORECASE)
+
+# The name and the password that a URL may hold, and whether it is encoded or not.
+_LOGIN = re.compile(r"(//|%2f%2f)(?:(?!%2f)[^/?#&\s])*(@|%40)", re.IGNORECASE)
+
+# A line of the log is for people to read.
+_MOST_CHARACTERS = 200
 
 
 @dataclass
@@ -44,8 +50,10 @@ class Entry:
     status: int | None = None
 
     def __str__(self) -> str:
-        query = f"?{urlencode(self.query, safe='[]:/')}" if self.query else ""
-        return f"{self.method} {self.path}{query} {self.status or 'dropped'}"
+        # Encoded, neither a new line nor a terminal's control sequence can be forged.
+        path = _cut(quote(self.path, safe="/[]"))
+        query = _cut(f"?{urlencode(self.query, safe='[]:/')}") if self.query else ""
+        return f"{self.method} {path}{query} {self.status or 'dropped'}"
 
 
 class Record:
@@ -58,7 +66,7 @@ class Record:
         """Enter a request that has just arrived."""
         entry = Entry(
             method=request.method,
-            path=_without_token(request.path),
+            path=_without_secrets(request.path),
             query=_redacted(request.query),
             headers=_redacted(request.headers),
             connection=request.connection,
@@ -77,10 +85,14 @@ class Record:
 
 def _redacted(values: dict[str, str]) -> dict[str, str]:
     return {
-        name: _REDACTED if _SECRET.search(name) else _without_token(value)
+        name: _REDACTED if _SECRET.search(name) else _without_secrets(value)
         for name, value in values.items()
     }
 
 
-def _without_token(text: str) -> str:
-    return _IN_TEXT.sub(rf"\1{_REDACTED}", text)
+def _without_secrets(text: str) -> str:
+    return _LOGIN.sub(rf"\1{_REDACTED}\2", _IN_TEXT.sub(rf"\1{_REDACTED}", text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."

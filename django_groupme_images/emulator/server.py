@@ -8,9 +8,11 @@ import os
 import socket
 import socketserver
 import sys
+import time
 from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
 
 from .app import EmulatorApp, logger
 from .gateway import Gateway
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["CannotStart", "EmulatorServer", "Listener"]
 
+# How long, in seconds, the threads of the connections may take to end.
+_STOP = 1
+
 
 class CannotStart(Exception):
     """The address is in use or is none of this machine's, or the directory is unusable."""
@@ -38,8 +43,8 @@ class EmulatorServer:
             requests.post(server.upload_url, data=picture, headers={"X-Access-Token": "any"})
 
     ``port`` 0 picks a free one. Without a ``token`` every token is accepted, and without a
-    ``directory`` the pictures are gone at the end. ``log`` takes one line for each request.
-    ``app`` and ``store`` are there once the server is started.
+    ``directory`` the pictures are gone at the end; neither may be empty. ``log`` takes one
+    line for each request. ``app`` and ``store`` are there once the server is started.
     """
 
     app: EmulatorApp
@@ -55,41 +60,65 @@ class EmulatorServer:
         assumptions: Assumptions | None = None,
         log: Callable[[str], object] = logger.debug,
     ) -> None:
+        # Empty, they are unset variables rather than "any token" and "here".
+        for name, value in (("token", token), ("directory", directory)):
+            if value == "":
+                raise ValueError(f"{name} is empty")
         self.host = host
         self.port = port
         self._token = token
         self._directory = directory
         self._assumptions = assumptions
         self._log = log
+        self._listener: Listener | None = None
 
     def start(self) -> None:
-        """Listen, and answer in the background. Raises ``CannotStart``."""
-        self._stopping = Event()
+        """
+        Listen, and answer in the background.
+
+        Raises ``CannotStart``, and ``RuntimeError`` if the server is started already.
+        """
+        if self._listener:
+            raise RuntimeError("the emulator is started already")
+        # A directory that another emulator may use is left alone if the port is in use.
+        listener = self._bound()
         try:
             self.store = PictureStore(self._directory, self._assumptions)
         except OSError as error:
+            listener.server_close()
             raise CannotStart(f"cannot use {self._directory}: {error.strerror}") from error
-        self.app = EmulatorApp(
-            self.store, token=self._token, sleep=self._stopping.wait, log=self._log
+        self._stopping = Event()
+        self.app = listener.app = EmulatorApp(
+            self.store, token=self._token, stopping=self._stopping, log=self._log
         )
-        try:
-            self._listener = Listener(self.host, self.port, self.app)
-        except OSError as error:
-            self.store.close()
-            raise CannotStart(
-                f"cannot listen on {self.host} port {self.port}: {error.strerror}"
-            ) from error
-        self.port = self._listener.server_address[1]
-        self._thread = Thread(target=self._listener.serve_forever, args=(0.05,))
+        self.port = listener.server_address[1]
+        # An interpreter that is interrupted here must not wait for it.
+        self._thread = Thread(target=listener.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
+        self._listener = listener
 
     def stop(self) -> None:
-        """Close every connection, wait for the threads, remove a temporary directory."""
+        """
+        Close every connection and remove a temporary directory; if not started, do nothing.
+
+        Waits for the threads of the connections for a second at most.
+        """
+        if not self._listener:
+            return
         self._stopping.set()
         self._listener.shutdown()
         self._listener.server_close()
         self._thread.join()
+        self._listener = None
         self.store.close()
+
+    def _bound(self) -> Listener:
+        try:
+            return Listener(self.host, self.port)
+        except OSError as error:
+            raise CannotStart(
+                f"cannot listen on {self.host} port {self.port}: {error.strerror}"
+            ) from error
 
     def __enter__(self) -> Self:
         self.start()
@@ -110,6 +139,14 @@ class EmulatorServer:
         return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
 
     @property
+    def is_for_others(self) -> bool:
+        """Whether more than this machine may reach the emulator, once it is started."""
+        return bool(
+            self._listener
+            and not ipaddress.ip_address(self._listener.server_address[0]).is_loopback
+        )
+
+    @property
     def upload_url(self) -> str:
         """The option ``upload_url`` of a client that is to use the emulator."""
         return f"{self.url}pictures"
@@ -128,14 +165,15 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = os.name == "posix"
 
     server_address: tuple[str, int]
+    app: EmulatorApp
 
-    def __init__(self, host: str, port: int, app: EmulatorApp) -> None:
+    def __init__(self, host: str, port: int) -> None:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         self.address_family = found[0][0]
-        self.app = app
         self._numbers = itertools.count(1)
         self._connections: dict[socket.socket, int] = {}
         self._lock = Lock()
+        self._running: WeakSet[Thread] = WeakSet()
         super().__init__((host, port), Gateway)
 
     def number(self, connection: socket.socket) -> int:
@@ -145,7 +183,12 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             self._connections[request] = next(self._numbers)
-        super().process_request(request, client_address)
+        # Not the mixin's own: its threads hold up the end, or are not waited for at all.
+        thread = Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        thread.start()
+        self._running.add(thread)
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
@@ -159,6 +202,9 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         super().server_close()
+        deadline = time.monotonic() + _STOP
+        for thread in list(self._running):
+            thread.join(max(0, deadline - time.monotonic()))
 
     def handle_error(self, *_: object) -> None:
         """Report what is a mistake of the emulator, not that a client went away."""

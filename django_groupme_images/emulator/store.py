@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["NotAnImage", "PictureStore"]
+
+# What is younger, in seconds, may be an upload to another emulator on the same directory.
+_LEFTOVER_AGE = 3600
 
 # Nothing else in the directory is ever served or deleted.
 _FILE_NAME = re.compile(r"[0-9]+x[0-9]+\.([a-z][a-z0-9+-]*)\.[0-9A-Za-z_-]+")
@@ -35,13 +39,14 @@ class PictureStore:
     ) -> None:
         self.assumptions = assumptions or Assumptions()
         self._temporary = directory is None
-        self.directory = Path(directory or tempfile.mkdtemp(prefix="groupme-emulator-")).absolute()
+        if directory is None:
+            directory = tempfile.mkdtemp(prefix="groupme-emulator-")
+        self.directory = Path(directory).absolute()
         self._incoming = self.directory / ".incoming"
         self._thumbnails = self.directory / ".thumbnails"
         self._thumbnails.mkdir(parents=True, exist_ok=True)
-        # A crash may have left the halves of uploads.
-        shutil.rmtree(self._incoming, ignore_errors=True)
-        self._incoming.mkdir()
+        self._incoming.mkdir(exist_ok=True)
+        self._remove_leftovers()
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -97,6 +102,14 @@ class PictureStore:
         """Remove the directory if it is a temporary one."""
         if self._temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _remove_leftovers(self) -> None:
+        """Delete the halves of uploads that a crash has left."""
+        for path in self._incoming.iterdir():
+            # An upload may just have ended, and what cannot be deleted does no harm.
+            with suppress(OSError):
+                if path.stat().st_mtime < time.time() - _LEFTOVER_AGE:
+                    path.unlink()
 
     def _pictures(self) -> Iterator[Path]:
         return (path for path in self.directory.iterdir() if _FILE_NAME.fullmatch(path.name))
