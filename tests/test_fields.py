@@ -89,7 +89,7 @@ def test_a_url_that_says_less():
     assert value.avatar_url == f"{LEGACY}.avatar"
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
+@pytest.mark.parametrize("nothing", [None, "", Member().photo], ids=["None", "empty", "other row"])
 def test_no_picture(nothing):
     value = Member(photo=nothing).photo
     assert not value
