@@ -16,8 +16,12 @@ def main() -> None:
         prog="python -m django_groupme_images.emulator", description=DESCRIPTION
     )
     add_arguments(parser)
+    options = vars(parser.parse_args())
+    # What run() puts back when it ends: who presses Ctrl-C twice needs no traceback of an
+    # interpreter that ends, and there is no moment in between at which a signal could kill it.
+    ignore_signals()
     try:
-        run(**vars(parser.parse_args()), write=_write)
+        run(**options, write=_write)
     except CannotStart as error:
         raise SystemExit(str(error)) from None
 
@@ -42,5 +46,3 @@ def _write_nowhere() -> None:
 
 if __name__ == "__main__":
     main()
-    # Who presses Ctrl-C twice needs no traceback of an interpreter that ends.
-    ignore_signals()
