@@ -1,15 +1,15 @@
-"""Files as bodies of uploads: of a known size, read from the beginning, and rewindable."""
+"""Bodies: a file as that of an upload, of a known size and rewindable; the size of an answer's."""
 
 from __future__ import annotations
 
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO
 
-__all__ = ["Body", "rewindable"]
+__all__ = ["Body", "announced_size", "rewindable"]
 
 # A copy of content that cannot seek stays in memory up to this many bytes.
 _SPOOLED_IN_MEMORY = 1024 * 1024
@@ -92,6 +92,12 @@ def rewindable(content: IO[bytes]) -> Iterator[IO[bytes]]:
         if isinstance(error, Unreadable):
             raise error.reason from None
         raise
+
+
+def announced_size(headers: Mapping[str, str]) -> int | None:
+    """The size in bytes of an answer's body, or ``None`` if its headers do not say."""
+    length = headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
 
 
 def _copy(content: IO[bytes], copy: IO[bytes]) -> None:

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from .answers import cdn_error, network_errors, upload_error, uploaded_picture
-from .bodies import Body, rewindable
+from .bodies import Body, announced_size, rewindable
 from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
 from .sessions import TokenAuth, new_session
@@ -156,7 +156,8 @@ class GroupMeClient:
         if getattr(self._local, "pid", None) != os.getpid():
             self._local.session = new_session(self.max_retries, self.max_retry_wait)
             self._local.pid = os.getpid()
-        return self._local.session  # type: ignore[no-any-return]  # threading.local is untyped
+        session: requests.Session = self._local.session
+        return session
 
 
 class Download:
@@ -168,8 +169,7 @@ class Download:
 
     def __init__(self, response: requests.Response) -> None:
         self._response = response
-        length = response.headers.get("Content-Length", "")
-        self.size = int(length) if length.isdecimal() else None
+        self.size = announced_size(response.headers)
 
     def read(self, amount: int) -> bytes:
         """

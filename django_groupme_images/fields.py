@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from .descriptors import BorrowedFile, GroupMeImageDescriptor
 from .exceptions import InvalidPicture
 from .pictures import Picture
-from .storage import GroupMeStorage, groupme_storage, is_saved, known_picture
+from .storage import GroupMeStorage, groupme_storage, is_saved, known_picture, picture_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ class GroupMeImageFieldFile(ImageFieldFile):
     @property
     def picture(self) -> Picture | None:
         """The picture, or ``None`` if there is none, or it is not on the service (yet)."""
-        return known_picture(self.name, self.storage) if is_saved(self) else None
+        return picture_of(self)
 
     @property
     def preview_url(self) -> str:
@@ -68,7 +68,7 @@ class GroupMeImageFieldFile(ImageFieldFile):
     @property
     def format(self) -> str | None:
         """``"jpeg"``, ``"png"``, ``"gif"`` …, or ``None`` where the URL does not say."""
-        return self.picture.format if self.picture else None
+        return getattr(self.picture, "format", None)
 
     def attachment(self) -> dict[str, str]:
         """
@@ -102,7 +102,8 @@ class GroupMeImageFieldFile(ImageFieldFile):
     def _side(self, name: str) -> int | None:
         if is_saved(self) and isinstance(self.storage, GroupMeStorage):
             return getattr(self.picture, name, None)
-        return getattr(super(), name)  # type: ignore[no-any-return]
+        side: int | None = getattr(super(), name)
+        return side
 
     def _set_instance_attribute(self, name: str, content: object) -> None:
         # The name, where ImageFieldFile sets the content: the dimensions are in the name.

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cached_property
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from django.core.files import File
 
@@ -78,7 +78,7 @@ class _Reader(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: Any) -> int:
         self._fetch_up_to(self._position + len(buffer))
         self._kept.seek(self._position)
         data = self._kept.read(len(buffer))

@@ -16,7 +16,7 @@ from typing import Any
 
 from .exceptions import InvalidPicture
 
-__all__ = ["CDN_URL", "UPLOAD_URL", "VARIANTS", "Picture", "variant_size"]
+__all__ = ["CDN_URL", "UPLOAD_URL", "VARIANTS", "Picture", "known_variant", "variant_size"]
 
 #: Where the service takes pictures, and where they live then (documented by GroupMe).
 UPLOAD_URL = "https://image.groupme.com/pictures"
@@ -122,7 +122,7 @@ class Picture:
 
     def variant_url(self, name: str) -> str:
         """The URL of a variant. Raises ``ValueError`` if there is none of that name."""
-        return f"{self.url}.{_known(name)}"
+        return f"{self.url}.{known_variant(name)}"
 
     def variant_size(self, name: str) -> tuple[int, int] | tuple[None, None]:
         """
@@ -131,7 +131,7 @@ class Picture:
         Raises ``ValueError`` if there is no variant of that name.
         """
         if (width := self.width) is None or (height := self.height) is None:
-            return _CROPPED.get(_known(name), (None, None))
+            return _CROPPED.get(known_variant(name), (None, None))
         return variant_size(name, width, height)
 
     def attachment(self) -> dict[str, str]:
@@ -162,7 +162,7 @@ def variant_size(name: str, width: int, height: int) -> tuple[int, int]:
     that a smaller picture is not enlarged is assumed. Raises ``ValueError`` if there is
     no variant of that name.
     """
-    if size := _CROPPED.get(_known(name)):
+    if size := _CROPPED.get(known_variant(name)):
         return size
     longest = max(width, height)
     if longest <= _LARGE_SIDE:
@@ -181,7 +181,8 @@ def _pattern(base_url: str) -> re.Pattern[str]:
     return re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?")
 
 
-def _known(variant: str) -> str:
+def known_variant(variant: str) -> str:
+    """The name itself. Raises ``ValueError`` if there is no variant of that name."""
     if variant not in VARIANTS:
         raise ValueError(f"no variant {_excerpt(variant)}: there are {', '.join(VARIANTS)}")
     return variant

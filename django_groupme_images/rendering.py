@@ -11,8 +11,8 @@ from django.utils.functional import Promise
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
-from .pictures import VARIANTS, Picture
-from .storage import groupme_storage, is_saved, known_picture
+from .pictures import Picture, known_variant
+from .storage import groupme_storage, is_saved, known_picture, picture_of
 
 __all__ = ["image", "url"]
 
@@ -25,7 +25,8 @@ def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
     service has its own URL for every variant, and ``default`` if it has none.
     Raises ``ValueError`` if there is no such variant.
     """
-    _check_variant(variant)
+    if variant is not None:
+        known_variant(variant)
     picture = _picture(value)
     if picture is None:
         return _own_url(value) or default or ""
@@ -48,7 +49,8 @@ def image(
     is always an ``alt``. Raises ``ValueError`` if there is no such variant, or a name
     that no attribute can have.
     """
-    _check_variant(variant)
+    if variant is not None:
+        known_variant(variant)
     picture = _picture(value)
     made = _picture_attributes(picture, variant) if picture else {"src": _own_url(value)}
     if not made["src"]:
@@ -68,7 +70,7 @@ def _picture(value: Any) -> Picture | None:
     if isinstance(value, Picture):
         return value
     if isinstance(value, FieldFile):
-        return known_picture(value.name, value.storage) if is_saved(value) else None
+        return picture_of(value)
     if isinstance(value, str | Promise):
         return known_picture(str(value), groupme_storage)
     return None
@@ -127,8 +129,3 @@ def _attribute_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z:@][A-Za-z0-9:.@-]*", attribute):
         raise ValueError(f"{name!r:.100} cannot be the name of an HTML attribute")
     return attribute
-
-
-def _check_variant(variant: str | None) -> None:
-    if variant is not None and variant not in VARIANTS:
-        raise ValueError(f"no variant {variant!r:.100}: there are {', '.join(VARIANTS)}")

@@ -13,6 +13,7 @@ from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, ResponseError
 
 from . import __version__
+from .bodies import announced_size
 from .exceptions import AuthenticationFailed
 
 __all__ = ["LONGEST_ANSWER", "TOKEN_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
@@ -105,8 +106,8 @@ def new_session(max_retries: int, max_retry_wait: float) -> requests.Session:
 
 
 def _is_short(response: BaseHTTPResponse) -> bool:
-    length = response.headers.get("Content-Length", "")
-    return length.isdecimal() and int(length) <= LONGEST_ANSWER
+    size = announced_size(response.headers)
+    return size is not None and size <= LONGEST_ANSWER
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

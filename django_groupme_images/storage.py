@@ -17,14 +17,17 @@ from django.utils.functional import LazyObject, empty
 from storages.base import BaseStorage
 
 from . import conf
+from .bodies import announced_size
 from .exceptions import InvalidPicture, PictureNotFound, UnexpectedResponse
 from .files import GroupMeFile, require_read_mode
 from .pictures import CDN_URL, UPLOAD_URL, Picture
 
 if TYPE_CHECKING:
+    from django.db.models.fields.files import FieldFile
+
     from .client import GroupMeClient
 
-__all__ = ["ALIAS", "GroupMeStorage", "groupme_storage", "is_saved", "known_picture"]
+__all__ = ["ALIAS", "GroupMeStorage", "groupme_storage", "is_saved", "known_picture", "picture_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +118,7 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
         A picture of the service has one here too, whatever ``cdn_url`` is; but this
         storage neither opens it nor asks for it.
         """
-        picture = known_picture(name, self) or self.picture(name)  # type: ignore[arg-type]
+        picture = known_picture(name, self) or self.picture(name or "")
         return picture.url
 
     def exists(self, name: str) -> bool:
@@ -129,10 +132,10 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
     def size(self, name: str) -> int:
         """The number of bytes of the original. Raises ``PictureNotFound``."""
         picture = self.picture(name)
-        length = self.client.head(picture).get("Content-Length", "")
-        if not length.isdecimal():
+        size = announced_size(self.client.head(picture))
+        if size is None:
             raise UnexpectedResponse(f"the CDN did not say how large {picture.url} is")
-        return int(length)
+        return size
 
     def get_modified_time(self, name: str) -> datetime:
         """
@@ -206,6 +209,11 @@ def is_saved(file: File[bytes]) -> bool:
     return bool(getattr(file, "_committed", False))
 
 
+def picture_of(file: FieldFile) -> Picture | None:
+    """The picture that a model field's file is, or ``None``, at no I/O."""
+    return known_picture(file.name, file.storage) if is_saved(file) else None
+
+
 def known_picture(name: str | None, storage: Storage) -> Picture | None:
     """
     The picture on the storage's CDN, or on the service's, of this name, or ``None``.
@@ -215,7 +223,7 @@ def known_picture(name: str | None, storage: Storage) -> Picture | None:
     """
     for cdn_url in (getattr(storage, "cdn_url", CDN_URL), CDN_URL):
         try:
-            return Picture.parse(name, cdn_url)  # type: ignore[arg-type]  # None is no picture
+            return Picture.parse(name or "", cdn_url)
         except InvalidPicture:
             continue
     return None
