@@ -100,7 +100,7 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
             "'access_token', the setting GROUPME_ACCESS_TOKEN or the environment variable "
             "GM_TOKEN to the access token of a GroupMe user."
         )
-    # A token has no dots (seen: 40 letters and digits), a dotted path has.
+    # Assumed, as nobody has published what a token looks like: it has no dots.
     return _imported(option) if isinstance(option, str) and "." in option else option
 
 
