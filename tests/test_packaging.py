@@ -17,16 +17,10 @@ import django_groupme_images
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(django_groupme_images.__file__).parent
 
-pytestmark = pytest.mark.skipif(
-    not (ROOT / "pyproject.toml").exists() or PACKAGE.parent != ROOT,
-    reason="needs the package in its checkout",
-)
-
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    pytest.importorskip("build")
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
         check=True,
@@ -36,6 +30,7 @@ def wheel(tmp_path_factory):
     return zipfile.ZipFile(path)
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git knows the files")
 def test_every_file_of_the_package_is_in_the_wheel(wheel):
     tracked = subprocess.run(
         ["git", "ls-files", "django_groupme_images"],
