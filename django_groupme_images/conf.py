@@ -153,6 +153,20 @@ def is_size(value: Any) -> bool:
     return value is None or is_count(value)
 
 
+def is_formats(value: Any) -> bool:
+    """Whether these are formats as the service spells them, one at least: "jpeg", not "JPG"."""
+    return (
+        isinstance(value, list | tuple | set | frozenset)
+        and len(value) > 0
+        and all(isinstance(word, str) and word.isalnum() and word.islower() for word in value)
+        and "jpg" not in value
+    )
+
+
+def is_switch(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_visible(text: str) -> bool:
     """Whether the text is ASCII without spaces, as a header or a URL has to be."""
     return all("!" <= char <= "~" for char in text)

@@ -14,13 +14,14 @@ from django.core.files.storage import Storage, storages
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.functional import LazyObject, empty
-from storages.base import BaseStorage
 
 from . import conf
-from .bodies import announced_size
+from .bodies import announced_size, rewindable
 from .exceptions import InvalidPicture, PictureNotFound, UnexpectedResponse
 from .files import GroupMeFile, require_read_mode
-from .pictures import CDN_URL, UPLOAD_URL, Picture
+from .metadata import without_metadata
+from .options import ConfiguredStorage
+from .pictures import CDN_URL, Picture
 
 if TYPE_CHECKING:
     from django.db.models.fields.files import FieldFile
@@ -44,7 +45,7 @@ _CLIENT_OPTIONS = (
 )
 
 
-class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is untyped
+class GroupMeStorage(ConfiguredStorage):
     """
     Files saved here are uploaded to GroupMe's image service.
 
@@ -56,33 +57,8 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
     service or the CDN raise ``ServiceError`` if it, or the network, fails.
     """
 
-    access_token = conf.Option[conf.Token](
-        None,
-        "a string without spaces, a callable or its dotted path",
-        conf.is_token,
-        environment="GM_TOKEN",
-    )
-    upload_url = conf.Option(UPLOAD_URL, "an http or https URL without a query", conf.is_web_url)
-    cdn_url = conf.Option(CDN_URL, "an http or https URL without a query", conf.is_web_url)
-    timeout = conf.Option[Any](
-        (5, 30), "seconds, or a pair: to connect, and between bytes", conf.is_timeout
-    )
-    max_retries = conf.Option(2, "a whole number, 0 or more", conf.is_count)
-    max_retry_wait = conf.Option[float](10, "seconds, 0 or more", conf.is_wait)
-    max_upload_size = conf.Option[int | None](None, "a number of bytes, or None", conf.is_size)
-    on_delete = conf.Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
-
     # The last client, and the options it was made with.
     _made: tuple[dict[str, Any], GroupMeClient | None] = ({}, None)
-
-    @classmethod
-    def options(cls) -> dict[str, conf.Option[Any]]:
-        """Every option by its name; an attribute of a subclass may be another default."""
-        attributes = (item for base in reversed(cls.__mro__) for item in vars(base).items())
-        return {name: value for name, value in attributes if isinstance(value, conf.Option)}
-
-    def get_default_settings(self) -> dict[str, Any]:
-        return {name: option.default for name, option in self.options().items()}
 
     @property
     def client(self) -> GroupMeClient:
@@ -172,22 +148,6 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
         # The service names every picture itself, so no name is ever taken or too long.
         return name
 
-    def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
-        """For migrations: the options that were given, but never the access token."""
-        cls = type(self)
-        return f"{cls.__module__}.{cls.__qualname__}", (), self.__getstate__()
-
-    def __getstate__(self) -> dict[str, Any]:
-        # A pickle holds neither a connection nor a token; that is then read from the settings.
-        public = self.options().keys() - {"access_token"}
-        return {name: value for name, value in self.__dict__.items() if name in public}
-
-    def __copy__(self) -> GroupMeStorage:
-        return self  # it has no state of its own, and a copy would lack the token
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> GroupMeStorage:
-        return self
-
     def _open(self, name: str, mode: str = "rb") -> GroupMeFile:
         require_read_mode(mode)
         picture = self.picture(name)
@@ -198,7 +158,10 @@ class GroupMeStorage(BaseStorage):  # type: ignore[misc]  # django-storages is u
         )
 
     def _save(self, name: str, content: IO[bytes]) -> str:
-        return self.client.upload(content).url
+        if not self.options()["strip_metadata"].checked(self):
+            return self.client.upload(content).url
+        with rewindable(content) as file:
+            return self.client.upload(without_metadata(file)).url
 
     def _token(self) -> str | None:
         return conf.ask_token(self.options()["access_token"].checked(self))

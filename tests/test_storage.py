@@ -526,3 +526,45 @@ def test_importing_waits_for_requests_and_pillow():
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
     assert output.stdout.strip() == "set()"
+
+
+# Privacy
+
+
+class Trickle(io.RawIOBase):
+    """Can be read, once."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        return self._file.readinto(buffer)
+
+
+def test_metadata_stays_unless_told_otherwise(emulator, storage):
+    photo = pictures.turned(6)
+    assert storage.open(storage.save("cat.jpg", ContentFile(photo))).read() == photo
+
+
+@pytest.mark.parametrize("kind", ["seekable", "not seekable"])
+def test_metadata_is_removed_before_the_upload(emulator, arrived, kind):
+    photo = pictures.encoded(Image.open(io.BytesIO(pictures.turned(6))), "JPEG", comment=b"at home")
+    content = ContentFile(photo) if kind == "seekable" else File(Trickle(photo), "cat.jpg")
+    storage = GroupMeStorage(strip_metadata=True)
+    stored = storage.open(storage.save("cat.jpg", content)).read()
+    assert b"at home" in photo
+    assert b"at home" not in stored
+    assert len(stored) < len(photo)
+    assert pictures.opened(stored).tobytes() == pictures.opened(photo).tobytes()
+    assert arrived()[0] == "POST /pictures"
+
+
+def test_a_failure_leaves_the_file_as_it_was_with_metadata_to_remove(emulator):
+    photo = ContentFile(pictures.turned(6))
+    emulator.app.faults.add(Fault("status", status=503))
+    with pytest.raises(ServiceUnavailable):
+        GroupMeStorage(strip_metadata=True).save("cat.jpg", photo)
+    assert (photo.tell(), photo.closed) == (0, False)

@@ -1,0 +1,169 @@
+"""
+Metadata: what a photograph tells about the person who took it, removed before the upload.
+
+None of it is part of the picture, so nothing is encoded again: the file is read once to
+find the parts that stay, and once more to send them.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import struct
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import IO, Any
+
+from .structure import EXIF, PNG_SIGNATURE, Broken, Source, chunks, is_exif, segments
+
+__all__ = ["without_metadata"]
+
+logger = logging.getLogger(__name__)
+
+_Part = range | bytes  # a stretch of the original file, or bytes in the place of one
+# In a PNG, EXIF has no limit: in so many bytes the orientation is looked for.
+_MOST_EXIF = 128 * 1024
+
+# Of APPn and comments, those that colours depend on; all others describe, or hold another picture.
+_KEPT_SEGMENT = re.compile(
+    rb"\xff(?:[^\xe0-\xef\xfe]|\xe0..JFIF\0|\xe2..ICC_PROFILE\0|\xee..Adobe)", re.DOTALL
+)
+
+# The ancillary chunks that pixels depend on, and those of the frames of an APNG. Apple's
+# iDOT is not one: it holds offsets, which are wrong as soon as another chunk is gone.
+_KEPT_CHUNKS = frozenset(
+    b"tRNS gAMA cHRM sRGB iCCP sBIT bKGD hIST pHYs sPLT cICP mDCV cLLI acTL fcTL fdAT".split()
+)
+
+
+def without_metadata(file: IO[bytes]) -> IO[bytes]:
+    """
+    The photograph without EXIF, XMP, IPTC, comments and thumbnails, as a file to read.
+
+    Every pixel, the colour profile and the EXIF orientation stay. What follows the end
+    of the picture goes too: the second pictures of an MPO, the film of a motion photo.
+
+    ``file`` is a binary file that can seek. It is at its beginning afterwards, and has to
+    stay open for the returned one to be read. It is itself returned if there is nothing
+    to remove, if it is a GIF, and, with a warning in the log, if it is no JPEG or PNG
+    that can be followed to its picture data. Raises what reading ``file`` raises.
+    """
+    source = Source(file)
+    whole: list[_Part] = [range(source.size)]
+    try:
+        parts = _joined(_parts_to_keep(source))
+    except Broken as reason:
+        name = f"{file.name!r:.100}" if getattr(file, "name", "") else "a file without a name"
+        logger.warning("The metadata of %s could not be removed: %s", name, reason)
+        parts = whole
+    file.seek(0)
+    return file if parts == whole else _Spliced(file, parts)  # type: ignore[return-value]
+
+
+class _Spliced(io.RawIOBase):
+    """Parts of a file, and bytes between them, as one file that is read-only."""
+
+    def __init__(self, file: IO[bytes], parts: list[_Part]) -> None:
+        self._file = file
+        self._parts = parts
+        self._ends = list(accumulate(map(len, parts)))
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        index = bisect_right(self._ends, self._position)
+        if index == len(self._ends):
+            return 0
+        data = self._parts[index][self._position - self._ends[index] :][: len(buffer)]
+        if isinstance(data, range):
+            self._file.seek(data.start)
+            data = self._file.read(len(data))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence, self._ends[-1])
+        self._position = max(0, start + offset)
+        if self._position == 0:
+            self._file.seek(0)  # an upload that failed rewinds, and that is for the caller's file
+        return self._position
+
+
+def _parts_to_keep(source: Source) -> Iterator[_Part]:
+    beginning = source.read(0, len(PNG_SIGNATURE))
+    if beginning == PNG_SIGNATURE:
+        return _parts_of_png(source)
+    if beginning[:2] == b"\xff\xd8":
+        return _parts_of_jpeg(source)
+    if beginning[:6] in (b"GIF87a", b"GIF89a"):
+        return iter([range(source.size)])
+    raise Broken("it is not a JPEG, PNG or GIF")
+
+
+def _joined(parts: Iterable[_Part]) -> list[_Part]:
+    joined: list[_Part] = []
+    for part in parts:
+        last = joined[-1] if joined else b""
+        if isinstance(part, range) and isinstance(last, range) and last.stop == part.start:
+            joined[-1] = range(last.start, part.stop)
+        elif part:
+            joined.append(part)
+    return joined
+
+
+def _parts_of_jpeg(source: Source) -> Iterator[_Part]:
+    yield range(2)
+    exif_seen = False
+    for segment in segments(source):
+        head = source.read(segment.start, 16)
+        if is_exif(head) and not exif_seen:
+            exif_seen = True  # readers go by the first
+            exif = _orientation_alone(source.read(segment.start + 4, len(segment) - 4))
+            yield exif and _segment(0xE1, exif)
+        elif head[1] == 0xE0 and head[4:9] == b"JFIF\0" and len(segment) > 18:
+            yield _segment(0xE0, head[4:] + bytes(2))  # its thumbnail may show what was cut off
+        else:
+            yield segment if _KEPT_SEGMENT.match(head) else b""
+
+
+def _parts_of_png(source: Source) -> Iterator[_Part]:
+    yield range(len(PNG_SIGNATURE))
+    for kind, chunk in chunks(source):
+        if kind == b"eXIf":
+            length = min(len(chunk) - 12, _MOST_EXIF)
+            exif = _orientation_alone(source.read(chunk.start + 8, length))
+            yield exif and _chunk(kind, exif.removeprefix(EXIF))
+        else:
+            # An upper-case letter marks a chunk that no decoder may pass over.
+            yield chunk if kind[:1].isupper() or kind in _KEPT_CHUNKS else b""
+
+
+def _orientation_alone(exif: bytes) -> bytes:
+    """An EXIF that says how to turn the picture and no more; nothing if it is upright."""
+    from PIL import ExifTags, Image
+
+    given, kept = Image.Exif(), Image.Exif()
+    try:
+        given.load(exif)
+        orientation = range(9).index(given.get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001  # Pillow raises whatever it stumbles over
+        return b""
+    kept[ExifTags.Base.Orientation] = orientation
+    return kept.tobytes() if orientation > 1 else b""
+
+
+def _segment(code: int, payload: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, code, len(payload) + 2) + payload
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">L4s", len(data), kind) + data + struct.pack(">L", zlib.crc32(kind + data))
