@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import models
@@ -13,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .descriptors import BorrowedFile, GroupMeImageDescriptor
 from .exceptions import InvalidPicture
+from .intake import check_length
 from .pictures import Picture
 from .storage import GroupMeStorage, groupme_storage, is_saved, known_picture, picture_of
 
@@ -162,14 +164,26 @@ class GroupMeImageField(models.ImageField):
         is_file = isinstance(value, File)
         if not value or (is_file and not is_saved(value)):
             return
-        if isinstance(self.storage, GroupMeStorage) and not known_picture(
-            value.name if is_file else value, self.storage
-        ):
+        name = value.name if is_file else value
+        if isinstance(self.storage, GroupMeStorage) and not known_picture(name, self.storage):
             raise ValidationError(
                 _("“%(value)s” is not the URL of a picture on %(cdn_url)s."),
                 code="invalid_picture",
                 params={"value": value, "cdn_url": self.storage.cdn_url},
             )
+        check_length(str(name), self.max_length)
+
+    def run_validators(self, value: Any) -> None:
+        # They are for files, and run before the upload. One that asks for the size would
+        # cost a request each time that a row is validated whose picture nobody touched.
+        if not (isinstance(value, FieldFile) and picture_of(value)):
+            super().run_validators(value)
+
+    def _validate_upload(self, file: Any) -> None:
+        """Run the validators on a form's file, as the value that it is to become."""
+        value = self.attr_class(None, self, file.name)  # type: ignore[arg-type]
+        value.file, value._committed = file, False
+        super().run_validators(value)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         file = super().pre_save(model_instance, add)
@@ -211,6 +225,14 @@ class GroupMeImageField(models.ImageField):
             setattr(instance, self.attname, None)
 
     def formfield(self, **kwargs: Any) -> FormField | None:
+        from .forms import GroupMeImageFormField
+
+        form_class = kwargs.setdefault("form_class", GroupMeImageFormField)
+        if isinstance(form_class, type) and issubclass(form_class, GroupMeImageFormField):
+            kwargs.setdefault("storage", self.storage)
+            kwargs.setdefault("validators", [self._validate_upload])
+        if "widget" in kwargs:
+            kwargs["widget"] = _own_widget(kwargs["widget"])
         # The file's own name is not stored, so it may have any length.
         return super().formfield(**{"max_length": None, **kwargs})
 
@@ -221,3 +243,14 @@ def _is_storable(value: Any) -> bool:
         return is_saved(value) or (not value.name and getattr(value, "_file", None) is None)
     is_name = value is None or isinstance(value, str | Promise | Picture)
     return is_name or hasattr(value, "as_sql")
+
+
+def _own_widget(widget: Any) -> Any:
+    """Our widget in the admin's dress for the one that the admin gives any ``ImageField``."""
+    if not apps.is_installed("django.contrib.admin"):
+        return widget
+    from django.contrib.admin.widgets import AdminFileWidget
+
+    from .admin import AdminGroupMeImageInput
+
+    return AdminGroupMeImageInput if widget is AdminFileWidget else widget

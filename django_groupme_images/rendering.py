@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
@@ -14,7 +14,10 @@ from django.utils.safestring import SafeString, mark_safe
 from .pictures import Picture, known_variant
 from .storage import groupme_storage, is_saved, known_picture, picture_of
 
-__all__ = ["image", "url"]
+if TYPE_CHECKING:
+    from django.core.files.storage import Storage
+
+__all__ = ["image", "own_url", "picture_in", "url"]
 
 
 def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
@@ -27,9 +30,9 @@ def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
     """
     if variant is not None:
         known_variant(variant)
-    picture = _picture(value)
+    picture = picture_in(value)
     if picture is None:
-        return _own_url(value) or default or ""
+        return own_url(value) or default or ""
     return picture.variant_url(variant) if variant else picture.url
 
 
@@ -51,8 +54,8 @@ def image(
     """
     if variant is not None:
         known_variant(variant)
-    picture = _picture(value)
-    made = _picture_attributes(picture, variant) if picture else {"src": _own_url(value)}
+    picture = picture_in(value)
+    made = _picture_attributes(picture, variant) if picture else {"src": own_url(value)}
     if not made["src"]:
         return conditional_escape(default or "")
     made["alt"] = ""
@@ -66,17 +69,19 @@ def image(
     return _img(made)
 
 
-def _picture(value: Any) -> Picture | None:
+def picture_in(value: Any, storage: Storage = groupme_storage) -> Picture | None:
+    """The picture of a field's value, or of a URL on the storage's CDN, or ``None``."""
     if isinstance(value, Picture):
         return value
     if isinstance(value, FieldFile):
         return picture_of(value)
     if isinstance(value, str | Promise):
-        return known_picture(str(value), groupme_storage)
+        return known_picture(str(value), storage)
     return None
 
 
-def _own_url(value: Any) -> str:
+def own_url(value: Any) -> str:
+    """The URL of a field's file that is not on the service, or nothing if it has none."""
     if not isinstance(value, FieldFile) or not value or not is_saved(value):
         return ""
     try:

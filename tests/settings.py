@@ -27,12 +27,17 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
     "django_groupme_images",
     "tests.gallery",
 ]
 
 MIDDLEWARE = [
+    "tests.gallery.middleware.strict_csp",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
@@ -48,6 +53,9 @@ STORAGES = {
 GROUPME_ACCESS_TOKEN = "5ecre7t0ken"
 GROUPME_UPLOAD_URL = "http://127.0.0.1:9/pictures"
 GROUPME_MAX_RETRIES = 0
+
+STATIC_URL = "static/"
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 
 TEMPLATES = [
     {

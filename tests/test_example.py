@@ -334,11 +334,11 @@ def test_images_have_the_sizes_that_the_pages_say(example: Example) -> None:
 def test_pages_load_nothing_but_their_own_and_the_pictures(example: Example) -> None:
     """What a Content-Security-Policy of ``default-src 'self'; img-src 'self' <cdn>`` asks for."""
     for page in site_map(example).values():
-        assert not page.all("script")
         assert not page.all("style")
         assert not any("style" in attrs for _, attrs in page.elements)
         assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
-        own = page.targets("link", "href")
+        own = page.targets("link", "href") | page.targets("script", "src")
+        assert len(page.all("script")) == len(page.targets("script", "src"))
         assert {urlsplit(url).netloc for url in own} == {urlsplit(example.site).netloc}
         for url in own | {f"{example.site}favicon.ico"}:
             requests.get(url, timeout=5).raise_for_status()
@@ -392,9 +392,9 @@ def test_uploaded_photo_is_in_the_album(example: Example) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({"times": 3, "kind": "status", "status": 503}, "cannot take pictures right now"),
-        ({"times": 1, "kind": "status", "status": 400}, "did not take this picture"),
-        ({"times": 1, "kind": "status", "status": 401}, "not set up correctly"),
+        ({"times": 3, "kind": "status", "status": 503}, "The image service does not answer"),
+        ({"times": 1, "kind": "status", "status": 400}, "The image service did not accept"),
+        ({"times": 1, "kind": "status", "status": 401}, "This site cannot upload pictures"),
     ],
 )
 def test_refused_upload_is_an_error_of_the_form(
@@ -448,9 +448,9 @@ def admin(example: Example, path: str) -> Browser:
 
 
 REFUSALS = {
-    "kept out": ({"times": 1, "kind": "status", "status": 401}, "not set up correctly"),
-    "refused": ({"times": 1, "kind": "status", "status": 400}, "did not take this picture"),
-    "down": ({"times": 3, "kind": "status", "status": 503}, "cannot take pictures right now"),
+    "kept out": ({"times": 1, "kind": "status", "status": 401}, "This site cannot upload pictures"),
+    "refused": ({"times": 1, "kind": "status", "status": 400}, "The image service did not accept"),
+    "down": ({"times": 3, "kind": "status", "status": 503}, "The image service does not answer"),
 }
 
 
@@ -484,7 +484,7 @@ def test_admin_keeps_the_picture_that_a_refused_one_was_to_replace(example: Exam
     page = browser.submit({"avatar": ("a.jpg", large)}, name="Ines D.", joined="2019-03-02")
     assert page.status == 200
     assert page.text.count('class="errorlist"') == 1
-    assert "did not take this picture" in page.text
+    assert "The image service did not accept" in page.text
     assert page.all("input", name="name", value="Ines D.")
     assert page.all("input", name="joined", value="2019-03-02")
     assert before in page.targets("a", "href")

@@ -208,7 +208,7 @@ UNKNOWN = [
     5,
     [JPEG],
     b"x",
-    object(),
+    pytest.param(object(), id="object"),
     Member().photo,
     Member(photo="photos/cat.png").photo,
     Member(photo=ContentFile(b"x", name="cat.png")).photo,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import assert_type
 
+from django import forms
+from django.contrib import admin
 from django.core.files.storage import Storage
 from django.db import models
 
+from django_groupme_images.admin import thumbnail
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.exceptions import RateLimited, ServiceError
 from django_groupme_images.fields import GroupMeImageField, GroupMeImageFieldFile
+from django_groupme_images.forms import GroupMeImageFormField, GroupMeImageInput
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage import GroupMeStorage
 
@@ -51,3 +55,12 @@ def use_errors(error: ServiceError) -> float | None:
     assert_type(error.status, int | None)
     assert_type(error.retryable, bool)
     return error.retry_after if isinstance(error, RateLimited) else None
+
+
+class CardForm(forms.Form):
+    picture = GroupMeImageFormField(required=False, help_text="A face")
+    logo = GroupMeImageFormField(storage=make_storage(), widget=GroupMeImageInput)
+
+
+class PersonAdmin(admin.ModelAdmin[Person]):
+    list_display = ("pk", thumbnail("photo", variant="preview", alt=str))

@@ -1,4 +1,13 @@
 from django.contrib import admin
 from django.urls import path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from .gallery import views
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("card/", views.Card.as_view(), name="card"),
+    path("members/add/", views.MemberAdd.as_view(), name="member_add"),
+    path("members/<int:pk>/", views.MemberPage.as_view(), name="member"),
+    path("members/<int:pk>/change/", views.MemberChange.as_view(), name="member_change"),
+    path("albums/<int:pk>/", views.album_photos, name="album_photos"),
+]

@@ -2,13 +2,11 @@ from typing import Any
 
 from django.contrib.messages.views import SuccessMessageMixin
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.views.generic import CreateView, DetailView, ListView
 
-from django_groupme_images.exceptions import ServiceError
-
-from .forms import PhotoForm, apology
+from .forms import PhotoForm
 from .models import Album, Member, Photo
 
 
@@ -42,11 +40,3 @@ class PhotoAdd(SuccessMessageMixin, CreateView):
 
     def get_success_url(self) -> str:
         return self.album.get_absolute_url()
-
-    def form_valid(self, form: PhotoForm) -> HttpResponse:
-        # Saving uploads, and only then does the service say whether it takes the picture.
-        try:
-            return super().form_valid(form)
-        except ServiceError as error:
-            form.add_error("picture", apology(error))
-            return self.form_invalid(form)

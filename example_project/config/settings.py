@@ -101,15 +101,19 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "groupme": {"BACKEND": "django_groupme_images.storage.GroupMeStorage"},
+    "groupme": {
+        "BACKEND": "django_groupme_images.storage.GroupMeStorage",
+        # Members need not know where the others live, which photographs of phones may tell.
+        "OPTIONS": {"strip_metadata": True},
+    },
 }
 
-# The real image service needs no options: the token comes from GM_TOKEN, and the addresses
+# The real image service needs no more: the token comes from GM_TOKEN, and the addresses
 # are the defaults. Here the emulator speaks for it.
 EMULATOR_URL = f"http://127.0.0.1:{EMULATOR_PORT}/"
 EMULATOR_TOKEN = "emulator"
 if not LIVE:
-    STORAGES["groupme"]["OPTIONS"] = {
+    STORAGES["groupme"]["OPTIONS"] |= {
         "upload_url": f"{EMULATOR_URL}pictures",
         "cdn_url": EMULATOR_URL,
         "access_token": EMULATOR_TOKEN,

@@ -1,5 +1,32 @@
+"""The admin as projects have it: registered and no more, a column, inlines, editable lists."""
+
 from django.contrib import admin
 
-from . import models
+from django_groupme_images.admin import thumbnail
 
-admin.site.register(models.Member)
+from .models import Album, Member, Photo, Unique
+
+admin.site.register(Unique)
+
+
+@admin.register(Member)
+class MemberAdmin(admin.ModelAdmin):
+    list_display = ["name", thumbnail("photo"), "photo"]
+    list_editable = ["photo"]
+
+
+class PhotoInline(admin.TabularInline):
+    model = Photo
+    extra = 1
+
+
+@admin.register(Album)
+class AlbumAdmin(admin.ModelAdmin):
+    inlines = [PhotoInline]
+
+
+@admin.register(Photo)
+class PhotoAdmin(admin.ModelAdmin):
+    list_display = [thumbnail("picture", alt=str), "caption", "album"]
+    list_select_related = ["album"]
+    readonly_fields = [thumbnail("picture", variant="preview")]

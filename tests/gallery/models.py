@@ -75,3 +75,23 @@ class Local(models.Model):
     """Django's own field on a storage of this machine."""
 
     photo = models.ImageField(upload_to="local")
+
+
+class Album(models.Model):
+    """With pictures in rows of their own, for formsets."""
+
+    title = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Photo(models.Model):
+    """With a picture that has to be there."""
+
+    album = models.ForeignKey(Album, models.CASCADE)
+    picture = GroupMeImageField()
+    caption = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return self.caption

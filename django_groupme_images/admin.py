@@ -1,0 +1,64 @@
+"""The admin: a column of thumbnails, and the widget that hands in a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminFileWidget
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models.constants import LOOKUP_SEP
+from django.forms.utils import pretty_name
+
+from . import rendering
+from .pictures import known_variant
+from .widgets import GroupMeImageInput
+
+__all__ = ["AdminGroupMeImageInput", "thumbnail"]
+
+
+class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
+    """The widget in the admin's dress; a ``GroupMeImageField`` has it there by itself."""
+
+    template_name = "groupme_images/widgets/admin_image_input.html"
+
+
+def thumbnail(
+    field: str,
+    *,
+    variant: str = "avatar",
+    alt: str | Callable[[Any], str] | None = None,
+    description: Any = None,
+) -> Callable[[Any], Any]:
+    """
+    A thumbnail of a picture, for ``list_display`` and ``readonly_fields``.
+
+    ``field`` is the name of a picture's field, of a related object too
+    (``"album__cover"``, which wants ``list_select_related``). ``alt`` is what stands for
+    the picture where it is not seen: a text, or what a callable says of the row; by default
+    the field's name. ``description`` is the column's header. Costs no query and no request.
+
+    Raises ``ValueError`` if there is no such variant.
+    """
+    known_variant(variant)
+
+    header = description or pretty_name(field.replace(LOOKUP_SEP, "_"))
+
+    @admin.display(description=header, ordering=field)
+    def column(row: Any) -> str:
+        picture = _value(row, field)
+        words = alt(row) if callable(alt) else alt or header
+        return rendering.image(value=picture, variant=variant, attributes={"alt": words})
+
+    column.__name__ = f"thumbnail_{field}"
+    return column
+
+
+def _value(row: Any, field: str) -> Any:
+    with suppress(ObjectDoesNotExist):
+        for name in field.split(LOOKUP_SEP):
+            row = row if row is None else getattr(row, name)
+        return row
+    return None

@@ -1,0 +1,18 @@
+from django import forms
+
+from django_groupme_images.forms import GroupMeImageFormField
+
+from .models import Album, Photo
+
+
+class CardForm(forms.Form):
+    """A plain form: nothing of it is a model's."""
+
+    title = forms.CharField(max_length=20)
+    picture = GroupMeImageFormField(help_text="Landscape looks best.")
+    logo = GroupMeImageFormField(required=False)
+
+
+PhotoFormSet = forms.inlineformset_factory(
+    Album, Photo, fields=["picture", "caption"], extra=1, can_delete=True
+)

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminFileWidget
+from django.contrib.auth.models import User
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+
+from django_groupme_images.admin import AdminGroupMeImageInput, thumbnail
+from django_groupme_images.emulator.faults import Fault
+from django_groupme_images.forms import GroupMeImageInput
+
+from .gallery.models import Album, Group, Local, Member, Photo, Unique
+from .test_forms import attribute, posts, rows, upload
+from .urls_of_pictures import JPEG, LEGACY, PNG
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def editor() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("editor"))
+    return client
+
+
+def widget_of(model: Any, field: str, **attributes: Any) -> forms.Widget:
+    model_admin = type("Admin", (admin.ModelAdmin,), attributes)(model, admin.site)
+    request = RequestFactory().get("/")
+    request.user = User(is_superuser=True)
+    return model_admin.get_form(request)().fields[field].widget
+
+
+# The widget
+
+
+def test_the_field_has_the_admins_widget_by_itself():
+    widget = widget_of(Unique, "photo")
+    assert type(widget) is AdminGroupMeImageInput
+    assert isinstance(widget, AdminFileWidget)
+    assert type(widget_of(Group, "banner")) is AdminGroupMeImageInput
+
+
+def test_other_fields_and_other_wishes_are_left_alone():
+    class Own(GroupMeImageInput):
+        pass
+
+    from django_groupme_images.fields import GroupMeImageField
+
+    assert type(widget_of(Local, "photo")) is AdminFileWidget
+    overrides = {GroupMeImageField: {"widget": Own}}
+    assert type(widget_of(Member, "photo", formfield_overrides=overrides)) is Own
+
+
+def test_the_markup_is_the_admins(editor):
+    page = editor.get(reverse("admin:gallery_unique_add")).text
+    assert '<p class="file-upload"><groupme-image-input' in page
+    assert page.count("groupme_images/image_input.js") == 1
+    assert page.count("groupme_images/image_input.css") == 1
+    unique = Unique.objects.create(photo=JPEG)
+    page = editor.get(reverse("admin:gallery_unique_change", args=[unique.pk])).text
+    assert '<span class="clearable-file-input">' in page
+    assert f'<img src="{JPEG}.preview"' in page
+    assert f'src="{JPEG}"' not in page
+
+
+# Uploads
+
+
+def test_a_picture_is_uploaded_once(editor, emulator, arrived):
+    url = reverse("admin:gallery_member_add")
+    page = editor.post(url, {"name": "", "photo": upload()})
+    carried = attribute(page.text, "photo-uploaded", "value")
+    assert editor.post(url, {"name": "Ada", "photo-uploaded": carried}).status_code == 302
+    assert posts(arrived) == 1
+    assert Member.objects.get().photo.width == 48
+
+
+def test_a_change_that_does_not_touch_the_picture_causes_no_request(editor, emulator, arrived):
+    member = Member.objects.create(name="Ada", photo=JPEG)
+    url = reverse("admin:gallery_member_change", args=[member.pk])
+    editor.get(url)
+    editor.post(url, {"name": "Eve", "photo-url": "", "photo-uploaded": ""})
+    member.refresh_from_db()
+    assert (member.name, member.photo.name) == ("Eve", JPEG)
+    assert arrived() == []
+
+
+def test_a_failure_of_the_service_is_told_at_the_field(editor, emulator):
+    emulator.app.faults.add(Fault("status", status=503))
+    page = editor.post(reverse("admin:gallery_member_add"), {"name": "Ada", "photo": upload()})
+    assert page.status_code == 200
+    assert "The image service does not answer, so “cat.jpg” was not uploaded." in page.text
+    assert attribute(page.text, "name", "value") == "Ada"
+    assert not Member.objects.exists()
+
+
+def test_inlines(editor, emulator, arrived):
+    url = reverse("admin:gallery_album_add")
+    data = rows(
+        {"caption": "one", "picture": upload()},
+        {"caption": "two", "picture-url": PNG},
+        {"caption": "", "picture-url": "", "picture-uploaded": ""},
+    )
+    page = editor.post(url, {"title": "", **data})
+    assert posts(arrived) == 1
+    first, second = (
+        attribute(page.text, f"photo_set-{number}-picture-uploaded", "value") for number in (0, 1)
+    )
+    data = rows(
+        {"caption": "one", "picture-uploaded": first},
+        {"caption": "two", "picture-uploaded": second},
+    )
+    assert editor.post(url, {"title": "x", **data}).status_code == 302
+    assert posts(arrived) == 1
+    assert Photo.objects.get(caption="two").picture.name == PNG
+
+
+def test_an_editable_list(editor, emulator, arrived):
+    ada = Member.objects.create(name="Ada", photo=JPEG)
+    eve = Member.objects.create(name="Eve")
+    url = reverse("admin:gallery_member_changelist")
+    data = {
+        "form-TOTAL_FORMS": 2,
+        "form-INITIAL_FORMS": 2,
+        "form-0-id": eve.pk,
+        "form-0-photo": upload(),
+        "form-1-id": ada.pk,
+        "form-1-photo-url": "no address",
+        "_save": "Save",
+    }
+    page = editor.post(url, data)
+    assert page.status_code == 200
+    carried = attribute(page.text, "form-0-photo-uploaded", "value")
+    data |= {"form-0-photo": "", "form-0-photo-uploaded": carried, "form-1-photo-url": ""}
+    assert editor.post(url, data).status_code == 302
+    eve.refresh_from_db()
+    assert (posts(arrived), eve.photo.width) == (1, 48)
+    assert Member.objects.get(name="Ada").photo.name == JPEG
+
+
+# The column
+
+
+def test_the_column_costs_no_query_and_no_request(
+    editor, emulator, arrived, django_assert_num_queries, django_assert_max_num_queries
+):
+    album = Album.objects.create(title="x")
+    url = reverse("admin:gallery_photo_changelist")
+    with django_assert_max_num_queries(10) as few:
+        editor.get(url)
+    Photo.objects.bulk_create(
+        Photo(album=album, picture=JPEG, caption=str(number)) for number in range(50)
+    )
+    with django_assert_num_queries(len(few)):
+        page = editor.get(url).text
+    assert page.count(f'<img src="{JPEG}.avatar" width="60" height="60"') == 50
+    assert arrived() == []
+
+
+def test_the_column_is_lazy_sized_labelled_and_sortable(editor):
+    Member.objects.create(name="Ada", photo=JPEG)
+    Member.objects.create(name="Eve")
+    page = editor.get(reverse("admin:gallery_member_changelist")).text
+    assert (
+        f'<td class="field-thumbnail_photo"><img src="{JPEG}.avatar" width="60" height="60" '
+        'alt="Photo" loading="lazy" decoding="async"></td>'
+    ) in page
+    assert '<td class="field-thumbnail_photo">-</td>' in page
+    assert re.search(
+        r'class="sortable column-thumbnail_photo">.*?\?o=2">Photo</a>', page, re.DOTALL
+    )
+
+
+def test_the_column_in_other_words():
+    column: Any = thumbnail(
+        "photo", variant="preview", alt=lambda member: member.name, description=gettext_lazy("Yes")
+    )
+    assert column.short_description == "Yes"
+    assert column.admin_order_field == "photo"
+    assert 'alt="&lt;Ada&gt;"' in column(Member(name="<Ada>", photo=JPEG))
+    assert f'src="{LEGACY}.preview"' in column(Member(photo=LEGACY))
+    assert 'alt="A face"' in thumbnail("photo", alt="A face")(Member(photo=JPEG))
+    with pytest.raises(ValueError, match="no variant"):
+        thumbnail("photo", variant="huge")
+
+
+def test_the_column_of_a_related_object():
+    class Row:
+        owner = Member(photo=JPEG)
+        nobody = None
+
+    column: Any = thumbnail("owner__photo")
+    assert column.short_description == "Owner photo"
+    assert column.__name__ == "thumbnail_owner__photo"
+    assert f'src="{JPEG}.avatar"' in column(Row())
+    assert thumbnail("nobody__photo")(Row()) == ""
+    assert thumbnail("album__title")(Photo(album=Album())) == ""
+    assert thumbnail("album__photo")(Photo()) == ""
+    with pytest.raises(AttributeError, match="phto"):
+        thumbnail("phto")(Member(photo=JPEG))
+
+
+def test_a_read_only_picture(editor):
+    photo = Photo.objects.create(album=Album.objects.create(title="x"), picture=JPEG, caption="one")
+    page = editor.get(reverse("admin:gallery_photo_change", args=[photo.pk])).text
+    assert re.search(rf'<div class="readonly"><img src="{JPEG}\.preview" width="200"', page)
+    page = editor.get(reverse("admin:gallery_photo_add")).text
+    assert '<div class="readonly"></div>' in page
+
+
+def test_someone_who_may_only_look_sees_the_address(emulator):
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    from django.contrib.auth.models import Permission
+
+    viewer.user_permissions.add(Permission.objects.get(codename="view_unique"))
+    client = Client()
+    client.force_login(viewer)
+    unique = Unique.objects.create(photo=JPEG)
+    page = client.get(reverse("admin:gallery_unique_change", args=[unique.pk])).text
+    assert f'<a href="{JPEG}">{JPEG}</a>' in page
