@@ -1,4 +1,4 @@
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,3 +9,10 @@ class GroupMeImagesConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks  # noqa: F401  # registers them
+
+        if apps.is_installed("rest_framework"):
+            from . import rest_framework
+
+            rest_framework.register()
+        if apps.is_installed("drf_spectacular"):
+            from . import schema  # noqa: F401  # registers itself
