@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help example test lint test-live coverage matrix bench build clean
+.PHONY: help example test lint test-live coverage matrix bench messages build clean
 
 help:
 	@echo "make example    run the example site, with no service and no token needed"
@@ -13,17 +13,18 @@ help:
 	@echo "make matrix     run the tests on every supported Python and Django"
 	@echo "make bench      compare with what one would write without the app"
 	@echo "make test-live  run the contract against the real service; needs GM_TOKEN"
+	@echo "make messages   collect the texts for the translators, and compile what they wrote"
 	@echo "make build      build the wheel and the sdist into dist/"
 
 example: $(VENV)/example
 	@exec $(BIN)/python example_project/run.py
 
 test: $(VENV)/dev
-	$(BIN)/python -X dev -m pytest
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest -n 4 --dist loadgroup
 
 coverage: $(VENV)/dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser"
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
@@ -40,6 +41,13 @@ bench: $(VENV)/dev
 
 test-live: $(VENV)/dev
 	$(BIN)/python -m pytest -m live tests/test_contract.py
+
+LOCALE := -D django -d django_groupme_images/locale
+messages: $(VENV)/dev
+	mkdir -p build
+	$(BIN)/pybabel -q extract -F pyproject.toml --no-location --sort-output -o build/django.pot .
+	$(BIN)/pybabel -q update $(LOCALE) -i build/django.pot --no-fuzzy-matching --ignore-pot-creation-date --ignore-obsolete
+	$(BIN)/pybabel -q compile $(LOCALE)
 
 build: $(VENV)/dev
 	$(BIN)/python -m build
