@@ -85,3 +85,23 @@ def test_the_kinds_of_faults():
 @pytest.mark.parametrize("index", range(len(blocks("python"))))
 def test_the_code_compiles(index):
     compile(blocks("python")[index], "README.md", "exec")
+
+
+@pytest.mark.django_db
+def test_the_form_and_the_column():
+    names = {"__name__": "readme"}
+    for block in blocks("python"):
+        if "class CardForm" in block or "class MemberAdmin" in block:
+            exec(block, names)
+    form = names["CardForm"]({"title": "A card", "picture-url": JPEG})
+    assert form.is_valid()
+    assert repr(form.cleaned_data["picture"]) == f"<Picture {JPEG}>"
+    name, column = names["MemberAdmin"].list_display
+    assert (name, JPEG in column(Member(photo=JPEG))) == ("name", True)
+
+
+def test_the_options_of_privacy():
+    block = next(block for block in blocks("python") if "strip_metadata" in block)
+    names = {}
+    exec(block, names)
+    assert GroupMeStorage(**names["STORAGES"]["groupme"]["OPTIONS"]).strip_metadata is True
