@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import models
@@ -225,14 +224,14 @@ class GroupMeImageField(models.ImageField):
             setattr(instance, self.attname, None)
 
     def formfield(self, **kwargs: Any) -> FormField | None:
-        from .forms import GroupMeImageFormField
+        from .forms import GroupMeImageFormField, own_widget
 
         form_class = kwargs.setdefault("form_class", GroupMeImageFormField)
         if isinstance(form_class, type) and issubclass(form_class, GroupMeImageFormField):
             kwargs.setdefault("storage", self.storage)
             kwargs.setdefault("validators", [self._validate_upload])
         if "widget" in kwargs:
-            kwargs["widget"] = _own_widget(kwargs["widget"])
+            kwargs["widget"] = own_widget(kwargs["widget"])
         # The file's own name is not stored, so it may have any length.
         return super().formfield(**{"max_length": None, **kwargs})
 
@@ -243,14 +242,3 @@ def _is_storable(value: Any) -> bool:
         return is_saved(value) or (not value.name and getattr(value, "_file", None) is None)
     is_name = value is None or isinstance(value, str | Promise | Picture)
     return is_name or hasattr(value, "as_sql")
-
-
-def _own_widget(widget: Any) -> Any:
-    """Our widget in the admin's dress for the one that the admin gives any ``ImageField``."""
-    if not apps.is_installed("django.contrib.admin"):
-        return widget
-    from django.contrib.admin.widgets import AdminFileWidget
-
-    from .admin import AdminGroupMeImageInput
-
-    return AdminGroupMeImageInput if widget is AdminFileWidget else widget

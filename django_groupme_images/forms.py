@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django import forms
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.signing import BadSignature, SignatureExpired
@@ -22,7 +23,7 @@ from .widgets import GroupMeImageInput, Submission, Submitted, signer
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
-__all__ = ["CARRIED_FOR", "GroupMeImageFormField", "GroupMeImageInput"]
+__all__ = ["CARRIED_FOR", "GroupMeImageFormField", "GroupMeImageInput", "own_widget"]
 
 T = TypeVar("T")
 
@@ -154,6 +155,17 @@ class GroupMeImageFormField(forms.ImageField):
 
     def _error(self, code: str) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code)
+
+
+def own_widget(widget: Any) -> Any:
+    """Our widget in the admin's dress for the one that the admin gives any ``ImageField``."""
+    if not apps.is_installed("django.contrib.admin"):
+        return widget
+    from django.contrib.admin.widgets import AdminFileWidget
+
+    from .admin import AdminGroupMeImageInput
+
+    return AdminGroupMeImageInput if widget is AdminFileWidget else widget
 
 
 def _submission(data: Any) -> Submission | None:

@@ -29,6 +29,8 @@ from django_groupme_images.pictures import CDN_URL, UPLOAD_URL, Picture
 
 from .urls_of_pictures import JPEG, LEGACY
 
+pytestmark = pytest.mark.any_django
+
 TOKEN = "5ecre7t0ken"
 
 

@@ -31,6 +31,8 @@ from django_groupme_images.pictures import Picture
 
 from . import emulator_pictures as pictures
 
+pytestmark = pytest.mark.any_django
+
 PHOTO = pictures.plain()
 
 

@@ -12,6 +12,8 @@ from django_groupme_images.emulator.messages import ConnectionDropped
 
 from . import emulator_pictures as pictures
 
+pytestmark = pytest.mark.any_django
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path

@@ -25,6 +25,8 @@ from django_groupme_images.management.commands.groupme_emulator import Command
 
 from . import emulator_pictures as pictures
 
+pytestmark = pytest.mark.any_django
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

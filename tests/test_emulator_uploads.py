@@ -19,6 +19,8 @@ from django_groupme_images.pictures import Picture
 
 from . import emulator_pictures as pictures
 
+pytestmark = pytest.mark.any_django
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

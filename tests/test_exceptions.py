@@ -15,6 +15,8 @@ from django_groupme_images.exceptions import (
     ServiceUnavailable,
 )
 
+pytestmark = pytest.mark.any_django
+
 CLASSES = [getattr(exceptions, name) for name in exceptions.__all__]
 
 

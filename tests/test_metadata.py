@@ -29,6 +29,8 @@ from . import emulator_pictures as pictures
 from . import photographs
 from .photographs import MAKERS, TRACES, app1, chunk, comment, exif, jpeg, png, segment
 
+pytestmark = pytest.mark.any_django
+
 PHOTOS = Path(__file__).parent.parent / "example_project" / "club" / "photos"
 
 photograph = cache(lambda name: MAKERS[name]())

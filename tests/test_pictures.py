@@ -11,6 +11,8 @@ from django_groupme_images.pictures import Picture, variant_size
 
 from .urls_of_pictures import ID, JPEG, LARGE, LEGACY
 
+pytestmark = pytest.mark.any_django
+
 
 @pytest.mark.parametrize(
     ("url", "canonical", "width", "height", "format_", "id_"),

@@ -30,6 +30,8 @@ from django_groupme_images.validation import check_format, check_image, listed
 from . import odd_images, photographs
 from .emulator_pictures import plain, turned
 
+pytestmark = pytest.mark.any_django
+
 FORMATS = ("jpeg", "png", "gif")
 PHOTOS = Path(__file__).parent.parent / "example_project" / "club" / "photos"
 NBSP = "\N{NO-BREAK SPACE}"

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
+
+from django_groupme_images.emulator import EmulatorServer
 
 from .site import Site
 
@@ -61,8 +65,9 @@ def browser_type(playwright: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    if path := next(found, None):
+    # The first is the same engine without the windows, which Playwright prefers, too.
+    names = "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"
+    if path := next(filter(None, map(shutil.which, names)), None):
         return path
     if _IS_REQUIRED:
         pytest.fail("BROWSER_TESTS=required, but there is no chromium on the PATH")
@@ -124,22 +129,62 @@ def watched(expected_messages: list[str]) -> Iterator[Callable[[Any], Any]]:
 
 
 @pytest.fixture
-def site(page: Any, live_server: Any, emulator: Any, transactional_db: None) -> Site:
+def service(live_server: Any, emulator: EmulatorServer, transactional_db: None) -> Iterator[Any]:
+    """
+    The emulator, behind a site that has answered every request when the test is over.
+
+    The site's threads share the database's connection with the test. One that was left in
+    the middle of a request would meet the emptying of the tables.
+    """
+    unanswered = RequestCounter()
+    request_started.connect(unanswered.up)
+    request_finished.connect(unanswered.down)
+    yield emulator
+    emulator.stop()  # whatever still waits for it
+    unanswered.wait_for_none()
+    request_started.disconnect(unanswered.up)
+    request_finished.disconnect(unanswered.down)
+
+
+@pytest.fixture
+def site(service: EmulatorServer, page: Any, live_server: Any) -> Site:
     """The test site in the browser, with the emulator behind it."""
-    return Site(page, live_server.url, emulator)
+    return Site(page, live_server.url, service)
 
 
 @pytest.fixture
 def plain_site(
+    service: EmulatorServer,
     new_context: Callable[..., Any],
     watched: Callable[[Any], Any],
     live_server: Any,
-    emulator: Any,
-    transactional_db: None,
 ) -> Site:
     """The same without JavaScript."""
     context = watched(new_context(java_script_enabled=False))
-    return Site(context.new_page(), live_server.url, emulator)
+    return Site(context.new_page(), live_server.url, service)
+
+
+class RequestCounter:
+    """How many requests the site has not answered yet."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def up(self, **kwargs: Any) -> None:
+        self._add(1)
+
+    def down(self, **kwargs: Any) -> None:
+        self._add(-1)
+
+    def wait_for_none(self) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._count == 0, timeout=20)
+
+    def _add(self, number: int) -> None:
+        with self._changed:
+            self._count += number
+            self._changed.notify_all()
 
 
 @pytest.fixture(scope="session")
