@@ -629,6 +629,14 @@ def test_another_widget_uploads_too(emulator, arrived, widget):
     assert form.cleaned_data["photo"].width == 48
 
 
+def test_a_widget_of_the_projects_own_where_there_is_no_admin(settings):
+    settings.INSTALLED_APPS = [
+        name for name in settings.INSTALLED_APPS if name != "django.contrib.admin"
+    ]
+    form = forms.modelform_factory(Member, fields=["photo"], widgets={"photo": forms.FileInput})
+    assert type(form().fields["photo"].widget) is forms.FileInput
+
+
 def test_a_form_class_of_the_projects_own(db):
     class Form(forms.ModelForm):
         class Meta:
