@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 
 from django_groupme_images.emulator import EmulatorServer
+from django_groupme_images.storage import GroupMeStorage
 
 
 @pytest.fixture
@@ -30,3 +32,20 @@ def free_port() -> int:
     """A port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def forbid_io(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, whatever asks the cache, a storage or a socket fails the test."""
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("this should be at no I/O")
+
+    def forbid() -> None:
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+        for name in ("get", "set", "get_many", "add", "get_or_set"):
+            monkeypatch.setattr(cache, name, refuse)
+        for name in ("open", "url", "size", "exists", "save", "delete", "picture", "client"):
+            monkeypatch.setattr(GroupMeStorage, name, property(refuse))
+
+    return forbid

@@ -72,9 +72,9 @@ def stored_png(width: int, height: int) -> bytes:
     return signature + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def animated(format: str, **options: object) -> bytes:  # noqa: A002
+def animated(kind: str, **options: object) -> bytes:
     frames = [noise("RGB", (40, 30)).rotate(90 * turn) for turn in range(5)]
-    return encoded(frames[0], format, save_all=True, append_images=frames[1:], **options)
+    return encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
 
 
 def noisy_mpo() -> bytes:

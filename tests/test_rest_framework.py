@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +8,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.core.exceptions import ImproperlyConfigured
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.files.storage import InMemoryStorage
@@ -31,7 +29,7 @@ from django_groupme_images.rest_framework import (
     GroupMeImageSerializerField,
     PictureServiceUnavailable,
 )
-from django_groupme_images.storage import GroupMeStorage, groupme_storage
+from django_groupme_images.storage import groupme_storage
 
 from . import emulator_pictures as pictures
 from .api import (
@@ -545,19 +543,12 @@ def test_variants(api, db):
     assert [member["photo"] for member in read(api, "/members/")] == [LARGE, LEGACY, None]
 
 
-def test_reading_is_pure(monkeypatch, django_assert_num_queries, db):
+def test_reading_is_pure(forbid_io, django_assert_num_queries, db):
     """No query, no cache, no storage, no socket."""
     Member.objects.bulk_create(Member(name=str(n), photo=LARGE) for n in range(10))
     rows = list(Member.objects.all())
 
-    def refuse(*args, **kwargs):
-        raise AssertionError("reading is not pure")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    for name in ("get", "set", "get_many", "add", "get_or_set"):
-        monkeypatch.setattr(cache, name, refuse)
-    for name in ("open", "url", "size", "exists", "save", "delete", "picture", "client"):
-        monkeypatch.setattr(GroupMeStorage, name, property(refuse))
+    forbid_io()
     with django_assert_num_queries(0):
         assert [card["photo"] for card in CardSerializer(rows, many=True).data] == [VARIANTS] * 10
         assert [row["photo"] for row in MemberSerializer(rows, many=True).data] == [LARGE] * 10

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 from html.parser import HTMLParser
 
 import pytest
-from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.template import Context, Template, TemplateSyntaxError, engines
 from django.utils.functional import SimpleLazyObject
@@ -282,19 +280,12 @@ def test_a_cdn_of_one_s_own(settings):
 
 
 @pytest.mark.django_db
-def test_rendering_is_pure(monkeypatch, django_assert_num_queries):
+def test_rendering_is_pure(forbid_io, django_assert_num_queries):
     """No query, no cache, no storage, no socket."""
     Member.objects.bulk_create(Member(name=str(n), photo=LARGE) for n in range(10))
     rows = list(Member.objects.all())
 
-    def refuse(*args, **kwargs):
-        raise AssertionError("rendering is not pure")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    for name in ("get", "set", "get_many", "add", "get_or_set"):
-        monkeypatch.setattr(cache, name, refuse)
-    for name in ("open", "url", "size", "exists", "save", "delete", "picture", "client"):
-        monkeypatch.setattr(GroupMeStorage, name, property(refuse))
+    forbid_io()
     source = (
         '{% for row in rows %}{% groupme_image row.photo "avatar" alt=row.name %}'
         '{% groupme_image row.photo %}{% groupme_url row.photo "large" %}'

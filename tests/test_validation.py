@@ -95,7 +95,7 @@ def test_an_mpo_is_a_jpeg() -> None:
 
 
 def test_too_large() -> None:
-    class Unread(ContentFile):  # type: ignore[type-arg]
+    class Unread(ContentFile):
         def read(self, *args: Any) -> bytes:
             raise AssertionError
 
@@ -277,7 +277,7 @@ def test_a_warning_of_pillow_is_no_error_unless_the_project_makes_it_one() -> No
 )
 @pytest.mark.parametrize("reads", [0, 1, 2])
 def test_an_error_of_reading_is_raised_as_it_is(error: Exception, reads: int) -> None:
-    class Broken(ContentFile):  # type: ignore[type-arg]
+    class Broken(ContentFile):
         left = reads
 
         def read(self, *args: Any) -> Any:

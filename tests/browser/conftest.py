@@ -153,6 +153,14 @@ def site(service: EmulatorServer, page: Any, live_server: Any) -> Site:
 
 
 @pytest.fixture
+def page_to_add(site: Site) -> Any:
+    """The form for a new member, who has a name and no picture yet."""
+    page = site.open("/members/add/")
+    page.get_by_label("Name").fill("Ann")
+    return page
+
+
+@pytest.fixture
 def plain_site(
     service: EmulatorServer,
     new_context: Callable[..., Any],

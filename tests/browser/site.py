@@ -34,9 +34,9 @@ _MAKE_LINK_TRANSFER = """(url) => {
 }"""
 
 
-def file(name: str, data: bytes, type: str = "image/jpeg") -> dict[str, Any]:  # noqa: A002
+def file(name: str, data: bytes, media_type: str = "image/jpeg") -> dict[str, Any]:
     """A file, as Playwright puts it into an input."""
-    return {"name": name, "mimeType": type, "buffer": data}
+    return {"name": name, "mimeType": media_type, "buffer": data}
 
 
 def big_picture(side: int = 700) -> bytes:

@@ -28,13 +28,6 @@ _WATCH_PROGRESS = """element => {
 
 
 @pytest.fixture
-def page_to_add(site: Site) -> Page:
-    page = site.open("/members/add/")
-    page.get_by_label("Name").fill("Ann")
-    return page
-
-
-@pytest.fixture
 def slow_line(page_to_add: Page) -> Callable[[int], None]:
     """Makes the browser's line slow, to so many bytes a second; 0 is as fast as it can be."""
     session = page_to_add.context.new_cdp_session(page_to_add)

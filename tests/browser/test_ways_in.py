@@ -34,13 +34,6 @@ _CORNERS = """canvas => {
 
 
 @pytest.fixture
-def page_to_add(site: Site) -> Page:
-    page = site.open("/members/add/")
-    page.get_by_label("Name").fill("Ann")
-    return page
-
-
-@pytest.fixture
 def web_address() -> Iterator[str]:
     """The address of a picture somewhere on the web."""
     with EmulatorServer() as web:
