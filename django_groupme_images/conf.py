@@ -163,6 +163,10 @@ def is_formats(value: Any) -> bool:
     )
 
 
+def is_alias(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and bool(value))
+
+
 def is_switch(value: Any) -> bool:
     return isinstance(value, bool)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from django.core.files import File
 from django.db.models.fields.files import FieldFile, ImageFileDescriptor
 
+from .names import is_saved, known_picture
 from .pictures import Picture
-from .storage import is_saved, known_picture
 
 if TYPE_CHECKING:
     from .fields import GroupMeImageField

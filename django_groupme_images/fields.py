@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, overload
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import models
-from django.db.models.fields.files import FieldFile, ImageFieldFile
+from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from .descriptors import BorrowedFile, GroupMeImageDescriptor
-from .exceptions import InvalidPicture
 from .intake import check_length
+from .names import is_file_name, is_saved, known_picture, picture_of
 from .pictures import Picture
-from .storage import GroupMeStorage, groupme_storage, is_saved, known_picture, picture_of
+from .storage import GroupMeStorage, groupme_storage
+from .values import GroupMeImageFieldFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,93 +27,6 @@ if TYPE_CHECKING:
     from django.forms import Field as FormField
 
 __all__ = ["GroupMeImageField", "GroupMeImageFieldFile"]
-
-
-class GroupMeImageFieldFile(ImageFieldFile):
-    """
-    The value of a ``GroupMeImageField``.
-
-    What it says of a picture on the service it reads from the URL, at no I/O. A file
-    that is elsewhere has its own ``url`` for every variant, and no ``picture``.
-    """
-
-    @property
-    def picture(self) -> Picture | None:
-        """The picture, or ``None`` if there is none, or it is not on the service (yet)."""
-        return picture_of(self)
-
-    @property
-    def preview_url(self) -> str:
-        """The URL of 200x200 pixels. Raises ``ValueError`` if there is no file."""
-        return self._variant_url("preview")
-
-    @property
-    def large_url(self) -> str:
-        """The URL of at most 960x960 pixels. Raises ``ValueError`` if there is no file."""
-        return self._variant_url("large")
-
-    @property
-    def avatar_url(self) -> str:
-        """The URL of 60x60 pixels. Raises ``ValueError`` if there is no file."""
-        return self._variant_url("avatar")
-
-    @property
-    def width(self) -> int | None:  # type: ignore[override]  # the URL may not say
-        """Width of the original in pixels, or ``None`` where the URL does not say."""
-        return self._side("width")
-
-    @property
-    def height(self) -> int | None:  # type: ignore[override]
-        """Height of the original in pixels, or ``None`` where the URL does not say."""
-        return self._side("height")
-
-    @property
-    def format(self) -> str | None:
-        """``"jpeg"``, ``"png"``, ``"gif"`` …, or ``None`` where the URL does not say."""
-        return getattr(self.picture, "format", None)
-
-    def attachment(self) -> dict[str, str]:
-        """
-        The picture as an attachment of a message in GroupMe's API.
-
-        Raises ``InvalidPicture`` if there is no picture on the service (yet).
-        """
-        if (picture := self.picture) is None:
-            raise InvalidPicture(f"{self.field} has no picture to attach")
-        return picture.attachment()
-
-    def save_from_url(self, url: str, save: bool = True) -> None:
-        """
-        Let the service fetch the image at ``url``; like ``save()``, saves the row too.
-
-        Raises ``ServiceError``, and leaves the row as it was, if that fails.
-        """
-        self.name = self.storage.save_from_url(url)  # type: ignore[attr-defined]
-        self._file = None  # that of the picture before
-        self._set_instance_attribute(self.name, None)
-        self._committed = True
-        if save:
-            self.instance.save()
-
-    save_from_url.alters_data = True  # type: ignore[attr-defined]  # no template calls it
-
-    def _variant_url(self, variant: str) -> str:
-        picture = self.picture
-        return picture.variant_url(variant) if picture else self.url
-
-    def _side(self, name: str) -> int | None:
-        if is_saved(self) and isinstance(self.storage, GroupMeStorage):
-            return getattr(self.picture, name, None)
-        side: int | None = getattr(super(), name)
-        return side
-
-    def _set_instance_attribute(self, name: str, content: object) -> None:
-        # The name, where ImageFieldFile sets the content: the dimensions are in the name.
-        setattr(self.instance, self.field.attname, name)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Django pickles a file that was never saved as one that was, without its content.
-        return {**super().__getstate__(), "_committed": self._committed}
 
 
 class GroupMeImageField(models.ImageField):
@@ -164,13 +78,18 @@ class GroupMeImageField(models.ImageField):
         if not value or (is_file and not is_saved(value)):
             return
         name = value.name if is_file else value
-        if isinstance(self.storage, GroupMeStorage) and not known_picture(name, self.storage):
+        if isinstance(self.storage, GroupMeStorage) and not self._is_name(name):
             raise ValidationError(
                 _("“%(value)s” is not the URL of a picture on %(cdn_url)s."),
                 code="invalid_picture",
                 params={"value": value, "cdn_url": self.storage.cdn_url},
             )
         check_length(str(name), self.max_length)
+
+    def _is_name(self, name: Any) -> bool:
+        """Whether a row may hold this: a picture's URL, or the name of a file in the fallback."""
+        has_fallback = getattr(self.storage, "fallback", None) is not None
+        return bool(known_picture(name, self.storage)) or (has_fallback and is_file_name(str(name)))
 
     def run_validators(self, value: Any) -> None:
         # They are for files, and run before the upload. One that asks for the size would
@@ -229,6 +148,7 @@ class GroupMeImageField(models.ImageField):
         form_class = kwargs.setdefault("form_class", GroupMeImageFormField)
         if isinstance(form_class, type) and issubclass(form_class, GroupMeImageFormField):
             kwargs.setdefault("storage", self.storage)
+            kwargs.setdefault("model_field", self)
             kwargs.setdefault("validators", [self._validate_upload])
         if "widget" in kwargs:
             kwargs["widget"] = own_widget(kwargs["widget"])

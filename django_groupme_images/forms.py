@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
 
 from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.signing import BadSignature, SignatureExpired
+from django.db.models import FileField
+from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext_lazy as _
 
+from .carrying import CARRIED_FOR, unsigned
 from .exceptions import ServiceError
 from .intake import check_file, checked_picture, explained, picture_at, picture_of_file
+from .names import is_saved
 from .pictures import Picture
-from .storage import groupme_storage, known_picture
-from .widgets import GroupMeImageInput, Submission, Submitted, signer
+from .storage import groupme_storage
+from .widgets import GroupMeImageInput, Submission, Submitted
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -27,25 +30,23 @@ __all__ = ["CARRIED_FOR", "GroupMeImageFormField", "GroupMeImageInput", "own_wid
 
 T = TypeVar("T")
 
-#: How long a form may wait to be put right before its picture has to be chosen again.
-CARRIED_FOR = timedelta(days=1)
-
 
 class GroupMeImageFormField(forms.ImageField):
     """
     A picture, handed in as a file or as the address of one.
 
     Its clean value is the ``Picture`` that a file or an address became, the initial value
-    if there was neither, or ``False`` if the picture is to be removed. (On a ``storage``
-    that is not GroupMe's, a file stays a file, and is saved with its row.)
+    if there was neither, or ``False`` if the picture is to be removed. A file that had to go
+    to the fallback storage is the value of a field, with a ``name`` and a ``url``. (On a
+    ``storage`` that is not GroupMe's, a file stays a file, and is saved with its row.)
 
     A file is checked, and validators run on it, before a byte of it is sent. What the
     service says against it is an error of this field. If another field is wrong, the form
     shows the uploaded picture again and carries it along, signed, for ``CARRIED_FOR``; a
     widget of another kind cannot, and asks for the file again.
 
-    In a ``ModelForm`` it belongs to a ``GroupMeImageField``; Django's own field takes no
-    ``Picture``, and its own form field uploads when the row is saved.
+    In a ``ModelForm`` it belongs to a ``GroupMeImageField``, its ``model_field``; Django's own
+    field takes no ``Picture``, and its own form field uploads when the row is saved.
     """
 
     widget = GroupMeImageInput
@@ -60,10 +61,15 @@ class GroupMeImageFormField(forms.ImageField):
     }
 
     def __init__(
-        self, *, storage: Storage | Callable[[], Storage] | None = None, **kwargs: Any
+        self,
+        *,
+        storage: Storage | Callable[[], Storage] | None = None,
+        model_field: FileField | None = None,
+        **kwargs: Any,
     ) -> None:
         made = storage() if callable(storage) else storage
         self.storage = groupme_storage if made is None else made
+        self.model_field = model_field
         # The last submission, and what became of it. A form has a copy of the field.
         self._taken: tuple[Submission, Picture | File[bytes]] | None = None
         self._errors: list[str] = []
@@ -102,12 +108,12 @@ class GroupMeImageFormField(forms.ImageField):
     def bound_data(self, data: Any, initial: Any) -> Any:
         if not isinstance(data, Submission):
             return super().bound_data(data, initial)
-        picture = self._result(data)
+        value = self._result(data)
         return Submitted(
             initial,
-            picture=picture if isinstance(picture, Picture) else self._known(data.carried),
-            address="" if picture else data.address,
-            errors=self._errors if data.ahead and not picture else [],
+            uploaded=value if _is_kept(value) else self._known(data.carried),
+            address="" if value else data.address,
+            errors=self._errors if data.ahead and not value else [],
         )
 
     def _clean(self, submission: Submission, initial: Any) -> Any:
@@ -125,7 +131,9 @@ class GroupMeImageFormField(forms.ImageField):
         value: Picture | File[bytes] | None = None
         if file := submission.file:
             checked = super().clean(file)
-            value = _told(lambda: picture_of_file(checked, self.storage), checked.name)
+            value = _told(
+                lambda: picture_of_file(checked, self.storage, self.model_field), checked.name
+            )
         elif address := submission.address:
             value = _told(lambda: picture_at(address, self.storage), address)
         if value:
@@ -136,25 +144,28 @@ class GroupMeImageFormField(forms.ImageField):
         """What became of this submission, if it was taken before."""
         return self._taken[1] if self._taken and self._taken[0] == submission else None
 
-    def _carried(self, text: str) -> Picture:
+    def _carried(self, text: str) -> Picture | FieldFile:
         """The picture that an earlier form uploaded. Raises ``ValidationError``."""
         try:
-            url = signer().unsign(text, max_age=CARRIED_FOR)
+            value = unsigned(text, self.storage)
         except SignatureExpired:
             raise self._error("expired") from None
         except BadSignature:
             raise self._error("forged") from None
-        if (picture := known_picture(url, self.storage)) is None:
-            raise self._error("forged")  # of a form whose pictures are on another CDN
-        return checked_picture(picture, self.storage)
+        return checked_picture(value, self.storage) if isinstance(value, Picture) else value
 
-    def _known(self, text: str) -> Picture | None:
+    def _known(self, text: str) -> Picture | FieldFile | None:
         with suppress(ValidationError):
             return self._carried(text)
         return None
 
     def _error(self, code: str) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code)
+
+
+def _is_kept(value: Any) -> TypeGuard[Picture | FieldFile]:
+    """Whether this is saved already, in either storage, so that it need not be chosen again."""
+    return isinstance(value, Picture) or (isinstance(value, FieldFile) and is_saved(value))
 
 
 def own_widget(widget: Any) -> Any:

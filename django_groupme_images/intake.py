@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.validators import URLValidator
+from django.db.models import FileField
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import RateLimited, ServiceError, UploadRejected
+from .names import known_picture
 from .options import options_of
 from .pictures import CDN_URL, Picture
-from .storage import GroupMeStorage, known_picture
+from .storage import GroupMeStorage
 from .validation import check_format, check_image, shown
+from .values import GroupMeImageFieldFile
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -32,6 +35,7 @@ __all__ = [
     "explained",
     "picture_at",
     "picture_of_file",
+    "waiting_file",
 ]
 
 logger = logging.getLogger(__name__)
@@ -54,17 +58,29 @@ def check_file(file: File[bytes], storage: Storage) -> None:
     file.content_type = image.get_format_mimetype()  # type: ignore[attr-defined]
 
 
-def picture_of_file(file: File[bytes], storage: Storage) -> Picture | File[bytes]:
+def picture_of_file(
+    file: File[bytes], storage: Storage, field: FileField | None = None
+) -> Picture | File[bytes]:
     """
-    Upload a file, and return the picture it became.
+    Save a file, and return the picture it became, or else the file that waits to become one.
 
-    A storage that is not GroupMe's, such as a project's tests put in its place, has to wait
-    for the row to be saved, which knows the file's name there: then the file is returned.
+    ``field`` is the model's, which may say how the file is named in a fallback storage. A
+    storage that is not GroupMe's, such as a project's tests put in its place, has to wait for
+    the row to be saved, which knows the file's name there: then the file itself is returned.
     Raises ``ServiceError``.
     """
     if not isinstance(storage, GroupMeStorage):
         return file
-    return storage.picture(storage.save(file.name, file))
+    name = file.name
+    if field is not None and not callable(field.upload_to):  # else it is asked for a row
+        name = field.generate_filename(None, str(name))  # type: ignore[arg-type]
+    saved = storage.save(name, file, max_length=getattr(field, "max_length", None))
+    return known_picture(saved, storage) or waiting_file(saved, storage)
+
+
+def waiting_file(name: str, storage: Storage) -> GroupMeImageFieldFile:
+    """A file of the fallback storage, as the value of a field before there is a row."""
+    return GroupMeImageFieldFile(None, FileField(storage=storage), name)  # type: ignore[arg-type]
 
 
 def picture_at(url: str, storage: Storage) -> Picture:

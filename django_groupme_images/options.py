@@ -35,6 +35,8 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
         ("jpeg", "png", "gif"), "a list of formats such as 'jpeg'", conf.is_formats
     )
     strip_metadata = conf.Option(False, "True or False", conf.is_switch)
+    fallback = conf.Option[str | None](None, "the alias of another storage, or None", conf.is_alias)
+    deferred = conf.Option(False, "True or False", conf.is_switch)
     on_delete = conf.Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
 
     @classmethod

@@ -16,7 +16,15 @@ from typing import Any
 
 from .exceptions import InvalidPicture
 
-__all__ = ["CDN_URL", "UPLOAD_URL", "VARIANTS", "Picture", "known_variant", "variant_size"]
+__all__ = [
+    "CDN_URL",
+    "UPLOAD_URL",
+    "VARIANTS",
+    "Picture",
+    "fitted",
+    "known_variant",
+    "variant_size",
+]
 
 #: Where the service takes pictures, and where they live then (documented by GroupMe).
 UPLOAD_URL = "https://image.groupme.com/pictures"
@@ -164,13 +172,15 @@ def variant_size(name: str, width: int, height: int) -> tuple[int, int]:
     """
     if size := _CROPPED.get(known_variant(name)):
         return size
+    return fitted(width, height, _LARGE_SIDE)
+
+
+def fitted(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height with the larger of them at most ``side``, and their ratio kept."""
     longest = max(width, height)
-    if longest <= _LARGE_SIDE:
+    if longest <= side:
         return width, height
-    return (
-        max(1, round(width * _LARGE_SIDE / longest)),
-        max(1, round(height * _LARGE_SIDE / longest)),
-    )
+    return max(1, round(width * side / longest)), max(1, round(height * side / longest))
 
 
 @lru_cache(maxsize=32)

@@ -11,8 +11,9 @@ from django.utils.functional import Promise
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
-from .pictures import Picture, known_variant
-from .storage import groupme_storage, is_saved, known_picture, picture_of
+from .names import is_saved, known_picture, picture_of
+from .pictures import Picture, fitted, known_variant, variant_size
+from .storage import groupme_storage
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -55,7 +56,7 @@ def image(
     if variant is not None:
         known_variant(variant)
     picture = picture_in(value)
-    made = _picture_attributes(picture, variant) if picture else {"src": own_url(value)}
+    made = _picture_attributes(picture, variant) if picture else _file_attributes(value, variant)
     if not made["src"]:
         return conditional_escape(default or "")
     made["alt"] = ""
@@ -103,6 +104,27 @@ def _picture_attributes(picture: Picture, variant: str | None) -> dict[str, Any]
         "srcset": _srcset(picture, source),
         "sizes": f"(max-width: {width}px) 100vw, {width}px",
     }
+
+
+def _file_attributes(value: Any, variant: str | None) -> dict[str, Any]:
+    """Of a file that is not on the service: as large as the variant, with all there is in it."""
+    made = {"src": own_url(value)}
+    if not made["src"]:
+        return made
+    width, height = (_column(value, f"{side}_field") for side in ("width", "height"))
+    if not (width and height):
+        return made
+    if variant:
+        width, height = fitted(width, height, max(variant_size(variant, width, height)))
+    return made | {"width": width, "height": height}
+
+
+def _column(value: FieldFile, option: str) -> int | None:
+    """What the row holds in the column that is named by this option of the field."""
+    column = getattr(value.field, option, None) or ""
+    # Not getattr(), because a deferred one would cost a query. A file may be of no row yet.
+    side: int | None = getattr(value.instance, "__dict__", {}).get(column)
+    return side
 
 
 def _srcset(picture: Picture, source: str) -> str:

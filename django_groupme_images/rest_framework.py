@@ -150,7 +150,7 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
             self.fail("empty")
         check_file(file, self.storage)
         self._run(file, [item for item in self.validators if not _is_unique(item)])
-        return picture_of_file(file, self.storage)
+        return picture_of_file(file, self.storage, self.model_field)
 
     def _of_address(self, url: Any) -> Picture | FieldFile:
         if not isinstance(url, str):

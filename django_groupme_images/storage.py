@@ -9,8 +9,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from django.conf import settings
-from django.core.files import File
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import storages
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.functional import LazyObject, empty
@@ -18,17 +17,17 @@ from django.utils.functional import LazyObject, empty
 from . import conf
 from .bodies import announced_size, rewindable
 from .exceptions import InvalidPicture, PictureNotFound, UnexpectedResponse
+from .fallback import FallbackStorage, of_either
 from .files import GroupMeFile, require_read_mode
 from .metadata import without_metadata
-from .options import ConfiguredStorage
-from .pictures import CDN_URL, Picture
+from .names import known_picture
+from .pictures import Picture
+from .signals import picture_uploaded
 
 if TYPE_CHECKING:
-    from django.db.models.fields.files import FieldFile
-
     from .client import GroupMeClient
 
-__all__ = ["ALIAS", "GroupMeStorage", "groupme_storage", "is_saved", "known_picture", "picture_of"]
+__all__ = ["ALIAS", "GroupMeStorage", "groupme_storage"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +44,18 @@ _CLIENT_OPTIONS = (
 )
 
 
-class GroupMeStorage(ConfiguredStorage):
+class GroupMeStorage(FallbackStorage):
     """
     Files saved here are uploaded to GroupMe's image service.
 
     The name that ``save()`` returns, and that a model stores, is the picture's URL.
     Every picture is public, and the service can neither delete, replace nor list them.
 
-    A name that is not the URL of a picture on ``cdn_url`` raises ``InvalidPicture``, but
-    ``exists()`` says False of it, and ``delete()`` ignores it. Methods that ask the
-    service or the CDN raise ``ServiceError`` if it, or the network, fails.
+    The name of a file, ``photos/cat.png``, belongs to the storage that ``fallback`` names,
+    which every method then asks. Any other name that is not the URL of a picture on
+    ``cdn_url`` raises ``InvalidPicture``, but ``exists()`` says False of it, and ``delete()``
+    ignores it. Methods that ask the service or the CDN raise ``ServiceError`` if it, or the
+    network, fails.
     """
 
     # The last client, and the options it was made with.
@@ -63,30 +64,51 @@ class GroupMeStorage(ConfiguredStorage):
     @property
     def client(self) -> GroupMeClient:
         """The client for the options as they are now. The first one imports requests."""
-        from .client import GroupMeClient
-
-        values = {name: self.options()[name].checked(self) for name in _CLIENT_OPTIONS}
-        if isinstance(values["timeout"], list):
-            values["timeout"] = tuple(values["timeout"])
+        values = self._client_options()
         made_with, client = self._made
         if client is None or values != made_with:
-            client = GroupMeClient(self._token, **values)
+            client = self.new_client()
             self._made = values, client
         return client
+
+    def new_client(self, **more: Any) -> GroupMeClient:
+        """A client for the options as they are now, and for what only a client can be told."""
+        from .client import GroupMeClient
+
+        return GroupMeClient(self._token, **self._client_options(), **more)
 
     def picture(self, name: str) -> Picture:
         """The picture of this name, at no I/O. Raises ``InvalidPicture`` if it is none."""
         return Picture.parse(name, self.cdn_url)
 
+    def upload(self, content: IO[bytes], client: GroupMeClient | None = None) -> Picture:
+        """
+        Upload the content now, whatever ``fallback`` and ``deferred`` say, and tell nobody.
+
+        ``client`` may be one of :meth:`new_client`. Raises ``ServiceError``, and leaves the
+        content open and at its beginning.
+        """
+        client = client or self.client
+        if not self.options()["strip_metadata"].checked(self):
+            return client.upload(content)
+        with rewindable(content) as file:
+            return client.upload(without_metadata(file))
+
     def save_from_url(self, url: str) -> str:
         """
         Let the service fetch the image at ``url``, and return the name it is stored under.
 
-        This process never opens ``url``. Raises ``UploadRejected`` if the service
-        cannot use it.
+        This process never opens ``url``, so there is nothing to put into a fallback storage.
+        Raises ``UploadRejected`` if the service cannot use it.
         """
-        return self.client.upload_from_url(url).url
+        return self.uploaded(self.client.upload_from_url(url), url)
 
+    def uploaded(self, picture: Picture, name: str) -> str:
+        """Tell the receivers of ``picture_uploaded``; the picture's name here, its URL."""
+        picture_uploaded.send_robust(type(self), storage=self, picture=picture, name=name)
+        return picture.url
+
+    @of_either
     def url(self, name: str | None) -> str:
         """
         The URL of the original, at no I/O.
@@ -97,6 +119,7 @@ class GroupMeStorage(ConfiguredStorage):
         picture = known_picture(name, self) or self.picture(name or "")
         return picture.url
 
+    @of_either
     def exists(self, name: str) -> bool:
         """Whether the CDN has the picture; of a name that is no picture, at no I/O."""
         try:
@@ -105,6 +128,7 @@ class GroupMeStorage(ConfiguredStorage):
             return False
         return True
 
+    @of_either
     def size(self, name: str) -> int:
         """The number of bytes of the original. Raises ``PictureNotFound``."""
         picture = self.picture(name)
@@ -113,6 +137,7 @@ class GroupMeStorage(ConfiguredStorage):
             raise UnexpectedResponse(f"the CDN did not say how large {picture.url} is")
         return size
 
+    @of_either
     def get_modified_time(self, name: str) -> datetime:
         """
         When the picture was uploaded, as far as the CDN says: it never changes later.
@@ -127,8 +152,12 @@ class GroupMeStorage(ConfiguredStorage):
             raise NotImplementedError(f"the CDN does not say how old {picture.url} is") from None
         return datetime.fromtimestamp(moment.timestamp(), UTC if settings.USE_TZ else None)
 
-    get_created_time = get_modified_time
+    @of_either
+    def get_created_time(self, name: str) -> datetime:
+        """The same as ``get_modified_time()``."""
+        return self.get_modified_time(name)
 
+    @of_either
     def delete(self, name: str) -> None:
         """Do what the option ``on_delete`` says: the service cannot delete a picture."""
         if self.options()["on_delete"].checked(self) == "raise":
@@ -138,15 +167,19 @@ class GroupMeStorage(ConfiguredStorage):
     def listdir(self, path: str) -> NoReturn:
         raise NotImplementedError("GroupMe's image service has no call that lists pictures")
 
+    @of_either
     def path(self, name: str) -> NoReturn:
         raise NotImplementedError("a picture on GroupMe's image service has no local path")
 
+    @of_either
     def get_accessed_time(self, name: str) -> NoReturn:
         raise NotImplementedError("GroupMe's CDN does not say when a picture was last looked at")
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         # The service names every picture itself, so no name is ever taken or too long.
         return name
+
+    open = of_either(FallbackStorage.open)
 
     def _open(self, name: str, mode: str = "rb") -> GroupMeFile:
         require_read_mode(mode)
@@ -158,38 +191,16 @@ class GroupMeStorage(ConfiguredStorage):
         )
 
     def _save(self, name: str, content: IO[bytes]) -> str:
-        if not self.options()["strip_metadata"].checked(self):
-            return self.client.upload(content).url
-        with rewindable(content) as file:
-            return self.client.upload(without_metadata(file)).url
+        return self.uploaded(self.upload(content), name)
+
+    def _client_options(self) -> dict[str, Any]:
+        values = {name: self.options()[name].checked(self) for name in _CLIENT_OPTIONS}
+        if isinstance(values["timeout"], list):
+            values["timeout"] = tuple(values["timeout"])
+        return values
 
     def _token(self) -> str | None:
         return conf.ask_token(self.options()["access_token"].checked(self))
-
-
-def is_saved(file: File[bytes]) -> bool:
-    """Whether this is a model field's file that is in its storage, and not only in memory."""
-    return bool(getattr(file, "_committed", False))
-
-
-def picture_of(file: FieldFile) -> Picture | None:
-    """The picture that a model field's file is, or ``None``, at no I/O."""
-    return known_picture(file.name, file.storage) if is_saved(file) else None
-
-
-def known_picture(name: str | None, storage: Storage) -> Picture | None:
-    """
-    The picture on the storage's CDN, or on the service's, of this name, or ``None``.
-
-    Data of production may be looked at with the settings of development. Any storage will
-    do, so that a project's tests can put another one in the place of ``STORAGES["groupme"]``.
-    """
-    for cdn_url in (getattr(storage, "cdn_url", CDN_URL), CDN_URL):
-        try:
-            return Picture.parse(name or "", cdn_url)
-        except InvalidPicture:
-            continue
-    return None
 
 
 class _ProjectStorage(LazyObject):  # type: ignore[type-arg]

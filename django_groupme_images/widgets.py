@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.signing import TimestampSigner
 from django.db.models.fields.files import FieldFile
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.widgets import FILE_INPUT_CONTRADICTION
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
+from .carrying import signed
 from .options import options_of
 from .pictures import Picture
 from .rendering import own_url, picture_in
@@ -32,19 +32,10 @@ if TYPE_CHECKING:
     from django.core.files import File
     from django.core.files.storage import Storage
 
-__all__ = ["GroupMeImageInput", "Submission", "Submitted", "signer"]
+__all__ = ["GroupMeImageInput", "Submission", "Submitted"]
 
 #: The name under which a form is marked as sent ahead.
 AHEAD = "groupme-images-ahead"
-
-
-def signer() -> TimestampSigner:
-    """
-    What signs a picture that is uploaded and waits for the rest of its form to be right.
-
-    Made when it is needed: commands that load the admin have to work without SECRET_KEY.
-    """
-    return TimestampSigner(salt="django_groupme_images.carried")
 
 
 @dataclass(frozen=True)
@@ -71,14 +62,14 @@ class Submitted:
     """
 
     initial: Any
-    picture: Picture | None = None
+    uploaded: Picture | FieldFile | None = None
     address: str = ""
     errors: list[str] = field(default_factory=list)
 
     @property
     def present(self) -> Any:
         """The uploaded picture, or else the one as it was."""
-        return self.picture or self.initial
+        return self.uploaded or self.initial
 
     @property
     def url(self) -> str:
@@ -155,7 +146,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
         widget["attrs"].setdefault("accept", self._accepted_types())
         widget.update(
             present=_present(widget["value"], self.storage),
-            present_text=self.carried_text if shown.picture else self.initial_text,
+            present_text=self.carried_text if shown.uploaded else self.initial_text,
             file_label=self.file_label,
             file_id=file_id,
             address_label=self.address_label,
@@ -163,7 +154,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
             address_id=file_id and f"{file_id}-url",
             address=shown.address,
             carried_name=self.carried_name(name),
-            carried=signer().sign(shown.picture.url) if shown.picture else "",
+            carried=signed(shown.uploaded, self.storage) if shown.uploaded else "",
             errors=json.dumps(shown.errors) if shown.errors else "",
             script=for_script(self.storage, AHEAD),
         )

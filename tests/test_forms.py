@@ -20,13 +20,14 @@ from django.forms.renderers import DjangoTemplates, Jinja2
 from django.urls import reverse
 
 import django_groupme_images
+from django_groupme_images.carrying import signer
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.forms import CARRIED_FOR, GroupMeImageFormField, GroupMeImageInput
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage import GroupMeStorage
-from django_groupme_images.widgets import AHEAD, signer
+from django_groupme_images.widgets import AHEAD
 
 from . import emulator_pictures as pictures
 from .gallery.forms import CardForm, PhotoFormSet

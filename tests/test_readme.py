@@ -68,7 +68,7 @@ def test_the_table_of_options():
     options = {name: option.default for name, option in GroupMeStorage.options().items()}
     assert options.keys() == table.keys() & options.keys()
     for name, default in options.items():
-        words = {"access_token": "GM_TOKEN", "max_upload_size": "none"}
+        words = {"access_token": "GM_TOKEN", "max_upload_size": "none", "fallback": "none"}
         assert words.get(name, str(default).replace("'", '"')) in table[name]
 
 

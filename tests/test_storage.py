@@ -26,8 +26,9 @@ from django_groupme_images.exceptions import (
     UnexpectedResponse,
     UploadRejected,
 )
+from django_groupme_images.names import known_picture
 from django_groupme_images.pictures import CDN_URL, UPLOAD_URL, Picture
-from django_groupme_images.storage import GroupMeStorage, groupme_storage, known_picture
+from django_groupme_images.storage import GroupMeStorage, groupme_storage
 
 from . import emulator_pictures as pictures
 from .urls_of_pictures import JPEG

@@ -1,0 +1,116 @@
+"""The storage behind the storage: it holds every file that is not on the service (yet)."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Callable
+from functools import wraps
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar, cast
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import Storage, storages
+
+from .bodies import rewindable
+from .exceptions import ServiceError
+from .names import is_file_name
+from .options import ConfiguredStorage
+from .signals import upload_postponed
+
+__all__ = ["FallbackStorage", "of_either"]
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="FallbackStorage")
+T = TypeVar("T")
+
+
+def of_either(
+    method: Callable[Concatenate[S, Any, P], T],
+) -> Callable[Concatenate[S, Any, P], T]:
+    """Make a storage's method ask the fallback storage where the name is that of a file there."""
+
+    @wraps(method)
+    def asked(storage: S, name: Any, *args: P.args, **kwargs: P.kwargs) -> T:
+        fallback = storage.fallback_storage if is_file_name(name) else None
+        if fallback is None:
+            return method(storage, name, *args, **kwargs)
+        return cast("T", getattr(fallback, method.__name__)(name, *args, **kwargs))
+
+    return cast("Callable[Concatenate[S, Any, P], T]", asked)
+
+
+class FallbackStorage(ConfiguredStorage):
+    """
+    Where ``fallback`` names a storage, a stored name that is no address is a file there.
+
+    An upload that fails in a way that may pass puts the file there, and so does every
+    ``save()`` where ``deferred`` is true; ``manage.py groupme_upload`` moves it on later.
+    """
+
+    @property
+    def fallback_storage(self) -> Storage | None:
+        """
+        The fallback storage, or ``None`` where there is none.
+
+        Raises ``ImproperlyConfigured`` if its alias is unknown, or leads to a storage that
+        would upload, too.
+        """
+        alias = self.options()["fallback"].checked(self)
+        if alias is None:
+            if self.options()["deferred"].checked(self):
+                raise ImproperlyConfigured(
+                    "With the option 'deferred', files wait in the storage that the option "
+                    "'fallback' names, and it names none."
+                )
+            return None
+        storage = storages[alias]
+        if storage is self:
+            raise ImproperlyConfigured(f"The fallback {alias!r} is the storage itself.")
+        if isinstance(storage, ConfiguredStorage):
+            raise ImproperlyConfigured(f"The fallback {alias!r} is a storage on GroupMe, too.")
+        return storage
+
+    def save(self, name: str | None, content: IO[bytes], max_length: int | None = None) -> str:
+        """
+        Upload the content, and return the URL of the picture that it became.
+
+        Where there is a fallback and the upload fails in a way that may pass, or where
+        ``deferred`` is true, the content is saved to the fallback storage, under a name of
+        at most ``max_length`` characters, and that name is returned.
+
+        Raises ``ServiceError``, and leaves the content open and at its beginning.
+        """
+        fallback = self.fallback_storage
+        if fallback is None:
+            return self._uploaded(name, content, max_length)
+        if self.options()["deferred"].checked(self):
+            return _saved(fallback, name, content, max_length)
+        with rewindable(content) as file:
+            name = content.name if name is None else name
+            try:
+                return self._uploaded(name, file, max_length)
+            except ServiceError as error:
+                if not error.retryable:
+                    raise
+                reason = error
+            saved = _saved(fallback, name, file, max_length)
+        logger.warning("%.200r waits in the fallback storage, as %r: %s", name, saved, reason)
+        upload_postponed.send_robust(type(self), storage=self, name=saved, error=reason)
+        return saved
+
+    def _uploaded(self, name: str | None, content: IO[bytes], max_length: int | None) -> str:
+        return cast("str", super().save(name, content, max_length))
+
+
+def _saved(fallback: Storage, name: str | None, content: IO[bytes], max_length: int | None) -> str:
+    name = content.name if name is None else name
+    if not is_file_name(name):
+        name = posixpath.basename(name)  # of a picture that is saved once more
+    saved = fallback.save(fallback.generate_filename(name), content, max_length)
+    if not is_file_name(saved):
+        raise ImproperlyConfigured(
+            f"The fallback storage named a file {saved!r}, which cannot be told from a picture."
+        )
+    return saved

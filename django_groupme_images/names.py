@@ -1,0 +1,56 @@
+"""What a stored name stands for: a picture of the service, or a file of the fallback storage."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from .exceptions import InvalidPicture
+from .pictures import CDN_URL, Picture
+
+if TYPE_CHECKING:
+    from django.core.files import File
+    from django.core.files.storage import Storage
+    from django.db.models.fields.files import FieldFile
+
+__all__ = ["WEB_SCHEMES", "is_file_name", "is_saved", "known_picture", "picture_of"]
+
+#: What a name that is an address of the web begins with.
+WEB_SCHEMES = ("http://", "https://")
+
+# One slash is what is left of a URL after Django has normalised it as a path.
+_LIKE_AN_ADDRESS = re.compile("https?:/", re.IGNORECASE)
+
+
+def is_file_name(name: str | None) -> bool:
+    """
+    Whether this is the name of a file, and so of one in the fallback storage.
+
+    An address never is, of whatever host: none may be taken for a file, nor a file for one.
+    """
+    return bool(name) and not _LIKE_AN_ADDRESS.match(name or "")
+
+
+def known_picture(name: str | None, storage: Storage) -> Picture | None:
+    """
+    The picture on the storage's CDN, or on the service's, of this name, or ``None``.
+
+    Data of production may be looked at with the settings of development. Any storage will
+    do, so that a project's tests can put another one in the place of ``STORAGES["groupme"]``.
+    """
+    for cdn_url in (getattr(storage, "cdn_url", CDN_URL), CDN_URL):
+        try:
+            return Picture.parse(name or "", cdn_url)
+        except InvalidPicture:
+            continue
+    return None
+
+
+def is_saved(file: File[Any]) -> bool:
+    """Whether this is a model field's file that is in its storage, and not only in memory."""
+    return bool(getattr(file, "_committed", False))
+
+
+def picture_of(file: FieldFile) -> Picture | None:
+    """The picture that a model field's file is, or ``None``, at no I/O."""
+    return known_picture(file.name, file.storage) if is_saved(file) else None

@@ -1,0 +1,106 @@
+"""The value of a ``GroupMeImageField``: a picture, or a file that waits to become one."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from django.core.files import File
+from django.db.models.fields.files import ImageFieldFile
+
+from .exceptions import InvalidPicture
+from .names import is_saved, known_picture, picture_of
+from .pictures import Picture
+from .storage import GroupMeStorage
+
+__all__ = ["GroupMeImageFieldFile"]
+
+
+class GroupMeImageFieldFile(ImageFieldFile):
+    """
+    The value of a ``GroupMeImageField``.
+
+    What it says of a picture on the service it reads from the URL, at no I/O. A file
+    that is elsewhere has its own ``url`` for every variant, and no ``picture``.
+    """
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture, or ``None`` if there is none, or it is not on the service (yet)."""
+        return picture_of(self)
+
+    @property
+    def preview_url(self) -> str:
+        """The URL of 200x200 pixels. Raises ``ValueError`` if there is no file."""
+        return self._variant_url("preview")
+
+    @property
+    def large_url(self) -> str:
+        """The URL of at most 960x960 pixels. Raises ``ValueError`` if there is no file."""
+        return self._variant_url("large")
+
+    @property
+    def avatar_url(self) -> str:
+        """The URL of 60x60 pixels. Raises ``ValueError`` if there is no file."""
+        return self._variant_url("avatar")
+
+    @property
+    def width(self) -> int | None:  # type: ignore[override]  # the URL may not say
+        """Width of the original in pixels, or ``None`` where the URL does not say."""
+        return self._side("width")
+
+    @property
+    def height(self) -> int | None:  # type: ignore[override]
+        """Height of the original in pixels, or ``None`` where the URL does not say."""
+        return self._side("height")
+
+    @property
+    def format(self) -> str | None:
+        """``"jpeg"``, ``"png"``, ``"gif"`` …, or ``None`` where the URL does not say."""
+        return getattr(self.picture, "format", None)
+
+    def attachment(self) -> dict[str, str]:
+        """
+        The picture as an attachment of a message in GroupMe's API.
+
+        Raises ``InvalidPicture`` if there is no picture on the service (yet).
+        """
+        if (picture := self.picture) is None:
+            raise InvalidPicture(f"{self.field} has no picture to attach")
+        return picture.attachment()
+
+    def save_from_url(self, url: str, save: bool = True) -> None:
+        """
+        Let the service fetch the image at ``url``; like ``save()``, saves the row too.
+
+        Raises ``ServiceError``, and leaves the row as it was, if that fails.
+        """
+        self.name = self.storage.save_from_url(url)  # type: ignore[attr-defined]
+        self._file = None  # that of the picture before
+        setattr(self.instance, self.field.attname, self.name)
+        self._committed = True
+        if save:
+            self.instance.save()
+
+    save_from_url.alters_data = True  # type: ignore[attr-defined]  # no template calls it
+
+    def _variant_url(self, variant: str) -> str:
+        picture = self.picture
+        return picture.variant_url(variant) if picture else self.url
+
+    def _side(self, name: str) -> int | None:
+        if is_saved(self) and isinstance(self.storage, GroupMeStorage):
+            return getattr(self.picture, name, None)
+        side: int | None = getattr(super(), name)
+        return side
+
+    def _set_instance_attribute(self, name: str, content: IO[bytes]) -> None:
+        if known_picture(name, self.storage):  # which has its dimensions in its name
+            setattr(self.instance, self.field.attname, name)
+        else:
+            # The content, for its dimensions; then its name, because it is saved already.
+            setattr(self.instance, self.field.attname, File(content, name))
+            vars(self.instance)[self.field.attname] = name
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Django pickles a file that was never saved as one that was, without its content.
+        return {**super().__getstate__(), "_committed": self._committed}
