@@ -23,7 +23,7 @@ from .answers import cdn_error, network_errors, upload_error, uploaded_picture
 from .bodies import Body, announced_size, rewindable
 from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
-from .sessions import TokenAuth, new_session
+from .sessions import TokenAuth, Wait, new_session
 
 __all__ = ["Download", "GroupMeClient"]
 
@@ -40,6 +40,11 @@ class GroupMeClient:
     ``max_retry_wait`` seconds each; if the service asks for a longer one, the call
     fails at once. ``max_upload_size`` is in bytes.
 
+    For many uploads, ``max_retry_after`` is the longest wait, in seconds, that the service
+    may ask for, if that is not ``max_retry_wait``; and ``wait`` is called in place of
+    ``time.sleep``, with the seconds, and with whether the service has had too many requests,
+    so that whoever else makes some can wait, too.
+
     Every method raises a ``ServiceError`` if the service or the network fails.
     """
 
@@ -53,6 +58,8 @@ class GroupMeClient:
         max_retries: int = 2,
         max_retry_wait: float = 10,
         max_upload_size: int | None = None,
+        max_retry_after: float | None = None,
+        wait: Wait | None = None,
     ) -> None:
         self._ask_token = access_token if callable(access_token) else lambda: access_token
         self.upload_url = upload_url
@@ -61,6 +68,8 @@ class GroupMeClient:
         self.max_retries = max_retries
         self.max_retry_wait = max_retry_wait
         self.max_upload_size = max_upload_size
+        self.max_retry_after = max_retry_wait if max_retry_after is None else max_retry_after
+        self._wait = wait
         self._local = threading.local()
 
     def upload(self, content: IO[bytes] | bytes | bytearray) -> Picture:
@@ -154,7 +163,9 @@ class GroupMeClient:
     def _session(self) -> requests.Session:
         # A child process must not talk on its parent's connections.
         if getattr(self._local, "pid", None) != os.getpid():
-            self._local.session = new_session(self.max_retries, self.max_retry_wait)
+            self._local.session = new_session(
+                self.max_retries, self.max_retry_wait, self.max_retry_after, self._wait
+            )
             self._local.pid = os.getpid()
         session: requests.Session = self._local.session
         return session

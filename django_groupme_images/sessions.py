@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.cookiejar
 import re
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Self
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -16,7 +18,7 @@ from . import __version__
 from .bodies import announced_size
 from .exceptions import AuthenticationFailed
 
-__all__ = ["LONGEST_ANSWER", "TOKEN_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
+__all__ = ["LONGEST_ANSWER", "TOKEN_HEADER", "BoundedRetry", "TokenAuth", "Wait", "new_session"]
 
 # The service's answers have some hundred bytes; whatever else comes is not read to its end.
 LONGEST_ANSWER = 64 * 1024
@@ -25,16 +27,27 @@ TOKEN_HEADER = "X-Access-Token"  # noqa: S105  # its name
 
 # 420 and 429 both mean "too many requests" on GroupMe's main API (seen).
 # A 501 would come back every time.
-_RETRIED_STATUSES = frozenset({420, 429, *range(500, 600)} - {501})
+_TOO_MANY_REQUESTS = frozenset({420, 429})
+_RETRIED_STATUSES = _TOO_MANY_REQUESTS | {*range(500, 600)} - {501}
+
+#: Waits for so many seconds, because of what concerns everybody who uses the service, or not.
+Wait = Callable[[float, bool], None]
+
+
+def _sleep(seconds: float, for_all: bool) -> None:
+    time.sleep(seconds)
 
 
 class BoundedRetry(Retry):
     """
     Retries that never wait longer than ``backoff_max`` seconds.
 
-    A ``Retry-After`` beyond that fails at once. So does a read timeout: the service
-    may have taken the picture, and each further try could wait as long again.
+    A ``Retry-After`` beyond ``longest_pause`` fails at once. So does a read timeout: the
+    service may have taken the picture, and each further try could wait as long again.
     """
+
+    longest_pause: float
+    wait: Wait
 
     def increment(  # type: ignore[override]  # passes on whatever urllib3 calls it with
         self,
@@ -47,12 +60,24 @@ class BoundedRetry(Retry):
     ) -> Retry:
         if isinstance(error, ReadTimeoutError):
             raise error
-        if response is not None and (self.get_retry_after(response) or 0) > self.backoff_max:
+        if response is not None and (self.get_retry_after(response) or 0) > self.longest_pause:
             raise MaxRetryError(_pool, url or "", ResponseError("told to wait too long"))
         next_try = super().increment(method, url, response, error, _pool, _stacktrace)
         if response is not None and not _is_short(response):
             response.close()  # which urllib3 would read to its end, to keep the connection
         return next_try
+
+    def new(self, **kw: Any) -> Self:
+        retry = super().new(**kw)
+        retry.wait, retry.longest_pause = self.wait, self.longest_pause
+        return retry
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        limited = response is not None and response.status in _TOO_MANY_REQUESTS
+        asked = None if response is None else self.get_retry_after(response)
+        # Another request at once, as urllib3 would make it, is what there have been too many of.
+        least = min(self.backoff_factor, self.backoff_max) if limited else 0
+        self.wait(asked or max(least, self.get_backoff_time()), limited)
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         return status_code in self.status_forcelist  # a 413 stays one, whenever it is tried
@@ -79,7 +104,9 @@ class TokenAuth(AuthBase):
         return request
 
 
-def new_session(max_retries: int, max_retry_wait: float) -> requests.Session:
+def new_session(
+    max_retries: int, max_retry_wait: float, max_retry_after: float, wait: Wait | None
+) -> requests.Session:
     """A session for one thread: it keeps one connection to each host open."""
     session = requests.Session()
     retries = BoundedRetry(
@@ -91,6 +118,8 @@ def new_session(max_retries: int, max_retry_wait: float) -> requests.Session:
         backoff_max=max_retry_wait,
         raise_on_status=False,
     )
+    retries.longest_pause = max_retry_after
+    retries.wait = wait or _sleep
     for scheme in ("https://", "http://"):
         session.mount(scheme, HTTPAdapter(max_retries=retries, pool_maxsize=1))
     session.headers.update(

@@ -75,7 +75,7 @@ class GroupMeStorage(FallbackStorage):
         """A client for the options as they are now, and for what only a client can be told."""
         from .client import GroupMeClient
 
-        return GroupMeClient(self._token, **self._client_options(), **more)
+        return GroupMeClient(self._token, **(self._client_options() | more))
 
     def picture(self, name: str) -> Picture:
         """The picture of this name, at no I/O. Raises ``InvalidPicture`` if it is none."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.files.storage import FileSystemStorage, storages
 
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.storage import GroupMeStorage
@@ -25,6 +26,20 @@ def emulator(settings: Any) -> Iterator[EmulatorServer]:
 def arrived(emulator: EmulatorServer) -> Any:
     """What arrived at the emulator, as "METHOD /path" for each request."""
     return lambda: [f"{entry['method']} {entry['path']}" for entry in emulator.app.record.as_list()]
+
+
+@pytest.fixture
+def fallback(settings: Any, tmp_path: Any) -> FileSystemStorage:
+    """A fallback storage, on a disk."""
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "files", "base_url": "/media/"},
+        }
+    }
+    settings.GROUPME_FALLBACK = "default"
+    (tmp_path / "files").mkdir()
+    return storages["default"]
 
 
 @pytest.fixture

@@ -21,6 +21,9 @@ if os.environ.get("TEST_DATABASE") == "postgres":
 else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 
+# A second one, for what has to find its way among several.
+DATABASES["other"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

@@ -35,17 +35,11 @@ from .test_storage import Trickle
 from .urls_of_pictures import JPEG
 
 PHOTO = pictures.plain()
-FALLBACK = "django.core.files.storage.FileSystemStorage"
 
 
 @pytest.fixture(autouse=True)
-def files(settings: Any, tmp_path: Any) -> FileSystemStorage:
-    """The fallback storage, on a disk."""
-    settings.STORAGES = settings.STORAGES | {
-        "default": {"BACKEND": FALLBACK, "OPTIONS": {"location": tmp_path, "base_url": "/media/"}}
-    }
-    settings.GROUPME_FALLBACK = "default"
-    return storages["default"]
+def files(fallback: FileSystemStorage) -> FileSystemStorage:
+    return fallback
 
 
 def content_of(storage: Any, name: str) -> bytes:

@@ -52,7 +52,7 @@ def test_the_metadata(wheel):
     assert f"Version: {django_groupme_images.__version__}\n" in metadata
     assert "License-Expression: BSD-3-Clause" in metadata
     required = set(re.findall(r"Requires-Dist: ([a-z0-9-]+)", metadata))
-    assert required == {"django", "django-storages", "pillow", "requests", "urllib3"}
+    assert required == {"django", "django-storages", "pillow", "requests", "tqdm", "urllib3"}
 
 
 def modules():

@@ -1,0 +1,110 @@
+"""Work on many items: in threads, a bounded number at a time, paced, and stopped cleanly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from typing import TYPE_CHECKING, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from .exceptions import AuthenticationFailed, RateLimited, ServiceError
+from .pace import Pace, Stopped
+
+if TYPE_CHECKING:
+    from .client import GroupMeClient
+    from .storage import GroupMeStorage
+
+__all__ = ["Bulk"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Bulk work has time: it asks again more often than a request of a visitor may,
+_MOST_RETRIES = 5
+# and waits for as many seconds as the service asks it to, if it asks for no more than these.
+_LONGEST_PAUSE = 300
+# Seconds, where the service says that it has had too many requests, and no more.
+_PAUSE = 1
+# After so many failures of the service one after another, it is down.
+_FAILURES_IN_A_ROW = 30
+
+
+class Bulk:
+    """
+    ``workers`` threads that make at most ``rate`` requests a second, all of them together.
+
+    ``stopped`` says why no new work is begun any more, and nothing before :meth:`stop`.
+    It stops by itself where the service does not accept the token, or is down.
+    """
+
+    def __init__(self, *, workers: int, rate: float = 0) -> None:
+        self.workers = workers
+        self.pace = Pace(rate)
+        self.stopped = ""
+        self._failures = 0
+        self._clients: dict[GroupMeStorage, GroupMeClient] = {}
+
+    def client(self, storage: GroupMeStorage) -> GroupMeClient:
+        """The client for this storage, whose retries keep to the pace."""
+        if storage not in self._clients:
+            self._clients[storage] = storage.new_client(
+                max_retries=max(storage.max_retries, _MOST_RETRIES),
+                max_retry_after=max(storage.max_retry_wait, _LONGEST_PAUSE),
+                wait=self.pace.wait,
+            )
+        return self._clients[storage]
+
+    def stop(self, reason: str) -> None:
+        """Begin nothing new, and let what is begun come to its end."""
+        self.stopped = self.stopped or reason
+        self.pace.stop()
+
+    def run(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, Future[R]]]:
+        """
+        Do the work on each item, and give the item with its finished future.
+
+        The items are taken, and given, in the caller's thread: that of its database
+        connections and of its transaction. ``work`` should wait for ``pace`` before each
+        request. What was not begun when it was stopped is not given.
+        """
+        flying: dict[Future[R], T] = {}
+        with ThreadPoolExecutor(self.workers) as executor:
+            for item in items:
+                if self.stopped:
+                    break
+                flying[executor.submit(copy_context().run, self._do, work, item)] = item
+                if len(flying) >= 2 * self.workers:
+                    yield from self._landed(flying)
+            while flying:
+                yield from self._landed(flying)
+
+    def _landed(self, flying: dict[Future[R], T]) -> Iterator[tuple[T, Future[R]]]:
+        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        for future in done:
+            item = flying.pop(future)
+            error = future.exception()
+            if isinstance(error, Stopped):
+                continue
+            self._heed(error)
+            yield item, future
+
+    def _heed(self, error: BaseException | None) -> None:
+        down = isinstance(error, ServiceError) and error.retryable
+        self._failures = self._failures + 1 if down else 0
+        if isinstance(error, AuthenticationFailed | ImproperlyConfigured):
+            self.stop(str(error))
+        elif self._failures == _FAILURES_IN_A_ROW:
+            self.stop(f"the service failed {self._failures} times in a row")
+
+    def _do(self, work: Callable[[T], R], item: T) -> R:
+        try:
+            return work(item)
+        except RateLimited as error:
+            self.pace.hold(error.retry_after or _PAUSE)
+            raise
+        finally:
+            # A storage, or a callable that knows the token, may have asked the database.
+            connections.close_all()

@@ -1,0 +1,183 @@
+"""The columns of the project's models that hold pictures, and what can be asked of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connections, router
+from django.db.models import FileField, Model, Q, QuerySet
+
+from .pictures import Picture
+from .storage import GroupMeStorage
+
+__all__ = ["MOST_ROWS", "PAGE", "Column", "columns", "file_fields", "in_use"]
+
+#: So many names make a page.
+PAGE = 500
+#: So many rows of a name are known at a time; a default picture may be in every row there is.
+MOST_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Column:
+    """A file field of a model in a database. The model may have inherited it."""
+
+    model: type[Model]
+    field: FileField
+    database: str
+
+    def __str__(self) -> str:
+        return f"{self.model._meta.label}.{self.field.name}"
+
+    @property
+    def storage(self) -> Any:
+        return self.field.storage
+
+    def rows(self) -> QuerySet[Model]:
+        """The rows of the table that has the column: of this model, or all."""
+        rows = self.field.model._base_manager.using(self.database)
+        if self.model is self.field.model:
+            return rows
+        link = self.model._meta.get_ancestor_link(self.field.model)
+        assert link is not None  # noqa: S101  # the field is inherited
+        heirs = self.model._base_manager.using(self.database).values(link.attname)
+        return rows.filter(pk__in=heirs)
+
+    def having(self, *, addresses: bool, after: str = "") -> QuerySet[Model]:
+        """The rows that hold the address of a picture, or else the name of a file."""
+        name = self.field.attname
+        rows = self.rows().filter(**{f"{name}__gt": after})  # and so neither NULL nor ""
+        # As names.is_file_name() has it.
+        http, https = (Q((f"{name}__istartswith", scheme)) for scheme in ("http:/", "https:/"))
+        return rows.filter(http | https) if addresses else rows.exclude(http | https)
+
+    def names(self, *, addresses: bool, after: str) -> list[str]:
+        """A page of the names in it, each once, in the database's own order."""
+        name = self.field.attname
+        rows = self.having(addresses=addresses, after=after).order_by(name)
+        return list(rows.values_list(name, flat=True).distinct()[:PAGE])
+
+    def count(self, *, addresses: bool) -> int:
+        """How many names there are in it, each once."""
+        name = self.field.attname
+        return self.having(addresses=addresses).values(name).distinct().count()
+
+    def holders(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """By name, the primary keys of the rows that hold it; the first ``MOST_ROWS``."""
+        found: dict[str, list[Any]] = defaultdict(list)
+        rows = self.rows().filter(**{f"{self.field.attname}__in": names})
+        for name, pk in rows.values_list(self.field.attname, "pk").iterator():
+            if len(found[name]) < MOST_ROWS:
+                found[name].append(pk)
+        return found
+
+    def still(self, name: str, pks: Sequence[Any]) -> list[Any]:
+        """Which of these rows hold the name now."""
+        rows = self._table().filter(pk__in=pks, **{self.field.attname: name})
+        return list(rows.values_list("pk", flat=True))
+
+    def swap(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
+        """Put a picture in the place of a name where it still is: the rows that were changed."""
+        rows = self._table().filter(pk__in=pks, **{self.field.attname: name})
+        changed = rows.update(**self._values(picture))
+        return list(pks) if changed == len(pks) else self.still(picture.url, pks)
+
+    def _values(self, picture: Picture) -> dict[str, Any]:
+        values: dict[str, Any] = {self.field.attname: picture.url}
+        own = {field.name for field in self.field.model._meta.local_concrete_fields}
+        for side in ("width", "height"):
+            column = getattr(self.field, f"{side}_field", None)
+            if column in own and (pixels := getattr(picture, side)):
+                values[column] = pixels
+        return values
+
+    def _table(self) -> QuerySet[Model]:
+        return self.field.model._base_manager.using(self.database)
+
+
+def columns(labels: Sequence[str] = (), database: str | None = None) -> list[Column]:
+    """
+    The columns whose storage is a ``GroupMeStorage``: of the models or fields that the
+    labels name (``app``, ``app.Model``, ``app.Model.field``), or of every model.
+
+    A column is in the database that its model is written to, or in the one given, if the
+    project's routers let it be there. Raises ``LookupError`` that says what is not there.
+    """
+    found: dict[tuple[FileField, type[Model]], Column] = {}
+    for model, field in _chosen(labels):
+        place = database or router.db_for_write(model)
+        if router.allow_migrate_model(place, model):
+            found[field, model] = Column(model, field, place)
+    # The rows of a child are rows of its parent, too.
+    return [
+        column
+        for (field, model), column in found.items()
+        if model is field.model or (field, field.model) not in found
+    ]
+
+
+def in_use(names: Sequence[str]) -> set[str]:
+    """Which of the names a row of any file field, of whatever storage and database, holds."""
+    used: set[str] = set()
+    for database in connections:
+        for model in apps.get_models(include_auto_created=True):
+            for field in file_fields(model):
+                if _is_there(model, database):
+                    used.update(Column(model, field, database).holders(names))
+    return used
+
+
+def file_fields(model: type[Model]) -> Iterator[FileField]:
+    """The file fields that the model itself declares, or has from an abstract one."""
+    for field in model._meta.local_fields:
+        if isinstance(field, FileField):
+            yield field
+
+
+def _is_there(model: type[Model], database: str) -> bool:
+    """Whether the database has the model's table."""
+    introspection = connections[database].introspection
+    table = model._meta.db_table
+    is_quoted = '"' in table  # with a schema, which no list of tables has; so better ask in vain
+    return is_quoted or introspection.identifier_converter(table) in introspection.table_names()
+
+
+def _chosen(labels: Sequence[str]) -> Iterator[tuple[type[Model], FileField]]:
+    if not labels:
+        for model in apps.get_models():
+            yield from ((model, field) for field in file_fields(model) if _is_ours(field))
+    for label in labels:
+        fields = list(_labelled(label))
+        if not fields:
+            raise LookupError(f"{label} has no field whose files go to GroupMe.")
+        yield from fields
+
+
+def _labelled(label: str) -> Iterator[tuple[type[Model], FileField]]:
+    app, *rest = label.split(".")
+    if len(rest) > 2:
+        raise LookupError(f"{label} is neither an app.Model nor an app.Model.field.")
+    models = [apps.get_model(app, rest[0])] if rest else apps.get_app_config(app).get_models()
+    for model in models:
+        concrete = model._meta.concrete_model or model
+        for field in (
+            concrete._meta.concrete_fields if len(rest) < 2 else [_field(concrete, rest[1])]
+        ):
+            if isinstance(field, FileField) and _is_ours(field):
+                yield concrete, field
+
+
+def _field(model: type[Model], name: str) -> Any:
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist as error:
+        raise LookupError(f"{error}.") from None
+
+
+def _is_ours(field: FileField) -> bool:
+    return isinstance(field.storage, GroupMeStorage)

@@ -1,0 +1,120 @@
+"""The move: files of the fallback storage go to the service, and their rows get the URLs."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from functools import partial
+from typing import TypeAlias
+
+from django.core.files.storage import Storage
+from django.db import transaction
+
+from .bulk import Bulk
+from .columns import PAGE, in_use
+from .pictures import Picture
+from .report import CHANGED, Result, results, swapped
+from .selection import Named
+from .storage import GroupMeStorage
+
+__all__ = ["OUTCOMES", "Move"]
+
+#: What can become of a row.
+OUTCOMES = ("moved", "skipped", "failed")
+
+logger = logging.getLogger(__name__)
+
+# A name with the rows that held it when it was found, and those that did when its turn came.
+_Work: TypeAlias = tuple[Named, Named]
+
+
+class Move:
+    """
+    Moves files to the service.
+
+    ``source`` holds them, instead of the fallback of the storage that each goes to. With
+    ``delete_source`` a file is deleted there once its rows are changed, and no row of any
+    file field holds its name any more; ``deleted`` counts them.
+    """
+
+    def __init__(
+        self, bulk: Bulk, *, source: Storage | None = None, delete_source: bool = False
+    ) -> None:
+        self.deleted = 0
+        self._bulk = bulk
+        self._source = source
+        self._delete_source = delete_source
+        self._moved: dict[tuple[Storage, str], list[str]] = defaultdict(list)
+
+    def run(self, files: Iterable[Named]) -> Iterator[Iterator[Result]]:
+        """Move the files, and give what becomes of the rows of each, while it does."""
+        work = ((file, file.still()) for file in files)
+        for (file, still), future in self._bulk.run(work, self._upload):
+            yield self._settled(file, still, future)
+        for source, database in list(self._moved):
+            self._delete_unused(source, database)
+
+    def source(self, storage: GroupMeStorage) -> Storage | None:
+        """Where the files are that are to go to this storage."""
+        return self._source or storage.fallback_storage
+
+    def sizes(self, files: Iterable[Named]) -> Iterator[tuple[Named, int | None]]:
+        """How many bytes each file has, or ``None`` if it cannot be read, at no request."""
+        for file, future in self._bulk.run(files, self._size):
+            yield file, None if future.exception() else future.result()
+
+    def _size(self, file: Named) -> int:
+        return self._where(file).size(file.name)
+
+    def _where(self, file: Named) -> Storage:
+        source = self.source(file.storage)
+        assert source is not None  # noqa: S101  # whoever selects files knows where they are
+        return source
+
+    def _upload(self, work: _Work) -> Picture | None:
+        _, file = work
+        if not any(file.rows.values()):
+            return None
+        self._bulk.pace.wait()
+        with self._where(file).open(file.name) as content:
+            return file.storage.upload(content, self._bulk.client(file.storage))
+
+    def _settled(
+        self, file: Named, still: Named, future: Future[Picture | None]
+    ) -> Iterator[Result]:
+        yield from results("skipped", file.without(still), reason=CHANGED)
+        if error := future.exception():
+            yield from results("failed", still, reason=f"{type(error).__name__}: {error}")
+        elif picture := future.result():
+            file.storage.uploaded(picture, file.name)
+            settled = list(swapped("moved", still, picture))
+            yield from settled
+            self._note(file, settled)
+
+    def _note(self, file: Named, settled: list[Result]) -> None:
+        """Remember that a file was moved, and look from time to time which have no row left."""
+        databases = {result.column.database for result in settled if result.outcome == "moved"}
+        source = self.source(file.storage)
+        if not (self._delete_source and databases and source):
+            return
+        database = databases.pop()
+        moved = self._moved[source, database]
+        moved.append(file.name)
+        if len(moved) >= PAGE:
+            self._delete_unused(source, database)
+
+    def _delete_unused(self, source: Storage, database: str) -> None:
+        names = self._moved.pop((source, database))
+        # At once, unless whoever calls the command has begun a transaction.
+        transaction.on_commit(partial(self._delete, source, names), using=database)
+
+    def _delete(self, source: Storage, names: list[str]) -> None:
+        for name in set(names) - in_use(names):
+            try:
+                source.delete(name)
+            except Exception:
+                logger.exception("%r is on the service now, and could not be deleted here", name)
+            else:
+                self.deleted += 1
