@@ -8,7 +8,7 @@ class GroupMeImagesConfig(AppConfig):
     verbose_name = _("GroupMe images")
 
     def ready(self) -> None:
-        from . import checks  # noqa: F401  # registers them
+        from . import checks, deferral  # noqa: F401  # register themselves
 
         if apps.is_installed("rest_framework"):
             from . import rest_framework

@@ -103,6 +103,7 @@ def _copy(picture: Picture, client: GroupMeClient, mirror: Storage) -> None:
     with file:
         for _ in file.chunks():
             pass  # to have it whole, before a part of it is there that looks like all of it
+        file.seek(0)
         if mirror.exists(picture.id):
             mirror.delete(picture.id)
         mirror.save(picture.id, file)

@@ -6,15 +6,19 @@ groupme_images.E001   no access token, or a dotted path that leads nowhere
 groupme_images.E002   an option, or a ``GROUPME_`` setting, is not what it must be
 groupme_images.E003   a storage of ``STORAGES`` cannot be made: an unknown option
 groupme_images.E004   a field's column is too short for the URLs of the CDN
+groupme_images.E005   a ``fallback`` that is missing, circular or on GroupMe, too
 groupme_images.W001   under ``--deploy``: uploads without TLS, or to this machine
 groupme_images.W002   ``STORAGES["groupme"]`` is missing, and no setting makes up for it
 groupme_images.W003   a ``GroupMeImageField`` on a storage that is not GroupMe's
+groupme_images.W004   ``deferred`` uploads, and no Tasks framework to make them
+groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that run at once
 ====================  ===========================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,7 +51,11 @@ def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
     """Check that uploads in production go to a service, and go there unread."""
     if _broken():
         return []
-    return [message for storage in _storages() for message in _check_upload_url(storage)]
+    return [
+        message
+        for storage in _storages()
+        for message in (*_check_upload_url(storage), *_check_tasks(storage))
+    ]
 
 
 @checks.register(checks.Tags.models)
@@ -86,6 +94,7 @@ def _check_options(storage: GroupMeStorage) -> Messages:
         )
     if wrong:
         return
+    yield from _check_fallback(storage)
     try:
         resolved_token(storage.access_token)
     except ImproperlyConfigured as error:
@@ -93,6 +102,43 @@ def _check_options(storage: GroupMeStorage) -> Messages:
             str(error),
             hint="The emulator, manage.py groupme_emulator, takes any word for a token.",
             id="groupme_images.E001",
+        )
+
+
+def _check_fallback(storage: GroupMeStorage) -> Messages:
+    try:
+        _ = storage.fallback_storage
+    except (ImproperlyConfigured, TypeError) as error:
+        yield checks.Error(
+            f"The fallback of {type(storage).__name__} cannot be used: {error}",
+            hint="Give the option 'fallback', or the setting GROUPME_FALLBACK, the alias of a "
+            'storage on this machine, or of another service: "default", for example.',
+            id="groupme_images.E005",
+        )
+    if storage.deferred and not _has_tasks():
+        yield checks.Warning(
+            "Uploads are deferred, and there is no Tasks framework to make them.",
+            hint="Install django-tasks, or Django 6.0 or newer; until then, only manage.py "
+            "groupme_upload uploads.",
+            id="groupme_images.W004",
+        )
+
+
+def _has_tasks() -> bool:
+    return any(map(find_spec, ("django.tasks", "django_tasks")))
+
+
+def _check_tasks(storage: GroupMeStorage) -> Messages:
+    if not (storage.deferred is True and _has_tasks()):
+        return
+    from .tasks import upload_row
+
+    backend = type(upload_row.get_backend()).__name__
+    if backend == "ImmediateBackend":
+        yield checks.Warning(
+            f"Uploads are deferred, but {backend} makes them at once, in the request.",
+            hint='Set TASKS["default"] to a backend that has workers.',
+            id="groupme_images.W005",
         )
 
 

@@ -16,7 +16,9 @@ from django.test.utils import isolate_apps
 from django_groupme_images import checks as our_checks
 from django_groupme_images.fields import GroupMeImageField
 from django_groupme_images.storage import GroupMeStorage
+from django_groupme_images.tasks import upload_row
 
+BACKENDS = upload_row.get_backend().__module__.rpartition(".")[0]
 BACKEND = "django_groupme_images.storage.GroupMeStorage"
 
 
@@ -159,6 +161,58 @@ def test_deployment(settings, url, expected):
     settings.GROUPME_UPLOAD_URL = url
     found = ids(deploy=True)
     assert sorted(set(found)) == expected
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("alias", "reason"),
+    [
+        ("nowhere", "Could not find config for 'nowhere' in settings.STORAGES."),
+        ("groupme", "The fallback 'groupme' is the storage itself."),
+        ("second", "The fallback 'second' is a storage on GroupMe, too."),
+        ("broken", "The fallback of GroupMeStorage cannot be used: "),
+    ],
+)
+def test_a_fallback_that_makes_no_sense(options, settings, alias, reason):
+    options(fallback=alias)
+    settings.STORAGES = settings.STORAGES | {
+        "second": {
+            "BACKEND": "django_groupme_images.storage.GroupMeStorage",
+            "OPTIONS": {"fallback": "groupme"},
+        },
+        "broken": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"no_such": "option"},
+        },
+    }
+    (message, *_) = [found for found in messages() if found.id == "groupme_images.E005"]
+    assert reason in message.msg
+    assert "GROUPME_FALLBACK" in message.hint
+
+
+def test_a_fallback_that_makes_sense(options):
+    options(fallback="default")
+    assert ids() == []
+
+
+def test_deferred_without_a_fallback(options):
+    options(deferred=True)
+    assert ids() == ["E005"]
+
+
+def test_deferred_uploads_and_nobody_to_make_them(options, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.checks.find_spec", lambda name: None)
+    options(fallback="default", deferred=True)
+    assert "W004" in ids()
+    assert "W005" not in ids(deploy=True)
+
+
+@pytest.mark.parametrize(("backend", "expected"), [("immediate", ["W005"]), ("dummy", [])])
+def test_deferred_uploads_that_are_made_at_once(options, settings, backend, expected):
+    options(fallback="default", deferred=True, upload_url="https://image.groupme.com/pictures")
+    settings.GROUPME_UPLOAD_URL = "https://image.groupme.com/pictures"
+    settings.TASKS = {"default": {"BACKEND": f"{BACKENDS}.{backend}.{backend.title()}Backend"}}
+    assert ids(deploy=True) == expected
     assert ids() == []
 
 

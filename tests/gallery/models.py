@@ -1,5 +1,7 @@
 """Models of every shape that the tests need."""
 
+import uuid
+
 from django.db import models
 
 from django_groupme_images.fields import GroupMeImageField
@@ -30,6 +32,13 @@ class Measured(models.Model):
 
 class MeasuredChild(Measured):
     """Its parent's dimensions."""
+
+
+class Ticket(models.Model):
+    """With a key that JSON has no word for."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    photo = GroupMeImageField()
 
 
 class Unique(models.Model):

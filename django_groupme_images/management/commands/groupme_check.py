@@ -18,6 +18,7 @@ class Command(BulkCommand):
         "Ask the CDN for every stored picture, and list the rows whose picture is gone or "
         "cannot be reached, or whose URL is no picture."
     )
+    requires_system_checks = ()  # of which the first asks for a token
     addresses = True
     outcomes = OUTCOMES
     bad = BAD
