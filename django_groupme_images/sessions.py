@@ -18,7 +18,7 @@ from . import __version__
 from .bodies import announced_size
 from .exceptions import AuthenticationFailed
 
-__all__ = ["LONGEST_ANSWER", "TOKEN_HEADER", "BoundedRetry", "TokenAuth", "Wait", "new_session"]
+__all__ = ["LONGEST_ANSWER", "TOKEN_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
 
 # The service's answers have some hundred bytes; whatever else comes is not read to its end.
 LONGEST_ANSWER = 64 * 1024
