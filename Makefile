@@ -24,7 +24,7 @@ test: $(VENV)/dev
 
 coverage: $(VENV)/dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser"
+	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser" --ignore=tests/workers
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
@@ -38,6 +38,7 @@ matrix: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.bulk
 
 test-live: $(VENV)/dev
 	$(BIN)/python -m pytest -m live tests/test_contract.py

@@ -125,10 +125,9 @@ def in_use(names: Sequence[str]) -> set[str]:
     """Which of the names a row of any file field, of whatever storage and database, holds."""
     used: set[str] = set()
     for database in connections:
-        for model in apps.get_models(include_auto_created=True):
+        for model in _models_in(database):
             for field in file_fields(model):
-                if _is_there(model, database):
-                    used.update(Column(model, field, database).holders(names))
+                used.update(Column(model, field, database).holders(names))
     return used
 
 
@@ -139,12 +138,15 @@ def file_fields(model: type[Model]) -> Iterator[FileField]:
             yield field
 
 
-def _is_there(model: type[Model], database: str) -> bool:
-    """Whether the database has the model's table."""
+def _models_in(database: str) -> Iterator[type[Model]]:
+    """The models whose tables the database has."""
     introspection = connections[database].introspection
-    table = model._meta.db_table
-    is_quoted = '"' in table  # with a schema, which no list of tables has; so better ask in vain
-    return is_quoted or introspection.identifier_converter(table) in introspection.table_names()
+    tables = introspection.table_names()
+    for model in apps.get_models():
+        table = model._meta.db_table
+        # No list has one that is quoted, with its schema; then better fail than pass it over.
+        if '"' in table or introspection.identifier_converter(table) in tables:
+            yield model
 
 
 def _chosen(labels: Sequence[str]) -> Iterator[tuple[type[Model], FileField]]:

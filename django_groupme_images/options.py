@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from typing import Any, Self
 
 from django.core.files.storage import Storage
@@ -40,6 +41,7 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     on_delete = conf.Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
 
     @classmethod
+    @cache
     def options(cls) -> dict[str, conf.Option[Any]]:
         """Every option by its name; an attribute of a subclass may be another default."""
         attributes = (item for base in reversed(cls.__mro__) for item in vars(base).items())

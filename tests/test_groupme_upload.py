@@ -12,6 +12,7 @@ import subprocess
 import sys
 import termios
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 from django.core.management import CommandError, call_command
 
+from django_groupme_images.bulk import Bulk
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import Fault
+from django_groupme_images.management.bulk import stoppable
 from django_groupme_images.signals import picture_uploaded
 
 from . import emulator_pictures as pictures
@@ -61,7 +64,7 @@ def saved(name: str = "photos/cat.jpg", content: bytes = PHOTO) -> str:
 
 
 def members(*names: str) -> list[Member]:
-    return Member.objects.bulk_create(Member(name=name, photo=name) for name in names)
+    return Member.objects.bulk_create(Member(photo=name) for name in names)
 
 
 def is_moved(row: Any, field: str = "photo") -> bool:
@@ -544,6 +547,15 @@ def test_the_progress_without_a_terminal(emulator):
     assert first.startswith("0 of 3 files")
     assert re.fullmatch(r"3 of 3 files, .* files/s, 00:00 left", last)
     assert "\r" not in err.getvalue()
+
+
+def test_in_a_thread_no_signal_can_be_waited_for():
+    def work() -> None:
+        with stoppable(Bulk(workers=1)):
+            pass
+
+    with ThreadPoolExecutor(1) as executor:
+        executor.submit(work).result()
 
 
 @pytest.mark.parametrize(

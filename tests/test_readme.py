@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+from django.core.checks import run_checks
+from django.core.files.base import ContentFile
+from django.core.management import load_command_class
 from django.template import Context, Template
 
 from django_groupme_images import exceptions
 from django_groupme_images.emulator.faults import _OPTIONS as FAULTS
+from django_groupme_images.signals import picture_uploaded, upload_postponed
 from django_groupme_images.storage import GroupMeStorage
 
 from . import emulator_pictures as pictures
@@ -20,7 +25,8 @@ README = Path(__file__).parent.parent / "README.md"
 
 
 def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+    found = re.findall(rf"^ *```{language}\n.*?```", README.read_text(), re.DOTALL | re.MULTILINE)
+    return [dedent(block).partition("\n")[2].removesuffix("```") for block in found]
 
 
 def test_the_html_is_what_the_template_renders():
@@ -98,6 +104,49 @@ def test_the_form_and_the_column():
     assert repr(form.cleaned_data["picture"]) == f"<Picture {JPEG}>"
     name, column = names["MemberAdmin"].list_display
     assert (name, JPEG in column(Member(photo=JPEG))) == ("name", True)
+
+
+def test_the_commands():
+    """Each command that is to be typed is one, and takes what it is given."""
+    typed = re.findall(
+        r"^ *\$ python manage\.py (groupme_\S+)(.*)$", README.read_text(), re.MULTILINE
+    )
+    assert {name for name, _ in typed} == {"groupme_upload", "groupme_check"}
+    for name, arguments in typed:
+        command = load_command_class("django_groupme_images", name)
+        command.create_parser("manage.py", name).parse_args(arguments.split())
+
+
+def test_the_table_of_options_of_groupme_upload():
+    table = README.read_text().partition("| `groupme_upload` | |")[2].partition("\n\n")[0]
+    told = dict(re.findall(r"`(--[a-z-]+) ?(\S*?)`", table))
+    parser = load_command_class("django_groupme_images", "groupme_upload").create_parser("", "")
+    for option, value in told.items():
+        default = parser.get_default(option[2:].replace("-", "_"))
+        assert str(default) == value or value in ("", "N", "ALIAS", "FILE")
+    ours = parser.format_help().partition("--workers")[2].partition("--version")[0]
+    assert set(re.findall(r"\s(--[a-z-]+) ", f" --workers {ours}")) <= told.keys()
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("python") if "STORAGES" in block])
+def test_the_settings_make_sense(block, settings):
+    names = {"INSTALLED_APPS": []}
+    exec(block, names)
+    settings.STORAGES = settings.STORAGES | names["STORAGES"]
+    assert run_checks(tags=["files"]) == []
+
+
+def test_the_receivers_take_what_is_sent(emulator):
+    block = next(block for block in blocks("python") if "@receiver" in block)
+    told = []
+    names = {"told": told}
+    exec(block.replace("): ...", "): told.append((sender, name))"), names)
+    try:
+        GroupMeStorage().save("cat.jpg", ContentFile(pictures.plain()))
+        assert told == [(GroupMeStorage, "cat.jpg")]
+    finally:
+        assert picture_uploaded.disconnect(names["count"])
+        assert upload_postponed.disconnect(names["warn"])
 
 
 def test_the_options_of_privacy():

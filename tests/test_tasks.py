@@ -86,6 +86,12 @@ def test_a_row_that_is_gone_or_holds_no_file(emulator, arrived):
     assert arrived() == []
 
 
+def test_a_row_of_a_child_has_its_own_fields_alone(emulator, arrived):
+    club = Club.objects.create(photo=saved())
+    assert upload_row.func("gallery.Club", str(club.pk), "default") == {}
+    assert upload_row.func("gallery.Group", str(club.pk), "default").keys() == {"photo"}
+
+
 def test_a_row_that_fails_raises(emulator):
     (row,) = members("gone.jpg")
     with pytest.raises(GroupMeImageError, match=r"Member\.photo pk=\d+ gone\.jpg: failed, FileNot"):

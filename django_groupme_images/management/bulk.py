@@ -23,7 +23,7 @@ from ..selection import Named, pages
 from ..storage import GroupMeStorage
 from .progress import above, progress_bar
 
-__all__ = ["BulkCommand"]
+__all__ = ["BulkCommand", "stoppable"]
 
 # Requests in a second that GroupMe's main API is known to bear, with some to spare.
 _RATE = 8
@@ -107,7 +107,7 @@ class BulkCommand(BaseCommand):
         with (
             self._report_file(options["report"]) as file,
             Report(self.bad, file) as report,
-            _stoppable(bulk),
+            stoppable(bulk),
         ):
             total = self.total(found, limit)
             with progress_bar(self.stderr, total, shown=verbosity > 0) as progress:
@@ -163,7 +163,7 @@ _RETURN_CODES = {f"interrupted by {number.name}": 128 + number for number in (SI
 
 
 @contextmanager
-def _stoppable(bulk: Bulk) -> Iterator[None]:
+def stoppable(bulk: Bulk) -> Iterator[None]:
     """On Ctrl-C, finish what is under way; on a second one, what Ctrl-C does otherwise."""
     if threading.current_thread() is not threading.main_thread():
         yield  # where no signal arrives

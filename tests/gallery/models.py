@@ -86,6 +86,15 @@ class Local(models.Model):
     photo = models.ImageField(upload_to="local")
 
 
+class Unmanaged(models.Model):
+    """Whose table is not there."""
+
+    file = models.FileField()
+
+    class Meta:
+        managed = False
+
+
 class Album(models.Model):
     """With pictures in rows of their own, for formsets."""
 
