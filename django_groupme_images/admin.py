@@ -13,10 +13,13 @@ from django.db.models.constants import LOOKUP_SEP
 from django.forms.utils import pretty_name
 
 from . import rendering
-from .pictures import known_variant
+from .pictures import known_variant, variant_size
 from .widgets import GroupMeImageInput
 
 __all__ = ["AdminGroupMeImageInput", "thumbnail"]
+
+
+_LARGEST = 65535, 65535  # pixels
 
 
 class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
@@ -49,8 +52,11 @@ def thumbnail(
     @admin.display(description=header, ordering=field)
     def column(row: Any) -> str:
         picture = _value(row, field)
-        words = alt(row) if callable(alt) else alt or header
-        return rendering.image(value=picture, variant=variant, attributes={"alt": words})
+        attributes = {"alt": alt(row) if callable(alt) else alt or header}
+        if not (rendering.picture_in(picture) or any(rendering.size_of_file(picture))):
+            # A file that waits in the fallback storage, and may be as large as a wall.
+            attributes["height"] = max(variant_size(variant, *_LARGEST))
+        return rendering.image(value=picture, variant=variant, attributes=attributes)
 
     column.__name__ = f"thumbnail_{field}"
     return column

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -57,7 +57,7 @@ class Audit:
         self._mirror = mirror
         self._restore = restore
 
-    def run(self, pictures: Iterable[Named]) -> Iterator[Iterator[Result]]:
+    def run(self, pictures: Iterable[Named]) -> Generator[Iterator[Result], None, None]:
         """Ask for the pictures, and give what is found of the rows of each, while it does."""
         for named, future in self._bulk.run(pictures, self._look):
             yield _settled(named, future)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
@@ -62,7 +63,9 @@ class Bulk:
         self.stopped = self.stopped or reason
         self.pace.stop()
 
-    def run(self, items: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, Future[R]]]:
+    def run(
+        self, items: Iterable[T], work: Callable[[T], R]
+    ) -> Generator[tuple[T, Future[R]], None, None]:
         """
         Do the work on each item, and give the item with its finished future.
 
@@ -71,7 +74,7 @@ class Bulk:
         request. What was not begun when it was stopped is not given.
         """
         flying: dict[Future[R], T] = {}
-        with ThreadPoolExecutor(self.workers) as executor:
+        with ThreadPoolExecutor(self.workers) as executor, self._stopped_by_errors():
             for item in items:
                 if self.stopped:
                     break
@@ -80,6 +83,15 @@ class Bulk:
                     yield from self._landed(flying)
             while flying:
                 yield from self._landed(flying)
+
+    @contextmanager
+    def _stopped_by_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            # The executor lets come to an end what was handed to it: nothing new, then.
+            self.stop(repr(error))
+            raise
 
     def _landed(self, flying: dict[Future[R], T]) -> Iterator[tuple[T, Future[R]]]:
         done, _ = wait(flying, return_when=FIRST_COMPLETED)

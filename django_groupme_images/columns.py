@@ -9,7 +9,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
-from django.db import connections, router
+from django.db import connections, router, transaction
 from django.db.models import FileField, Model, Q, QuerySet
 
 from .pictures import Picture
@@ -84,7 +84,8 @@ class Column:
     def swap(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
         """Put a picture in the place of a name where it still is: the rows that were changed."""
         rows = self._table().filter(pk__in=pks, **{self.field.attname: name})
-        changed = rows.update(**self._values(picture))
+        with transaction.atomic(using=self.database):  # so that a refusal spoils no other row
+            changed = rows.update(**self._values(picture))
         return list(pks) if changed == len(pks) else self.still(picture.url, pks)
 
     def _values(self, picture: Picture) -> dict[str, Any]:

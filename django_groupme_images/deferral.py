@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +11,6 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from .names import is_file_name
-from .storage import GroupMeStorage
 
 __all__ = ["upload_later"]
 
@@ -56,11 +54,6 @@ def _send(model: type[Model], instance: Model, database: str) -> None:
 
 
 def _deferred(model: type[Model]) -> Iterator[FileField]:
-    for field in _file_fields(model):
-        if isinstance(field.storage, GroupMeStorage) and field.storage.deferred:
+    for field in model._meta.concrete_fields:
+        if isinstance(field, FileField) and getattr(field.storage, "deferred", False) is True:
             yield field
-
-
-@cache
-def _file_fields(model: type[Model]) -> tuple[FileField, ...]:
-    return tuple(field for field in model._meta.concrete_fields if isinstance(field, FileField))

@@ -28,7 +28,7 @@ def is_file_name(name: str | None) -> bool:
 
     An address never is, of whatever host: none may be taken for a file, nor a file for one.
     """
-    return bool(name) and not _LIKE_AN_ADDRESS.match(name or "")
+    return bool(name) and not _LIKE_AN_ADDRESS.match(str(name))
 
 
 def known_picture(name: str | None, storage: Storage) -> Picture | None:

@@ -18,7 +18,10 @@ from .storage import groupme_storage
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
-__all__ = ["image", "own_url", "picture_in", "url"]
+__all__ = ["image", "own_url", "picture_in", "size_of_file", "url"]
+
+
+_SIDES = ("width", "height")
 
 
 def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
@@ -91,6 +94,16 @@ def own_url(value: Any) -> str:
         return ""
 
 
+def size_of_file(value: Any) -> tuple[int, int] | tuple[None, None]:
+    """Width and height of a field's file, if its row has columns that hold them, at no I/O."""
+    if not isinstance(value, FieldFile):
+        return None, None
+    # Not getattr(), because a deferred column would cost a query. A file may be of no row yet.
+    row = getattr(value.instance, "__dict__", {})
+    width, height = (row.get(getattr(value.field, f"{side}_field", "")) for side in _SIDES)
+    return (width, height) if width and height else (None, None)
+
+
 def _picture_attributes(picture: Picture, variant: str | None) -> dict[str, Any]:
     if variant:
         source = picture.variant_url(variant)
@@ -108,23 +121,10 @@ def _picture_attributes(picture: Picture, variant: str | None) -> dict[str, Any]
 
 def _file_attributes(value: Any, variant: str | None) -> dict[str, Any]:
     """Of a file that is not on the service: as large as the variant, with all there is in it."""
-    made = {"src": own_url(value)}
-    if not made["src"]:
-        return made
-    width, height = (_column(value, f"{side}_field") for side in ("width", "height"))
-    if not (width and height):
-        return made
-    if variant:
+    width, height = size_of_file(value)
+    if variant and width and height:
         width, height = fitted(width, height, max(variant_size(variant, width, height)))
-    return made | {"width": width, "height": height}
-
-
-def _column(value: FieldFile, option: str) -> int | None:
-    """What the row holds in the column that is named by this option of the field."""
-    column = getattr(value.field, option, None) or ""
-    # Not getattr(), because a deferred one would cost a query. A file may be of no row yet.
-    side: int | None = getattr(value.instance, "__dict__", {}).get(column)
-    return side
+    return {"src": own_url(value), "width": width, "height": height}
 
 
 def _srcset(picture: Picture, source: str) -> str:

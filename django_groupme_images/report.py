@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
+from django.db import DataError, IntegrityError
+
 if TYPE_CHECKING:
     from .columns import Column
     from .pictures import Picture
@@ -64,11 +66,14 @@ def results(outcome: str, named: Named, url: str = "", reason: str = "") -> Iter
 
 def swapped(outcome: str, named: Named, picture: Picture) -> Iterator[Result]:
     """Put the picture in the place of the name, with this outcome where the row still held it."""
-    for column, pk, changed in named.swap(picture):
-        if changed:
-            yield Result(outcome, column, pk, named.name, url=picture.url)
-        else:
-            yield Result("skipped", column, pk, named.name, reason=CHANGED)
+    try:
+        for column, pk, changed in named.swap(picture):
+            if changed:
+                yield Result(outcome, column, pk, named.name, url=picture.url)
+            else:
+                yield Result("skipped", column, pk, named.name, reason=CHANGED)
+    except (IntegrityError, DataError) as error:  # a constraint of the project, for example
+        yield from results("failed", named.still(), reason=f"{type(error).__name__}: {error}")
 
 
 class Report:

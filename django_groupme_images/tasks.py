@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from itertools import chain
 
 from django.core.files.storage import storages
@@ -72,10 +73,11 @@ def upload_batch(
 def _settled(move: Move, files: Iterable[Named]) -> Iterator[Result]:
     """What became of each row; raises at the end if that is not what it should."""
     failures: list[str] = []
-    for result in chain.from_iterable(move.run(files)):
-        if result.outcome == "failed":
-            failures.append(str(result))
-        yield result
+    with closing(move.run(files)) as running:
+        for result in chain.from_iterable(running):
+            if result.outcome == "failed":
+                failures.append(str(result))
+            yield result
     if failures:
         told = "\n".join(failures[:_MOST_LINES])
         raise GroupMeImageError(f"{len(failures):,} rows were not moved, such as\n{told}")

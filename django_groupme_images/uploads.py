@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from typing import TypeAlias
@@ -48,7 +48,7 @@ class Move:
         self._delete_source = delete_source
         self._moved: dict[tuple[Storage, str], list[str]] = defaultdict(list)
 
-    def run(self, files: Iterable[Named]) -> Iterator[Iterator[Result]]:
+    def run(self, files: Iterable[Named]) -> Generator[Iterator[Result], None, None]:
         """Move the files, and give what becomes of the rows of each, while it does."""
         work = ((file, file.still()) for file in files)
         for (file, still), future in self._bulk.run(work, self._upload):

@@ -16,7 +16,7 @@ from django_groupme_images.admin import AdminGroupMeImageInput, thumbnail
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.forms import GroupMeImageInput
 
-from .gallery.models import Album, Group, Local, Member, Photo, Unique
+from .gallery.models import Album, Group, Local, Measured, Member, Photo, Unique
 from .test_forms import attribute, posts, rows, upload
 from .urls_of_pictures import JPEG, LEGACY, PNG
 
@@ -189,6 +189,14 @@ def test_the_column_in_other_words():
     assert 'alt="A face"' in thumbnail("photo", alt="A face")(Member(photo=JPEG))
     with pytest.raises(ValueError, match="no variant"):
         thumbnail("photo", variant="huge")
+
+
+@pytest.mark.parametrize(("variant", "height"), [("avatar", 60), ("preview", 200), ("large", 960)])
+def test_a_thumbnail_of_a_file_that_waits_is_no_larger(fallback, variant, height):
+    html = thumbnail("photo", variant=variant)(Member(photo="photos/cat.jpg"))
+    assert f'src="/media/photos/cat.jpg" height="{height}" alt="Photo"' in html
+    measured = thumbnail("photo", variant=variant)(Measured(photo="cat.jpg", width=30, height=9))
+    assert 'src="/media/cat.jpg" width="30" height="9"' in measured
 
 
 def test_the_column_of_a_related_object():

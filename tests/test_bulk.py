@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from contextvars import ContextVar
 from typing import Any
 
@@ -225,6 +226,22 @@ def test_stopping_finishes_what_is_begun_and_begins_nothing():
     done = [future.result() for _, future in bulk.run(range(100), work)]
     assert bulk.stopped == "enough"
     assert 1 <= len(done) <= 2
+
+
+def test_an_error_of_the_caller_begins_nothing_more():
+    bulk = Bulk(workers=1)
+    begun = []
+
+    def work(number: int) -> None:
+        bulk.pace.wait()
+        begun.append(number)
+        time.sleep(0.05)
+
+    with pytest.raises(ZeroDivisionError), closing(bulk.run(range(100), work)) as running:
+        for _ in running:
+            _ = 1 / 0
+    assert bulk.stopped
+    assert len(begun) <= 2
 
 
 def failing(error: Exception) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -289,6 +290,11 @@ def test_what_is_neither(storage, arrived, name):
     assert not storage.exists(name)
     storage.delete(name)
     assert arrived() == []
+
+
+def test_a_path_is_a_name_too(storage, files):
+    name = files.save("photos/cat.jpg", ContentFile(PHOTO))
+    assert storage.size(Path(name)) == len(PHOTO)
 
 
 def test_without_a_fallback_a_file_name_is_no_picture(settings):

@@ -351,6 +351,28 @@ def test_failures_that_pass_are_tried_again(upload, emulator):
     assert all(map(is_moved, rows))
 
 
+def test_a_constraint_of_the_project_is_told_and_spoils_no_other_row(upload, emulator):
+    good, bad = (Unique.objects.create(photo=saved()) for _ in range(2))
+    plain = members(bad.photo.name)[0]
+    taken = []
+
+    def take(**kwargs: Any) -> None:
+        if kwargs["name"] == bad.photo.name:  # another row is quicker
+            taken.append(Unique.objects.create(photo=kwargs["picture"].url))
+
+    picture_uploaded.connect(take)
+    try:
+        told = upload()
+    finally:
+        picture_uploaded.disconnect(take)
+    assert "2 moved, 0 skipped, 1 failed" in told
+    assert f"gallery.Unique.photo pk={bad.pk} {bad.photo.name}: failed, IntegrityError: " in told
+    assert is_moved(good)
+    assert is_moved(plain)
+    assert not is_moved(bad)
+    assert len(taken) == 1
+
+
 def test_a_wrong_token_is_told_once(emulator, upload, arrived, settings):
     members(*[saved() for _ in range(50)])
     emulator.app.faults.add(Fault("status", status=401, times=99))

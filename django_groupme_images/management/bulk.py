@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from itertools import chain, islice
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals, signal
@@ -97,7 +97,7 @@ class BulkCommand(BaseCommand):
 
     def work(
         self,
-        run: Callable[[Iterable[Named]], Iterator[Iterator[Result]]],
+        run: Callable[[Iterable[Named]], Generator[Iterator[Result], None, None]],
         bulk: Bulk,
         found: Sequence[Column],
         options: dict[str, Any],
@@ -110,8 +110,11 @@ class BulkCommand(BaseCommand):
             stoppable(bulk),
         ):
             total = self.total(found, limit)
-            with progress_bar(self.stderr, total, shown=verbosity > 0) as progress:
-                for settled in run(self.named(found, limit)):
+            with (
+                progress_bar(self.stderr, total, shown=verbosity > 0) as progress,
+                closing(run(self.named(found, limit))) as running,
+            ):
+                for settled in running:
                     for result in settled:
                         report.add(result)
                         if verbosity > 1:
