@@ -73,7 +73,7 @@ class Audit:
             headers = client.head(picture)
         except PictureNotFound as error:
             return self._restored(named, picture, error)
-        if self._mirror is None or _has(self._mirror, picture, announced_size(headers)):
+        if self._mirror is None or _has(self._mirror, picture, announced_size(headers) or 0):
             return _Finding("present")
         self._bulk.pace.wait()
         _copy(picture, client, self._mirror)
@@ -93,9 +93,9 @@ class Audit:
         return _Finding("restored", restored=again)
 
 
-def _has(mirror: Storage, picture: Picture, size: int | None) -> bool:
-    """Whether the mirror has a copy, and all of it."""
-    return mirror.exists(picture.id) and size in {None, mirror.size(picture.id)}
+def _has(mirror: Storage, picture: Picture, size: int) -> bool:
+    """Whether the mirror has a copy, and not less than the CDN has, as half of one would be."""
+    return mirror.exists(picture.id) and mirror.size(picture.id) >= size
 
 
 def _copy(picture: Picture, client: GroupMeClient, mirror: Storage) -> None:

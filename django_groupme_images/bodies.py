@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import IO
 
-__all__ = ["Body", "announced_size", "rewindable"]
+from .exceptions import UploadRejected
+
+__all__ = ["Body", "announced_size", "check_size", "rewindable"]
 
 # A copy of content that cannot seek stays in memory up to this many bytes.
 _SPOOLED_IN_MEMORY = 1024 * 1024
@@ -92,6 +94,14 @@ def rewindable(content: IO[bytes]) -> Iterator[IO[bytes]]:
         if isinstance(error, Unreadable):
             raise error.reason from None
         raise
+
+
+def check_size(size: int, most: int | None) -> None:
+    """Raise ``UploadRejected`` if there are no bytes, or more than are allowed."""
+    if size == 0:
+        raise UploadRejected("the file is empty")
+    if most is not None and size > most:
+        raise UploadRejected(f"the file has {size:,} bytes, more than the {most:,} allowed")
 
 
 def announced_size(headers: Mapping[str, str]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from .exceptions import AuthenticationFailed, RateLimited, ServiceError
 from .pace import Pace, Stopped
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .storage import GroupMeStorage
 
 __all__ = ["Bulk"]
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,14 +78,23 @@ class Bulk:
         """
         flying: dict[Future[R], T] = {}
         with ThreadPoolExecutor(self.workers) as executor, self._stopped_by_errors():
-            for item in items:
-                if self.stopped:
-                    break
+            for item in self._until_stopped(items):
                 flying[executor.submit(copy_context().run, self._do, work, item)] = item
                 if len(flying) >= 2 * self.workers:
                     yield from self._landed(flying)
             while flying:
                 yield from self._landed(flying)
+
+    def _until_stopped(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; a database that fails to give them is a reason to stop, too."""
+        try:
+            for item in items:
+                if self.stopped:
+                    return
+                yield item
+        except DatabaseError as error:
+            logger.exception("no more items, because the database failed")
+            self.stop(f"{type(error).__name__}: {error}")
 
     @contextmanager
     def _stopped_by_errors(self) -> Iterator[None]:
@@ -115,7 +127,9 @@ class Bulk:
         try:
             return work(item)
         except RateLimited as error:
-            self.pace.hold(error.retry_after or _PAUSE)
+            if (pause := error.retry_after or _PAUSE) > _LONGEST_PAUSE:
+                self.stop(f"the service asks to wait for {pause:,.0f} seconds")
+            self.pace.hold(pause)
             raise
         finally:
             # A storage, or a callable that knows the token, may have asked the database.

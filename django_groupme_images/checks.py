@@ -10,7 +10,7 @@ groupme_images.E005   a ``fallback`` that is missing, circular or on GroupMe, to
 groupme_images.W001   under ``--deploy``: uploads without TLS, or to this machine
 groupme_images.W002   ``STORAGES["groupme"]`` is missing, and no setting makes up for it
 groupme_images.W003   a ``GroupMeImageField`` on a storage that is not GroupMe's
-groupme_images.W004   ``deferred`` uploads, and no Tasks framework to make them
+groupme_images.W004   ``deferred`` uploads, and no tasks to make them
 groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that run at once
 ====================  ===========================================================
 """
@@ -18,7 +18,6 @@ groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +31,7 @@ from django.db.models import FileField
 from django.utils.module_loading import import_string
 
 from .conf import Option, resolved_token
+from .deferral import upload_tasks
 from .fields import GroupMeImageField
 from .storage import ALIAS, GroupMeStorage, groupme_storage
 
@@ -115,25 +115,26 @@ def _check_fallback(storage: GroupMeStorage) -> Messages:
             'storage on this machine, or of another service: "default", for example.',
             id="groupme_images.E005",
         )
-    if storage.deferred and not _has_tasks():
+    if storage.deferred is True and (error_of_tasks := _try_tasks()):
         yield checks.Warning(
-            "Uploads are deferred, and there is no Tasks framework to make them.",
-            hint="Install django-tasks, or Django 6.0 or newer; until then, only manage.py "
-            "groupme_upload uploads.",
+            f"Uploads are deferred, and there is nothing that makes them. {error_of_tasks}",
+            hint="Until there is, only manage.py groupme_upload uploads.",
             id="groupme_images.W004",
         )
 
 
-def _has_tasks() -> bool:
-    return any(map(find_spec, ("django.tasks", "django_tasks")))
+def _try_tasks() -> str:
+    try:
+        upload_tasks()
+    except ImproperlyConfigured as error:
+        return str(error)
+    return ""
 
 
 def _check_tasks(storage: GroupMeStorage) -> Messages:
-    if not (storage.deferred is True and _has_tasks()):
+    if storage.deferred is not True or _try_tasks():
         return
-    from .tasks import upload_row
-
-    backend = type(upload_row.get_backend()).__name__
+    backend = type(upload_tasks().upload_row.get_backend()).__name__
     if backend == "ImmediateBackend":
         yield checks.Warning(
             f"Uploads are deferred, but {backend} makes them at once, in the request.",

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from .answers import cdn_error, network_errors, upload_error, uploaded_picture
-from .bodies import Body, announced_size, rewindable
+from .bodies import Body, announced_size, check_size, rewindable
 from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
 from .sessions import TokenAuth, Wait, new_session
@@ -87,7 +87,7 @@ class GroupMeClient:
             content = io.BytesIO(content)
         with rewindable(content) as file:
             body = Body(file)
-            self._check_size(len(body))
+            check_size(len(body), self.max_upload_size)
             # JPEG for PNG and GIF too: documented, and the one type that every client agrees on.
             return self._post(data=body, headers={"Content-Type": "image/jpeg"})
 
@@ -127,14 +127,6 @@ class GroupMeClient:
             response = self._get("GET", picture)
         with response:
             return response.headers
-
-    def _check_size(self, size: int) -> None:
-        if size == 0:
-            raise UploadRejected("the file is empty")
-        if self.max_upload_size is not None and size > self.max_upload_size:
-            raise UploadRejected(
-                f"the file has {size:,} bytes, more than the {self.max_upload_size:,} allowed"
-            )
 
     def _post(self, **kwargs: Any) -> Picture:
         auth = TokenAuth(self._ask_token())

@@ -10,12 +10,12 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router, transaction
-from django.db.models import FileField, Model, Q, QuerySet
+from django.db.models import CharField, FileField, Model, Q, QuerySet, Value
 
 from .pictures import Picture
 from .storage import GroupMeStorage
 
-__all__ = ["MOST_ROWS", "PAGE", "Column", "columns", "file_fields", "in_use"]
+__all__ = ["MOST_ROWS", "PAGE", "Column", "columns", "file_fields", "in_use", "own_columns"]
 
 #: So many names make a page.
 PAGE = 500
@@ -40,20 +40,16 @@ class Column:
 
     def rows(self) -> QuerySet[Model]:
         """The rows of the table that has the column: of this model, or all."""
-        rows = self.field.model._base_manager.using(self.database)
         if self.model is self.field.model:
-            return rows
-        link = self.model._meta.get_ancestor_link(self.field.model)
-        assert link is not None  # noqa: S101  # the field is inherited
-        heirs = self.model._base_manager.using(self.database).values(link.attname)
-        return rows.filter(pk__in=heirs)
+            return self._table()
+        heirs = self.model._base_manager.using(self.database)
+        return self._table().filter(pk__in=heirs.values(self.field.model._meta.pk.name))
 
     def having(self, *, addresses: bool, after: str = "") -> QuerySet[Model]:
         """The rows that hold the address of a picture, or else the name of a file."""
-        name = self.field.attname
-        rows = self.rows().filter(**{f"{name}__gt": after})  # and so neither NULL nor ""
+        rows = self.rows().filter(self._is("gt", _raw(after)))  # and so neither NULL nor ""
         # As names.is_file_name() has it.
-        http, https = (Q((f"{name}__istartswith", scheme)) for scheme in ("http:/", "https:/"))
+        http, https = (self._is("istartswith", scheme) for scheme in ("http:/", "https:/"))
         return rows.filter(http | https) if addresses else rows.exclude(http | https)
 
     def names(self, *, addresses: bool, after: str) -> list[str]:
@@ -70,22 +66,29 @@ class Column:
     def holders(self, names: Sequence[str]) -> dict[str, list[Any]]:
         """By name, the primary keys of the rows that hold it; the first ``MOST_ROWS``."""
         found: dict[str, list[Any]] = defaultdict(list)
-        rows = self.rows().filter(**{f"{self.field.attname}__in": names})
+        rows = self.rows().filter(self._is("in", [_raw(name) for name in names]))
         for name, pk in rows.values_list(self.field.attname, "pk").iterator():
             if len(found[name]) < MOST_ROWS:
                 found[name].append(pk)
         return found
 
+    def holding(self, name: str) -> int:
+        """How many rows hold the name."""
+        return self.rows().filter(self._is("exact", _raw(name))).count()
+
+    def some(self, name: str) -> list[Any]:
+        """The primary keys of some rows that hold the name, ``MOST_ROWS`` at most."""
+        rows = self.rows().filter(self._is("exact", _raw(name)))
+        return list(rows.values_list("pk", flat=True)[:MOST_ROWS])
+
     def still(self, name: str, pks: Sequence[Any]) -> list[Any]:
         """Which of these rows hold the name now."""
-        rows = self._table().filter(pk__in=pks, **{self.field.attname: name})
-        return list(rows.values_list("pk", flat=True))
+        return list(self._held(name, pks).values_list("pk", flat=True))
 
     def swap(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
         """Put a picture in the place of a name where it still is: the rows that were changed."""
-        rows = self._table().filter(pk__in=pks, **{self.field.attname: name})
         with transaction.atomic(using=self.database):  # so that a refusal spoils no other row
-            changed = rows.update(**self._values(picture))
+            changed = self._held(name, pks).update(**self._values(picture))
         return list(pks) if changed == len(pks) else self.still(picture.url, pks)
 
     def _values(self, picture: Picture) -> dict[str, Any]:
@@ -100,19 +103,26 @@ class Column:
     def _table(self) -> QuerySet[Model]:
         return self.field.model._base_manager.using(self.database)
 
+    def _held(self, name: str, pks: Sequence[Any]) -> QuerySet[Model]:
+        return self._table().filter(self._is("exact", _raw(name)), pk__in=pks)
+
+    def _is(self, lookup: str, value: object) -> Q:
+        return Q((f"{self.field.attname}__{lookup}", value))
+
 
 def columns(labels: Sequence[str] = (), database: str | None = None) -> list[Column]:
     """
     The columns whose storage is a ``GroupMeStorage``: of the models or fields that the
     labels name (``app``, ``app.Model``, ``app.Model.field``), or of every model.
 
-    A column is in the database that its model is written to, or in the one given, if the
-    project's routers let it be there. Raises ``LookupError`` that says what is not there.
+    A column is in the database that its model is written to; or in the one given, if that
+    has the table. Raises ``LookupError`` that says what is not there.
     """
+    there = None if database is None else set(_models_in(database))
     found: dict[tuple[FileField, type[Model]], Column] = {}
     for model, field in _chosen(labels):
-        place = database or router.db_for_write(model)
-        if router.allow_migrate_model(place, model):
+        if there is None or field.model in there:
+            place = database or router.db_for_write(field.model)
             found[field, model] = Column(model, field, place)
     # The rows of a child are rows of its parent, too.
     return [
@@ -120,6 +130,12 @@ def columns(labels: Sequence[str] = (), database: str | None = None) -> list[Col
         for (field, model), column in found.items()
         if model is field.model or (field, field.model) not in found
     ]
+
+
+def own_columns(label: str, database: str) -> list[Column]:
+    """The columns on GroupMe that the model of this label declares, in this database."""
+    model = apps.get_model(label)
+    return [Column(model, field, database) for field in file_fields(model) if _is_ours(field)]
 
 
 def in_use(names: Sequence[str]) -> set[str]:
@@ -180,6 +196,11 @@ def _field(model: type[Model], name: str) -> Any:
         return model._meta.get_field(name)
     except FieldDoesNotExist as error:
         raise LookupError(f"{error}.") from None
+
+
+def _raw(name: str) -> Value:
+    """The name as it is stored; a field would make the URL of a picture what it should be."""
+    return Value(name, output_field=CharField())
 
 
 def _is_ours(field: FileField) -> bool:

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.db.models import FileField, Model
+from django.db.models.fields.files import FieldFile
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from .names import is_file_name
 
-__all__ = ["upload_later"]
+__all__ = ["upload_later", "upload_tasks"]
+
+# On a file: the name under which it was sent. One task is enough, however often its row is saved.
+_SENT = "_groupme_images_sent"
+
+
+def upload_tasks() -> ModuleType:
+    """The module ``tasks``. Raises ``ImproperlyConfigured`` if the project has no use for it."""
+    try:
+        return import_module(f"{__package__}.tasks")
+    except ImportError:
+        raise ImproperlyConfigured(
+            "Tasks need Django 6.0 or newer, or the package django-tasks."
+        ) from None
+    except Exception as error:  # of two frameworks, with errors of their own
+        raise ImproperlyConfigured(f"Tasks cannot be sent: {error}") from error
 
 
 @receiver(post_save, dispatch_uid="django_groupme_images.deferral")
@@ -26,31 +45,43 @@ def upload_later(
     **kwargs: Any,
 ) -> None:
     """Have the files of a row moved, as soon as the row is committed."""
-    declaring: set[type[Model]] = set()
-    for field in () if raw else _deferred(sender):
+    if raw:
+        return
+    waiting: dict[tuple[type[Model], str], list[FieldFile]] = {}
+    for field in _deferred(sender):
         if update_fields is None or field.name in update_fields:
-            value = vars(instance).get(field.attname)  # not there if it was not loaded
-            if is_file_name(getattr(value, "name", value)):
-                declaring.add(field.model)
+            file = _waiting_file(instance, field)
+            if file is not None:
+                key = field.model._meta.pk.value_to_string(instance)
+                waiting.setdefault((field.model, key), []).append(file)
 
     def send() -> None:
-        for model in declaring:
-            _send(model, instance, using)
+        for (model, key), files in waiting.items():
+            _send(model, key, using, files)
 
-    if declaring:
+    if waiting:
         # What keeps a task from being sent is logged; groupme_upload finds the row all the same.
         transaction.on_commit(send, using=using, robust=True)
 
 
-def _send(model: type[Model], instance: Model, database: str) -> None:
-    from .tasks import upload_row
+def _send(model: type[Model], key: str, database: str, files: list[FieldFile]) -> None:
+    names = [(file, file.name) for file in files if getattr(file, _SENT, None) != file.name]
+    if not names:
+        return
+    result = upload_tasks().upload_row.enqueue(model._meta.label, key, database)
+    for file, name in names:
+        setattr(file, _SENT, name)
+        if result.is_finished and not result.errors:
+            # By a backend that runs tasks at once: what is in memory must not undo it.
+            file.name = result.return_value.get(file.field.name, name)
 
-    pk = model._meta.pk.value_to_string(instance)
-    result = upload_row.enqueue(model._meta.label, pk, database)
-    if result.is_finished and not result.errors:
-        # By a backend that runs tasks at once: what is in memory must not undo it.
-        for name, url in result.return_value.items():
-            getattr(instance, name).name = url
+
+def _waiting_file(instance: Model, field: FileField) -> FieldFile | None:
+    """The field's value, if that is loaded, and a file in the fallback storage."""
+    if field.attname not in vars(instance):
+        return None
+    file: FieldFile = getattr(instance, field.attname)
+    return file if is_file_name(file.name) else None
 
 
 def _deferred(model: type[Model]) -> Iterator[FileField]:

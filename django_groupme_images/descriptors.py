@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Self
 
 from django.core.files import File
 from django.db.models.fields.files import FieldFile, ImageFileDescriptor
 
-from .names import is_saved, known_picture
+from .names import is_file_name, is_saved, known_picture
 from .pictures import Picture
 
 if TYPE_CHECKING:
@@ -19,6 +20,24 @@ __all__ = ["BorrowedFile", "GroupMeImageDescriptor"]
 
 class BorrowedFile(File):  # type: ignore[type-arg]  # generic in the stubs alone
     """A file of another storage, opened by the upload and closed after it."""
+
+    file: FieldFile
+
+    def open(self, mode: str | None = None, *args: Any, **kwargs: Any) -> Self:
+        self.file.open(mode or "rb")  # the field's file asks its storage
+        return self
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        self.open()  # whoever asked for its dimensions has closed it
+        return super().chunks(chunk_size)
+
+
+def _name(value: Any) -> Any:
+    return getattr(value, "name", value)
+
+
+def _is_stored(value: Any) -> bool:
+    return is_saved(value) if isinstance(value, File) else isinstance(value, str)
 
 
 class GroupMeImageDescriptor(ImageFileDescriptor):
@@ -39,7 +58,11 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
             value = value.url
         elif isinstance(value, FieldFile):
             value = self._own(instance, value)
-        super().__set__(instance, value)
+        held = vars(instance).get(self.field.attname)
+        if is_file_name(_name(held)) and _is_stored(value) and _name(value) == _name(held):
+            vars(instance)[self.field.attname] = value  # the same file, and as large as it was
+        else:
+            super().__set__(instance, value)
 
     def _own(self, instance: Any, value: FieldFile) -> FieldFile | File[bytes] | str | None:
         """The value itself if it is this row's; else its name, or its content to upload."""

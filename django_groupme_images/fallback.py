@@ -11,7 +11,7 @@ from typing import IO, Any, Concatenate, ParamSpec, TypeVar, cast
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage, storages
 
-from .bodies import rewindable
+from .bodies import Body, check_size, rewindable
 from .exceptions import ServiceError
 from .names import is_file_name
 from .options import ConfiguredStorage
@@ -85,10 +85,11 @@ class FallbackStorage(ConfiguredStorage):
         fallback = self.fallback_storage
         if fallback is None:
             return self._uploaded(name, content, max_length)
-        if self.options()["deferred"].checked(self):
-            return _saved(fallback, name, content, max_length)
         with rewindable(content) as file:
             name = content.name if name is None else name
+            if self.options()["deferred"].checked(self):
+                check_size(len(Body(file)), self.options()["max_upload_size"].checked(self))
+                return _saved(fallback, name, file, max_length)
             try:
                 return self._uploaded(name, file, max_length)
             except ServiceError as error:
@@ -104,8 +105,7 @@ class FallbackStorage(ConfiguredStorage):
         return cast("str", super().save(name, content, max_length))
 
 
-def _saved(fallback: Storage, name: str | None, content: IO[bytes], max_length: int | None) -> str:
-    name = content.name if name is None else name
+def _saved(fallback: Storage, name: str, content: IO[bytes], max_length: int | None) -> str:
     if not is_file_name(name):
         name = posixpath.basename(name)  # of a picture that is saved once more
     saved = fallback.save(fallback.generate_filename(name), content, max_length)

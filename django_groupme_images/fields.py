@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
+from django.core.files.images import get_image_dimensions
 from django.db import models
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
@@ -112,7 +114,27 @@ class GroupMeImageField(models.ImageField):
             if picture.width:
                 # Django fills them on assignment, but not of deferred and inherited fields.
                 self.update_dimension_fields(model_instance, force=True)
+        elif file and add:
+            self._measure(model_instance, file)
         return file
+
+    def update_dimension_fields(
+        self, instance: models.Model, force: bool = False, *args: Any, **kwargs: Any
+    ) -> None:
+        super().update_dimension_fields(instance, force, *args, **kwargs)
+        if force and (file := getattr(instance, self.attname)):
+            self._measure(instance, file)
+
+    def _measure(self, instance: models.Model, file: GroupMeImageFieldFile) -> None:
+        """Fill empty columns from a file in the fallback, which Django would read for it, too."""
+        columns = [getattr(self, f"{side}_field") for side in ("width", "height")]
+        waits = is_saved(file) and isinstance(self.storage, GroupMeStorage) and not file.picture
+        if not waits or all(getattr(instance, column) for column in columns if column):
+            return
+        with suppress(OSError), file.open() as content:
+            for column, side in zip(columns, get_image_dimensions(content), strict=True):
+                if column:
+                    setattr(instance, column, side)
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(str(value) if isinstance(value, Picture) else value)

@@ -9,12 +9,14 @@ words for a visitor.
 from __future__ import annotations
 
 import logging
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.validators import URLValidator
 from django.db.models import FileField
+from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import RateLimited, ServiceError, UploadRejected
@@ -71,9 +73,12 @@ def picture_of_file(
     """
     if not isinstance(storage, GroupMeStorage):
         return file
-    name = file.name
-    if field is not None and not callable(field.upload_to):  # else it is asked for a row
-        name = field.generate_filename(None, str(name))  # type: ignore[arg-type]
+    # In a fallback storage no other file may ever have the name, nor have had it: not every
+    # storage keeps what is there, and a form may carry the name along for some time.
+    given = PurePath(str(file.name))
+    name = f"{given.stem}_{get_random_string(7)}{given.suffix}"
+    if field is not None and not callable(field.upload_to):  # which would ask for a row
+        name = field.generate_filename(None, name)  # type: ignore[arg-type]
     saved = storage.save(name, file, max_length=getattr(field, "max_length", None))
     return known_picture(saved, storage) or waiting_file(saved, storage)
 

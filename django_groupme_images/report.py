@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from django.db import DataError, IntegrityError
+from django.db import DatabaseError
 
 if TYPE_CHECKING:
     from .columns import Column
     from .pictures import Picture
     from .selection import Named
 
-__all__ = ["CHANGED", "Report", "Result", "results", "swapped"]
+__all__ = ["CHANGED", "REPLACED", "Report", "Result", "results", "swapped"]
 
 # Failures stay in memory up to this many bytes.
 _SPOOLED_IN_MEMORY = 256 * 1024
@@ -24,6 +24,7 @@ _SPOOLED_IN_MEMORY = 256 * 1024
 
 # Why a row was skipped.
 CHANGED = "the row was changed meanwhile"
+REPLACED = "the file was replaced meanwhile"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Result:
         pk = self.pk if isinstance(self.pk, int) else str(self.pk)
         line = {
             "outcome": self.outcome,
-            "model": self.column.model._meta.label,
+            "model": self.column.field.model._meta.label,
             "field": self.column.field.name,
             "database": self.column.database,
             "pk": pk,
@@ -54,7 +55,9 @@ class Result:
 
     def __str__(self) -> str:
         what = self.reason or self.url
-        return f"{self.column} pk={self.pk} {self.file}: {self.outcome}{what and f', {what}'}"
+        # Of the model whose key it is, which may be a parent of the one that was asked for.
+        field = f"{self.column.field.model._meta.label}.{self.column.field.name}"
+        return f"{field} pk={self.pk} {self.file}: {self.outcome}{what and f', {what}'}"
 
 
 def results(outcome: str, named: Named, url: str = "", reason: str = "") -> Iterator[Result]:
@@ -66,14 +69,19 @@ def results(outcome: str, named: Named, url: str = "", reason: str = "") -> Iter
 
 def swapped(outcome: str, named: Named, picture: Picture) -> Iterator[Result]:
     """Put the picture in the place of the name, with this outcome where the row still held it."""
+    left = {(column, pk) for column, pks in named.rows.items() for pk in pks}
     try:
         for column, pk, changed in named.swap(picture):
-            if changed:
-                yield Result(outcome, column, pk, named.name, url=picture.url)
-            else:
-                yield Result("skipped", column, pk, named.name, reason=CHANGED)
-    except (IntegrityError, DataError) as error:  # a constraint of the project, for example
-        yield from results("failed", named.still(), reason=f"{type(error).__name__}: {error}")
+            left.discard((column, pk))
+            what, reason = (outcome, "") if changed else ("skipped", CHANGED)
+            yield Result(what, column, pk, named.name, picture.url, reason)
+    except DatabaseError as error:  # a constraint or a trigger of the project, for example
+        for column, pk in left:
+            yield Result("failed", column, pk, named.name, picture.url, _said(error))
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 class Report:

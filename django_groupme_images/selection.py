@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .columns import MOST_ROWS, Column, columns
+from .columns import MOST_ROWS, Column, own_columns
 from .names import is_file_name
 from .pictures import Picture
 from .storage import GroupMeStorage
@@ -59,7 +59,7 @@ class Named:
                 changed = set(column.swap(self.name, picture, pks))
                 yield from ((column, pk, pk in changed) for pk in pks)
                 more = changed and len(pks) == MOST_ROWS
-                pks = column.holders([self.name])[self.name] if more else []
+                pks = column.some(self.name) if more else []
 
 
 def pages(columns: Iterable[Column], *, addresses: bool) -> Iterator[list[Named]]:
@@ -96,10 +96,9 @@ def named(
 def in_row(label: str, pk: str, database: str) -> list[Named]:
     """The files that one row holds in the columns which its model, of this label, declares."""
     found = []
-    for column in columns([label], database):
-        if column.model is column.field.model:
-            row = column.rows().filter(pk=column.model._meta.pk.to_python(pk))
-            name = row.values_list(column.field.attname, flat=True).first()
-            if name is not None and is_file_name(name):
-                found.append(Named(name, {column: list(row.values_list("pk", flat=True))}))
+    for column in own_columns(label, database):
+        row = column.rows().filter(pk=column.model._meta.pk.to_python(pk))
+        for name, key in row.values_list(column.field.attname, "pk"):
+            if is_file_name(name):
+                found.append(Named(name, {column: [key]}))
     return found

@@ -40,8 +40,10 @@ def upload_row(label: str, pk: str, database: str) -> dict[str, str]:
 
     Returns the new URL of each field that was changed.
     """
-    settled = list(_settled(Move(Bulk(workers=1)), in_row(label, pk, database)))
-    return {result.column.field.name: result.url for result in settled if result.url}
+    move = Move(Bulk(workers=1))
+    files = [file for file in in_row(label, pk, database) if move.source(file.storage)]
+    settled = list(_settled(move, files))
+    return {result.column.field.name: result.url for result in settled if result.outcome == "moved"}
 
 
 @task

@@ -6,16 +6,17 @@ import logging
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
+from datetime import datetime
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from django.core.files.storage import Storage
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from .bulk import Bulk
 from .columns import PAGE, in_use
 from .pictures import Picture
-from .report import CHANGED, Result, results, swapped
+from .report import CHANGED, REPLACED, Result, results, swapped
 from .selection import Named
 from .storage import GroupMeStorage
 
@@ -26,8 +27,17 @@ OUTCOMES = ("moved", "skipped", "failed")
 
 logger = logging.getLogger(__name__)
 
+# How many bytes a file had, and when it was written.
+_Version: TypeAlias = tuple[int, datetime | None]
+
 # A name with the rows that held it when it was found, and those that did when its turn came.
 _Work: TypeAlias = tuple[Named, Named]
+
+
+class _Uploaded(NamedTuple):
+    picture: Picture
+    version: _Version
+    version_after: _Version
 
 
 class Move:
@@ -36,7 +46,8 @@ class Move:
 
     ``source`` holds them, instead of the fallback of the storage that each goes to. With
     ``delete_source`` a file is deleted there once its rows are changed, and no row of any
-    file field holds its name any more; ``deleted`` counts them.
+    file field holds its name any more; ``deleted`` counts them. A file that was replaced
+    meanwhile by another one of its name is neither taken for the old one nor deleted.
     """
 
     def __init__(
@@ -46,7 +57,7 @@ class Move:
         self._bulk = bulk
         self._source = source
         self._delete_source = delete_source
-        self._moved: dict[tuple[Storage, str], list[str]] = defaultdict(list)
+        self._moved: dict[tuple[Storage, str], dict[str, _Version]] = defaultdict(dict)
 
     def run(self, files: Iterable[Named]) -> Generator[Iterator[Result], None, None]:
         """Move the files, and give what becomes of the rows of each, while it does."""
@@ -73,48 +84,66 @@ class Move:
         assert source is not None  # noqa: S101  # whoever selects files knows where they are
         return source
 
-    def _upload(self, work: _Work) -> Picture | None:
+    def _upload(self, work: _Work) -> _Uploaded | None:
         _, file = work
         if not any(file.rows.values()):
             return None
         self._bulk.pace.wait()
-        with self._where(file).open(file.name) as content:
-            return file.storage.upload(content, self._bulk.client(file.storage))
+        source = self._where(file)
+        version = _version(source, file.name)
+        with source.open(file.name) as content:
+            picture = file.storage.upload(content, self._bulk.client(file.storage))
+        return _Uploaded(picture, version, _version(source, file.name))
 
     def _settled(
-        self, file: Named, still: Named, future: Future[Picture | None]
+        self, file: Named, still: Named, future: Future[_Uploaded | None]
     ) -> Iterator[Result]:
         yield from results("skipped", file.without(still), reason=CHANGED)
         if error := future.exception():
             yield from results("failed", still, reason=f"{type(error).__name__}: {error}")
-        elif picture := future.result():
-            file.storage.uploaded(picture, file.name)
-            settled = list(swapped("moved", still, picture))
+        elif done := future.result():
+            file.storage.uploaded(done.picture, file.name)
+            if done.version != done.version_after:
+                yield from results("skipped", still, done.picture.url, REPLACED)
+                return
+            settled = list(swapped("moved", still, done.picture))
             yield from settled
-            self._note(file, settled)
+            if any(result.outcome == "moved" for result in settled):
+                self._note(file, settled[0].column.database, done.version)
 
-    def _note(self, file: Named, settled: list[Result]) -> None:
+    def _note(self, file: Named, database: str, version: _Version) -> None:
         """Remember that a file was moved, and look from time to time which have no row left."""
-        databases = {result.column.database for result in settled if result.outcome == "moved"}
-        source = self.source(file.storage)
-        if not (self._delete_source and databases and source):
+        if not self._delete_source:
             return
-        database = databases.pop()
+        source = self._where(file)
         moved = self._moved[source, database]
-        moved.append(file.name)
+        moved[file.name] = version
         if len(moved) >= PAGE:
             self._delete_unused(source, database)
 
     def _delete_unused(self, source: Storage, database: str) -> None:
-        names = self._moved.pop((source, database))
+        moved = self._moved.pop((source, database))
         # At once, unless whoever calls the command has begun a transaction.
-        transaction.on_commit(partial(self._delete, source, names), using=database)
+        transaction.on_commit(partial(self._delete, source, moved), using=database)
 
-    def _delete(self, source: Storage, names: list[str]) -> None:
-        for name in set(names) - in_use(names):
+    def _delete(self, source: Storage, moved: dict[str, _Version]) -> None:
+        try:
+            unused = moved.keys() - in_use(list(moved))
+        except DatabaseError:
+            logger.exception("It is not known which files are needed still, so none is deleted")
+            return
+        for name in unused:
             try:
-                source.delete(name)
+                if _version(source, name) == moved[name]:
+                    source.delete(name)
+                    self.deleted += 1
             except Exception:
                 logger.exception("%r is on the service now, and could not be deleted here", name)
-            else:
-                self.deleted += 1
+
+
+def _version(source: Storage, name: str) -> _Version:
+    """What tells that a file is another one by now, under the same name."""
+    try:
+        return source.size(name), source.get_modified_time(name)
+    except NotImplementedError:  # not every storage knows when
+        return source.size(name), None

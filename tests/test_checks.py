@@ -201,10 +201,20 @@ def test_deferred_without_a_fallback(options):
 
 
 def test_deferred_uploads_and_nobody_to_make_them(options, monkeypatch):
-    monkeypatch.setattr("django_groupme_images.checks.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "django_groupme_images.tasks", None)
     options(fallback="default", deferred=True)
-    assert "W004" in ids()
+    assert ids() == ["W004"]
+    assert "the package django-tasks" in messages()[0].msg
     assert "W005" not in ids(deploy=True)
+
+
+def test_deferred_uploads_and_a_queue_that_is_not_there(options, settings, monkeypatch):
+    options(fallback="default", deferred=True)
+    backend = f"{BACKENDS}.dummy.DummyBackend"
+    settings.TASKS = {"default": {"BACKEND": backend, "QUEUES": ["low", "high"]}}
+    monkeypatch.delitem(sys.modules, "django_groupme_images.tasks")
+    assert ids() == ["W004"]
+    assert "Tasks cannot be sent: " in messages()[0].msg
 
 
 @pytest.mark.parametrize(("backend", "expected"), [("immediate", ["W005"]), ("dummy", [])])

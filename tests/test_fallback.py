@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from .test_storage import Trickle
 from .urls_of_pictures import JPEG
 
 PHOTO = pictures.plain()
+# What a file is called that was handed in by a form.
+UNIQUE = r"cat_\w{7}\.jpg"
 
 
 @pytest.fixture(autouse=True)
@@ -223,6 +226,15 @@ def test_a_receiver_cannot_undo_an_upload(storage, emulator, sent, caplog):
     assert [what for what, _ in sent] == ["uploaded"]
 
 
+@pytest.mark.parametrize(("size", "reason"), [(0, "is empty"), (11, "has 11 bytes, more than")])
+def test_deferred_refuses_what_could_not_be_uploaded(storage, files, settings, size, reason):
+    settings.GROUPME_DEFERRED = True
+    settings.GROUPME_MAX_UPLOAD_SIZE = 10
+    with pytest.raises(UploadRejected, match=reason):
+        storage.save("cat.jpg", ContentFile(bytes(size)))
+    assert files.listdir("") == ([], [])
+
+
 def test_deferred_saves_to_the_fallback_first(storage, files, sent, settings, arrived):
     settings.GROUPME_DEFERRED = True
     name = storage.save("cat.jpg", ContentFile(PHOTO))
@@ -384,6 +396,36 @@ def test_the_columns_of_the_dimensions_are_filled_and_kept(outage, emulator):
     assert (row.width, row.height) == (20, 10)
 
 
+@pytest.mark.django_db
+def test_the_dimensions_stay_what_they_are(outage, forbid_io, files):
+    row = Measured.objects.create(photo=ContentFile(PHOTO, "cat.jpg"))
+    form_class = modelform_factory(Measured, fields=["photo"])
+    form = form_class({}, {}, instance=Measured.objects.get(pk=row.pk))
+    assert form.is_valid(), form.errors
+    same = form.save()
+    same.photo = same.photo
+    same.photo = "cat.jpg"
+    same.save()
+    same.refresh_from_db()
+    assert (same.photo.name, same.width, same.height) == ("cat.jpg", 48, 32)
+
+
+@pytest.mark.django_db
+def test_the_dimensions_of_another_file_are_its_own(outage, files):
+    row = Measured.objects.create(photo=ContentFile(PHOTO, "cat.jpg"))
+    name = files.save("dog.png", ContentFile(pictures.plain(size=(20, 10))))
+    row.photo = name
+    assert (row.width, row.height) == (20, 10)
+    form_class = modelform_factory(Measured, fields=["photo"])
+    form = form_class({}, {"photo": SimpleUploadedFile("cat.jpg", PHOTO)}, instance=row)
+    saved = form.save()
+    assert (saved.width, saved.height) == (48, 32)
+    created = Measured.objects.create(photo=waiting_file(name, GroupMeStorage()))
+    assert (created.width, created.height) == (20, 10)
+    created.photo = "gone.png"
+    assert (created.width, created.height) == (None, None)
+
+
 # Rendering
 
 
@@ -428,7 +470,7 @@ def test_a_form_survives_an_outage(db, outage, arrived):
     assert form.is_valid(), form.errors
     member = form.save()
     member.refresh_from_db()
-    assert member.photo.name == "cat.jpg"
+    assert re.fullmatch(UNIQUE, member.photo.name)
     assert len(arrived()) == 1
 
 
@@ -441,14 +483,16 @@ def test_a_file_in_the_fallback_is_carried_along(db, outage, files, arrived):
     assert not form.is_valid()
     html = str(form["photo"])
     assert "not saved yet" in html
-    assert '<a href="/media/cat.jpg">cat.jpg</a>' in html
+    ((name,),) = [files.listdir("")[1]]
+    assert re.fullmatch(UNIQUE, name)
+    assert f'<a href="/media/{name}">{name}</a>' in html
     second = MemberForm({"name": "", "photo-uploaded": hidden(form)})
     assert not second.is_valid()
     third = MemberForm({"name": "Ada", "photo-uploaded": hidden(second)})
     assert third.is_valid(), third.errors
-    assert third.save().photo.name == "cat.jpg"
+    assert third.save().photo.name == name
     assert len(arrived()) == 1
-    assert files.listdir("") == ([], ["cat.jpg"])
+    assert files.listdir("") == ([], [name])
 
 
 def test_a_carried_file_that_is_gone_has_to_be_chosen_again(db, emulator, files):
@@ -470,13 +514,13 @@ def test_what_was_signed_for_another_storage_is_refused(db, emulator, files, nam
 
 def test_the_file_is_named_as_the_model_field_says(outage, files):
     storage = GroupMeStorage()
-    for upload_to, expected in [("photos/", "photos/cat.jpg"), (lambda row, name: "x", "cat.jpg")]:
+    for upload_to, folder in [("photos/", "photos/"), (lambda row, name: "x", "")]:
         model_field = Member._meta.get_field("photo").clone()
         model_field.upload_to = upload_to
         form_field = GroupMeImageFormField(storage=storage, model_field=model_field)
         value = form_field.clean(SimpleUploadedFile("cat.jpg", PHOTO))
-        assert value.name == expected
-        assert value.url == value.preview_url == f"/media/{expected}"
+        assert re.fullmatch(folder + UNIQUE, value.name)
+        assert value.url == value.preview_url == f"/media/{value.name}"
 
 
 def test_a_serializer_survives_an_outage(db, outage, arrived):
@@ -488,6 +532,6 @@ def test_a_serializer_survives_an_outage(db, outage, arrived):
     assert serializer.is_valid(), serializer.errors
     member = serializer.save()
     member.refresh_from_db()
-    assert member.photo.name == "cat.jpg"
-    assert MemberSerializer(member).data["photo"] == "/media/cat.jpg"
+    assert re.fullmatch(UNIQUE, member.photo.name)
+    assert MemberSerializer(member).data["photo"] == f"/media/{member.photo.name}"
     assert len(arrived()) == 1

@@ -10,6 +10,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from django_groupme_images.audits import OUTCOMES
 from django_groupme_images.emulator import EmulatorServer
@@ -84,7 +85,7 @@ def test_all_is_well(check, arrived):
     names = [uploaded() for _ in range(6)]
     member(names[0])
     member(names[1])
-    Plain.objects.create(photo=f"{names[2]}.large", other="")
+    Plain.objects.create(photo=names[2], other="")
     Group.objects.create(photo=names[3], banner=names[3])
     Club.objects.create(photo=names[4], banner="photos/waits.jpg")
     Local.objects.create(photo="local.jpg")
@@ -96,6 +97,28 @@ def test_all_is_well(check, arrived):
     assert check(database="other") == summary(present=1)
     assert check("gallery.Group.banner") == summary(present=1)
     assert check(limit=1, verbosity=0) == ""
+
+
+@pytest.mark.parametrize("kept", ["{}.large", "{}.avatar"])
+def test_names_that_are_not_as_they_would_be_stored_now(check, emulator, mirror, kept):
+    row = member(uploaded())
+    url = row.photo.name
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE gallery_member SET photo = %s", [kept.format(url)])
+    assert check(mirror="mirror") == summary(mirrored=1)
+    lose(emulator, url)
+    assert check(restore="mirror") == summary(restored=1)
+    row.refresh_from_db()
+    assert row.photo.picture.url == row.photo.name != url
+
+
+def test_an_old_address_without_encryption(check, settings):
+    settings.GROUPME_CDN_URL = "https://localhost:1/"
+    settings.GROUPME_TIMEOUT = 0.1
+    member("")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE gallery_member SET photo = 'http://localhost:1/123456789'")
+    assert summary(unreachable=1) in check()
 
 
 def test_a_cdn_that_refuses_head(check, emulator, arrived):
@@ -164,6 +187,13 @@ def test_half_a_copy_is_made_again(check, mirror, emulator):
     assert check(mirror="mirror") == summary(mirrored=1)
     assert mirror.listdir("")[1] == [row.photo.picture.id]
     assert mirror.size(row.photo.picture.id) == len(PHOTO)
+
+
+def test_a_copy_is_never_replaced_by_less(check, mirror, emulator):
+    row = member(uploaded())
+    name = mirror.save(row.photo.picture.id, ContentFile(PHOTO + b"a better one"))
+    assert check(mirror="mirror") == summary(present=1)
+    assert mirror.size(name) == len(PHOTO) + 12
 
 
 def test_a_download_that_breaks_off_leaves_no_copy(check, mirror, emulator):

@@ -21,6 +21,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connections
 
 from django_groupme_images.bulk import Bulk
 from django_groupme_images.emulator import EmulatorServer
@@ -220,7 +221,28 @@ def test_a_router_says_where_the_rows_are(upload, settings):
     Member(photo=saved()).save(using="other")
     settings.DATABASE_ROUTERS = [f"{__name__}.EverythingElsewhere"]
     assert upload() == "1 moved, 0 skipped, 0 failed\n"
-    assert upload(database="default") == "exit 1: No field has a storage that is GroupMe's."
+    assert upload(database="default") == "0 moved, 0 skipped, 0 failed\n"
+
+
+class Legacy(EverythingElsewhere):
+    """Whose tables no migration makes."""
+
+    def allow_migrate(self, database: str, app_label: str, **hints: Any) -> bool:
+        return False
+
+
+def test_a_database_that_no_migration_touches(upload, settings):
+    Member(photo=saved()).save(using="other")
+    settings.DATABASE_ROUTERS = [f"{__name__}.Legacy"]
+    assert upload() == "1 moved, 0 skipped, 0 failed\n"
+
+
+def test_a_database_without_the_tables(upload):
+    with connections["other"].cursor() as cursor:
+        cursor.execute("ALTER TABLE gallery_member RENAME TO elsewhere")
+    assert upload("gallery.Member", database="other") == (
+        "exit 1: There is no field whose storage is GroupMe's."
+    )
 
 
 def test_a_source(upload, settings, tmp_path):
@@ -292,7 +314,7 @@ def test_a_signal_for_each_file(upload):
 def test_a_dry_run(upload, arrived):
     rows = members(*[saved()] * 3, saved(), "gone.jpg")
     Group.objects.create(photo=saved(), banner=rows[0].photo.name)
-    assert upload(dry_run=True, limit=1) == textwrap.dedent(
+    assert upload(dry_run=True) == textwrap.dedent(
         f"""\
         gallery.Member.photo: 5 rows, 3 files, {2 * len(PHOTO):,} bytes, 1 files cannot be read
         gallery.Group.photo: 1 rows, 1 files, {len(PHOTO):,} bytes
@@ -301,6 +323,16 @@ def test_a_dry_run(upload, arrived):
     )
     assert not any(map(is_moved, rows))
     assert arrived() == []
+
+
+def test_a_dry_run_with_a_limit_and_a_default_picture(upload):
+    members(*[saved()] * 700)
+    assert upload(dry_run=True, limit=1).startswith("gallery.Member.photo: 700 rows, 1 files, ")
+
+
+@pytest.mark.parametrize("option", ["dry_run", "enqueue"])
+def test_a_report_of_what_it_does_not_do(upload, option, tmp_path):
+    assert "Nothing to report" in upload(report=tmp_path / "report", **{option: True})
 
 
 def test_a_dry_run_of_nothing(upload):
@@ -389,6 +421,16 @@ def test_no_token_at_all(upload, settings, monkeypatch, arrived):
     members(*[saved() for _ in range(20)])
     assert "exit 1: Stopped: There is no access token" in upload(workers=2, skip_checks=True)
     assert arrived() == []
+
+
+def test_a_service_that_asks_to_wait_for_long(upload, emulator, arrived):
+    members(*[saved() for _ in range(20)])
+    after = {"Retry-After": "3600"}
+    emulator.app.faults.add(Fault("status", status=429, headers=after, times=99))
+    told = upload(workers=2)
+    assert "exit 1: Stopped: the service asks to wait for 3,600 seconds." in told
+    assert "RateLimited: " in told
+    assert len(arrived()) <= 2
 
 
 def test_a_service_that_is_down(upload, settings, free_port):
@@ -524,6 +566,72 @@ def test_a_source_that_cannot_be_deleted_is_logged(upload, settings, caplog):
     assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n"
     assert is_moved(member)
     assert "this storage keeps everything" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_a_database_that_cannot_be_asked_whether_files_are_needed(upload, files, caplog):
+    name = saved()
+    members(name)
+    with connections["other"].execute_wrapper(broken_database):
+        assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n"
+    assert files.exists(name)
+    assert "so none is deleted" in caplog.text
+
+
+def broken_database(*args: Any) -> None:
+    raise OperationalError("the connection was lost")
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_a_database_that_breaks_ends_the_run(upload, emulator, caplog, arrived):
+    rows = members(*[saved() for _ in range(40)])
+
+    def broken_later(execute: Any, *args: Any) -> Any:
+        return broken_database() if len(arrived()) > 5 else execute(*args)
+
+    with connections["default"].execute_wrapper(broken_later):
+        told = upload(workers=2)
+    assert "exit 1: Stopped: OperationalError: the connection was lost." in told
+    assert "the connection was lost" in caplog.text
+    moved = sum(map(is_moved, rows))
+    assert f"{moved} moved, " in told
+    assert len(arrived()) <= moved + 2 * 2 + 1
+
+
+# A file that is replaced by another one of its name
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_a_file_that_is_replaced_meanwhile(upload, files, settings):
+    name = saved()
+    (member,) = members(name)
+    newer = pictures.plain(size=(20, 10))
+
+    def replace(*args: Any, **kwargs: Any) -> None:
+        files.delete(name)
+        assert files.save(name, ContentFile(newer)) == name
+
+    settings.GROUPME_ACCESS_TOKEN = lambda: replace() or "token"
+    told = upload(delete_source=True, verbosity=2)
+    settings.GROUPME_ACCESS_TOKEN = "token"
+    assert "skipped, the file was replaced meanwhile" in told
+    assert member.photo.name == name
+    assert files.size(name) == len(newer)
+    assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n1 files deleted\n"
+    member.refresh_from_db()
+    assert member.photo.width == 20
+
+
+class Timeless(InMemoryStorage):
+    def get_modified_time(self, name: str) -> Any:
+        raise NotImplementedError
+
+
+def test_a_source_that_does_not_know_when(upload, settings):
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.Timeless"}}
+    (member,) = members(saved())
+    upload()
+    assert is_moved(member)
 
 
 # What is shown

@@ -148,7 +148,7 @@ def test_enqueue_at_once(emulator):
 
 def test_no_tasks_framework(monkeypatch):
     monkeypatch.setitem(sys.modules, "django_groupme_images.tasks", None)
-    with pytest.raises(CommandError, match="needs Django 6.0 or newer, or the package django-task"):
+    with pytest.raises(CommandError, match="need Django 6.0 or newer, or the package django-tasks"):
         call_command("groupme_upload", enqueue=True)
 
 
@@ -223,6 +223,53 @@ class TestDeferred:
         with django_capture_on_commit_callbacks(execute=True):
             club = Club.objects.create(photo=photo(), banner=photo())
         assert calls(queue) == [("upload_row", ["gallery.Group", str(club.pk), "default"])]
+
+    def test_one_task_is_enough_for_a_file(self, queue, django_capture_on_commit_callbacks):
+        row = Member(photo=photo())
+        for _ in range(3):
+            with django_capture_on_commit_callbacks(execute=True):
+                row.save()
+                row.save()
+        assert len(calls(queue)) == 1
+        row.photo = photo("dog.jpg")
+        with django_capture_on_commit_callbacks(execute=True):
+            row.save()
+        assert len(calls(queue)) == 2
+
+    def test_the_row_that_was_saved_is_the_one_that_is_sent(
+        self, queue, django_capture_on_commit_callbacks
+    ):
+        with django_capture_on_commit_callbacks(execute=True):
+            row = Member.objects.create(photo=photo())
+            first = row.pk
+            row.pk, row._state.adding = None, True
+            row.photo = photo()
+            row.save()
+            second = row.pk
+            row.delete()
+        assert [args[1] for _, args in calls(queue)] == [str(first), str(second)]
+
+    def test_what_was_changed_meanwhile_in_memory_stays(
+        self, emulator, django_capture_on_commit_callbacks
+    ):
+        with django_capture_on_commit_callbacks(execute=True):
+            row = Member.objects.create(photo=photo())
+            row.photo = ""
+        assert row.photo.name == ""
+        assert is_moved(row)
+
+    def test_a_column_of_which_nobody_knows_where_its_files_are(
+        self, emulator, settings, django_capture_on_commit_callbacks
+    ):
+        other = Plain._meta.get_field("other").storage
+        other.fallback, other.deferred = None, False
+        try:
+            with django_capture_on_commit_callbacks(execute=True):
+                row = Plain.objects.create(photo=photo(), other="legacy.jpg")
+            assert is_moved(row)
+            assert row.other.name == "legacy.jpg"
+        finally:
+            del other.__dict__["fallback"], other.__dict__["deferred"]
 
     def test_what_is_not_sent(self, queue, files, django_capture_on_commit_callbacks):
         row = Member.objects.create(photo=saved())

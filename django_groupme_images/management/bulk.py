@@ -82,7 +82,7 @@ class BulkCommand(BaseCommand):
         except LookupError as error:
             raise CommandError(str(error)) from None
         if not found:
-            raise CommandError("No field has a storage that is GroupMe's.")
+            raise CommandError("There is no field whose storage is GroupMe's.")
         return found
 
     def named(self, found: Sequence[Column], limit: int | None) -> Iterator[Named]:

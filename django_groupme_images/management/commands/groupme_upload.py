@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby, islice
 from operator import attrgetter
@@ -12,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from ...bulk import Bulk
 from ...columns import Column
+from ...deferral import upload_tasks
 from ...uploads import OUTCOMES, Move
 from ..bulk import BulkCommand
 
@@ -62,8 +64,10 @@ class Command(BulkCommand):
         source = self.storage(options["source"])
         move = Move(bulk, source=source, delete_source=options["delete_source"])
         found = self._with_source(self.columns(options), move, options)
+        if options["report"] and (options["dry_run"] or options["enqueue"]):
+            raise CommandError("Nothing to report: it is not this command that moves the files.")
         if options["dry_run"]:
-            self._tell(found, move)
+            self._tell(found, move, options["limit"])
         elif options["enqueue"]:
             self._enqueue(found, options)
         else:
@@ -91,32 +95,30 @@ class Command(BulkCommand):
             self.stderr.write(self.style.WARNING(hint))
         return known
 
-    def _tell(self, found: Sequence[Column], move: Move) -> None:
+    def _tell(self, found: Sequence[Column], move: Move, limit: int | None) -> None:
         """Say how much there is to move."""
-        sizes: dict[Column, list[int | None]] = {column: [] for column in found}
-        for file, size in move.sizes(self.named(found, None)):
+        rows, files, size, missing = (Counter[Column]() for _ in range(4))
+        for file, length in move.sizes(self.named(found, limit)):
             for column in file.rows:
-                sizes[column].append(size)
-        for column, known in sizes.items():
-            if not known:
-                continue
-            missing = known.count(None)
+                rows[column] += column.holding(file.name)
+                files[column] += 1
+                size[column] += length or 0
+                missing[column] += length is None
+        for column in filter(files.get, found):
             self.stdout.write(
-                f"{column}: {column.having(addresses=False).count():,} rows, "
-                f"{len(known):,} files, {sum(filter(None, known)):,} bytes"
-                + (f", {missing:,} files cannot be read" if missing else "")
+                f"{column}: {rows[column]:,} rows, {files[column]:,} files, "
+                f"{size[column]:,} bytes"
+                + (f", {missing[column]:,} files cannot be read" * bool(missing[column]))
             )
-        if not any(sizes.values()):
+        if not files:
             self.stdout.write("No file is waiting.")
 
     def _enqueue(self, found: Sequence[Column], options: dict[str, Any]) -> None:
         """Send the names as tasks, each of files that go to one storage."""
         try:
-            from ...tasks import upload_batch
-        except ImportError:
-            raise CommandError(
-                "--enqueue needs Django 6.0 or newer, or the package django-tasks."
-            ) from None
+            upload_batch = upload_tasks().upload_batch
+        except ImproperlyConfigured as error:
+            raise CommandError(str(error)) from None
         files = tasks = 0
         for storage, group in groupby(self.named(found, options["limit"]), attrgetter("storage")):
             labels = [str(column) for column in found if column.storage == storage]
