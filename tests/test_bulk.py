@@ -27,6 +27,8 @@ from . import emulator_pictures as pictures
 
 PHOTO = pictures.plain()
 
+pytestmark = pytest.mark.any_django
+
 
 def in_threads(number: int, work: Any) -> list[Any]:
     """What the work gives, or raises, in so many threads at once."""

@@ -30,7 +30,19 @@ from django_groupme_images.management.bulk import stoppable
 from django_groupme_images.signals import picture_uploaded
 
 from . import emulator_pictures as pictures
-from .gallery.models import Club, Group, Local, Measured, MeasuredChild, Member, Plain, Unique
+from .gallery.models import (
+    Club,
+    FramedPoster,
+    Group,
+    LabelledPoster,
+    Local,
+    Measured,
+    MeasuredChild,
+    Member,
+    Plain,
+    Poster,
+    Unique,
+)
 from .urls_of_pictures import JPEG
 
 ROOT = Path(__file__).parent.parent
@@ -172,6 +184,20 @@ def test_labels(upload, arrived):
     assert is_moved(member)
     assert is_moved(group)
     assert len(arrived()) == 5
+
+
+def test_a_model_with_two_parents(upload):
+    others = Poster.objects.bulk_create(Poster(photo=saved()) for _ in range(3))
+    labelled = LabelledPoster.objects.create(photo=saved())
+    framed = FramedPoster.objects.create(photo=saved())
+    assert len({labelled.label_id, framed.label_id, labelled.poster_id, framed.poster_id}) == 4
+    told = upload("gallery.FramedPoster", verbosity=2)
+    assert f"gallery.Poster.photo pk={framed.poster_id} {framed.photo.name}: moved" in told
+    assert is_moved(framed)
+    assert not is_moved(labelled)
+    assert upload("gallery.LabelledPoster.photo") == "1 moved, 0 skipped, 0 failed\n"
+    assert is_moved(labelled)
+    assert not any(map(is_moved, others))
 
 
 def test_a_label_of_an_app(upload):
@@ -750,6 +776,7 @@ def fill(folder: Path, number: int) -> None:
     connection.close()
 
 
+@pytest.mark.any_django
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_what_is_in_flight(site, emulator, tmp_path, arrived, number):
     fill(tmp_path, 40)
@@ -773,6 +800,7 @@ def test_a_signal_finishes_what_is_in_flight(site, emulator, tmp_path, arrived, 
     assert len(set(rows_of(tmp_path))) == 40
 
 
+@pytest.mark.any_django
 def test_a_bar_on_a_terminal(site, emulator, tmp_path):
     fill(tmp_path, 5)
     ours, its = os.openpty()

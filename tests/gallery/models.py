@@ -95,6 +95,27 @@ class Unmanaged(models.Model):
         managed = False
 
 
+class Label(models.Model):
+    """One of two parents, with keys that differ."""
+
+    label_id = models.BigAutoField(primary_key=True)
+
+
+class Poster(models.Model):
+    """The other, which has the picture."""
+
+    poster_id = models.BigAutoField(primary_key=True)
+    photo = GroupMeImageField()
+
+
+class LabelledPoster(Label, Poster):
+    """Of both."""
+
+
+class FramedPoster(LabelledPoster):
+    """Of both, by way of another."""
+
+
 class Album(models.Model):
     """With pictures in rows of their own, for formsets."""
 
