@@ -50,8 +50,8 @@ def upload_later(
     waiting: dict[tuple[type[Model], str], list[FieldFile]] = {}
     for field in _deferred(sender):
         if update_fields is None or field.name in update_fields:
-            file = _waiting_file(instance, field)
-            if file is not None:
+            file = getattr(instance, field.attname)
+            if is_file_name(file.name):
                 key = field.model._meta.pk.value_to_string(instance)
                 waiting.setdefault((field.model, key), []).append(file)
 
@@ -74,14 +74,6 @@ def _send(model: type[Model], key: str, database: str, files: list[FieldFile]) -
         if result.is_finished and not result.errors:
             # By a backend that runs tasks at once: what is in memory must not undo it.
             file.name = result.return_value.get(file.field.name, name)
-
-
-def _waiting_file(instance: Model, field: FileField) -> FieldFile | None:
-    """The field's value, if that is loaded, and a file in the fallback storage."""
-    if field.attname not in vars(instance):
-        return None
-    file: FieldFile = getattr(instance, field.attname)
-    return file if is_file_name(file.name) else None
 
 
 def _deferred(model: type[Model]) -> Iterator[FileField]:

@@ -132,9 +132,8 @@ class GroupMeImageField(models.ImageField):
         if not waits or all(getattr(instance, column) for column in columns if column):
             return
         with suppress(OSError), file.open() as content:
-            for column, side in zip(columns, get_image_dimensions(content), strict=True):
-                if column:
-                    setattr(instance, column, side)
+            sides = zip(columns, get_image_dimensions(content), strict=True)
+            vars(instance).update({column: side for column, side in sides if column})
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(str(value) if isinstance(value, Picture) else value)

@@ -648,6 +648,15 @@ def test_a_file_that_is_replaced_meanwhile(upload, files, settings):
     assert member.photo.width == 20
 
 
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_a_file_that_is_replaced_later_is_not_deleted(upload, files, meanwhile):
+    name = saved()
+    members(name)
+    meanwhile(lambda name: files.delete(name) or saved(name, b"another"))
+    assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n"
+    assert files.size(name) == len(b"another")
+
+
 class Timeless(InMemoryStorage):
     def get_modified_time(self, name: str) -> Any:
         raise NotImplementedError
