@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from playwright.sync_api import expect
+
+from django_groupme_images.emulator.faults import Fault
 
 from ..emulator_pictures import plain
 from ..gallery.models import Album, Member, Photo
@@ -40,6 +45,27 @@ def test_another_field_is_wrong(site: Site) -> None:
     assert site.posts == ["ahead", "for good", "for good"]
     assert site.uploads == [len(CAT["buffer"])]
     assert Member.objects.get().photo
+
+
+def test_an_outage_costs_no_picture(site: Site, fallback: Any, screenshots: Path) -> None:
+    """With a fallback storage the form goes through, and the file waits there."""
+    site.emulator.app.faults.add(Fault("status", status=503, method="POST", times=99))
+    page = site.open_admin("member/add/")
+    site.choose("photo")
+    site.save()
+    expect(page.get_by_text("This field is required")).to_be_visible()
+    expect(site.input("photo")).to_contain_text("Uploaded; not saved yet")
+    page.get_by_label("Name").fill("Ann")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save and continue editing").click()
+    (name,) = fallback.listdir("")[1]
+    expect(site.input("photo").get_by_role("link", name=name)).to_have_attribute(
+        "href", f"/media/{name}"
+    )
+    page.screenshot(path=screenshots / "waiting-in-admin.png", full_page=True)
+    assert site.uploads == [len(CAT["buffer"])]
+    assert Member.objects.get().photo.name == name
+    assert fallback.size(name) == len(CAT["buffer"])
 
 
 def test_cleared(site: Site) -> None:
