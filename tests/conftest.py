@@ -43,6 +43,13 @@ def fallback(settings: Any, tmp_path: Any) -> FileSystemStorage:
 
 
 @pytest.fixture
+def waiting_files(fallback: FileSystemStorage, settings: Any) -> FileSystemStorage:
+    """The fallback storage of files that are to be moved, without long waits for a retry."""
+    settings.GROUPME_MAX_RETRY_WAIT = 0.01
+    return fallback
+
+
+@pytest.fixture
 def free_port() -> int:
     """A port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
-from django.core.management import CommandError, call_command
 from django.db import connection
 
 from django_groupme_images.audits import OUTCOMES
@@ -20,6 +19,7 @@ from django_groupme_images.pictures import Picture
 from django_groupme_images.storage import GroupMeStorage
 
 from . import emulator_pictures as pictures
+from .commands import said_by
 from .gallery.models import Club, Group, Local, Member, Plain
 from .urls_of_pictures import JPEG
 
@@ -50,17 +50,8 @@ def mirror(settings: Any) -> Any:
 
 @pytest.fixture
 def check(emulator: EmulatorServer) -> Any:
-    """Run the command, and give what it wrote; with what it said last where it failed."""
-
-    def run(*labels: str, **options: Any) -> str:
-        out, err = io.StringIO(), io.StringIO()
-        try:
-            call_command("groupme_check", *labels, **{"rate": 0} | options, stdout=out, stderr=err)
-        except CommandError as error:
-            return f"{out.getvalue()}exit {error.returncode}: {error}"
-        return out.getvalue()
-
-    return run
+    """Run the command without a limit to its pace, and give what it wrote."""
+    return partial(said_by, "groupme_check", rate=0)
 
 
 def uploaded() -> str:

@@ -14,6 +14,7 @@ import termios
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from django_groupme_images.management.bulk import stoppable
 from django_groupme_images.signals import picture_uploaded
 
 from . import emulator_pictures as pictures
+from .commands import said_by
 from .gallery.models import (
     Club,
     FramedPoster,
@@ -52,24 +54,14 @@ pytestmark = pytest.mark.django_db(databases=["default", "other"])
 
 
 @pytest.fixture(autouse=True)
-def files(fallback: FileSystemStorage, settings: Any) -> FileSystemStorage:
-    settings.GROUPME_MAX_RETRY_WAIT = 0.01
-    return fallback
+def files(waiting_files: FileSystemStorage) -> FileSystemStorage:
+    return waiting_files
 
 
 @pytest.fixture
 def upload(emulator: EmulatorServer) -> Any:
-    """Run the command, and give what it wrote; with what it said last where it failed."""
-
-    def run(*labels: str, **options: Any) -> str:
-        out, err = io.StringIO(), io.StringIO()
-        try:
-            call_command("groupme_upload", *labels, **{"rate": 0} | options, stdout=out, stderr=err)
-        except CommandError as error:
-            return f"{out.getvalue()}exit {error.returncode}: {error}"
-        return out.getvalue()
-
-    return run
+    """Run the command without a limit to its pace, and give what it wrote."""
+    return partial(said_by, "groupme_upload", rate=0)
 
 
 def saved(name: str = "photos/cat.jpg", content: bytes = PHOTO) -> str:

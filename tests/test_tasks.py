@@ -31,9 +31,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def files(fallback: FileSystemStorage, settings: Any) -> FileSystemStorage:
-    settings.GROUPME_MAX_RETRY_WAIT = 0.01
-    return fallback
+def files(waiting_files: FileSystemStorage) -> FileSystemStorage:
+    return waiting_files
 
 
 @pytest.fixture
