@@ -6,17 +6,20 @@ from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from django.core.files.storage import Storage
 
 from .bodies import announced_size
 from .bulk import Bulk
-from .client import GroupMeClient
 from .exceptions import InvalidPicture, PictureNotFound, ServiceError, UploadRejected
 from .files import GroupMeFile
 from .pictures import Picture
 from .report import Result, results, swapped
 from .selection import Named
+
+if TYPE_CHECKING:
+    from .client import GroupMeClient
 
 __all__ = ["BAD", "OUTCOMES", "Audit"]
 

@@ -30,6 +30,7 @@ from django.core.files.storage import storages
 from django.db.models import FileField
 from django.utils.module_loading import import_string
 
+from .columns import file_fields, is_on_groupme
 from .conf import Option, resolved_token
 from .deferral import upload_tasks
 from .fields import GroupMeImageField
@@ -218,10 +219,8 @@ def _fields(app_configs: Sequence[AppConfig] | None) -> Iterator[FileField]:
     """The model fields that are on a ``GroupMeStorage``, or should be, once each."""
     for config in apps.get_app_configs() if app_configs is None else app_configs:
         for model in config.get_models():
-            for field in model._meta.local_fields:
-                if isinstance(field, GroupMeImageField) or (
-                    isinstance(field, FileField) and isinstance(field.storage, GroupMeStorage)
-                ):
+            for field in file_fields(model):
+                if isinstance(field, GroupMeImageField) or is_on_groupme(field):
                     yield field
 
 

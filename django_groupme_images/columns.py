@@ -15,7 +15,16 @@ from django.db.models import CharField, FileField, Model, Q, QuerySet, Value
 from .pictures import Picture
 from .storage import GroupMeStorage
 
-__all__ = ["MOST_ROWS", "PAGE", "Column", "columns", "file_fields", "in_use", "own_columns"]
+__all__ = [
+    "MOST_ROWS",
+    "PAGE",
+    "Column",
+    "columns",
+    "file_fields",
+    "in_use",
+    "is_on_groupme",
+    "own_columns",
+]
 
 #: So many names make a page.
 PAGE = 500
@@ -135,7 +144,7 @@ def columns(labels: Sequence[str] = (), database: str | None = None) -> list[Col
 def own_columns(label: str, database: str) -> list[Column]:
     """The columns on GroupMe that the model of this label declares, in this database."""
     model = apps.get_model(label)
-    return [Column(model, field, database) for field in file_fields(model) if _is_ours(field)]
+    return [Column(model, field, database) for field in file_fields(model) if is_on_groupme(field)]
 
 
 def in_use(names: Sequence[str]) -> set[str]:
@@ -169,7 +178,7 @@ def _models_in(database: str) -> Iterator[type[Model]]:
 def _chosen(labels: Sequence[str]) -> Iterator[tuple[type[Model], FileField]]:
     if not labels:
         for model in apps.get_models():
-            yield from ((model, field) for field in file_fields(model) if _is_ours(field))
+            yield from ((model, field) for field in file_fields(model) if is_on_groupme(field))
     for label in labels:
         fields = list(_labelled(label))
         if not fields:
@@ -184,10 +193,9 @@ def _labelled(label: str) -> Iterator[tuple[type[Model], FileField]]:
     models = [apps.get_model(app, rest[0])] if rest else apps.get_app_config(app).get_models()
     for model in models:
         concrete = model._meta.concrete_model or model
-        for field in (
-            concrete._meta.concrete_fields if len(rest) < 2 else [_field(concrete, rest[1])]
-        ):
-            if isinstance(field, FileField) and _is_ours(field):
+        fields = concrete._meta.concrete_fields if len(rest) < 2 else [_field(concrete, rest[1])]
+        for field in fields:
+            if isinstance(field, FileField) and is_on_groupme(field):
                 yield concrete, field
 
 
@@ -203,5 +211,6 @@ def _raw(name: str) -> Value:
     return Value(name, output_field=CharField())
 
 
-def _is_ours(field: FileField) -> bool:
+def is_on_groupme(field: FileField) -> bool:
+    """Whether the field's files go to the service."""
     return isinstance(field.storage, GroupMeStorage)

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
     from django.db.models.fields.files import FieldFile
 
-__all__ = ["WEB_SCHEMES", "is_file_name", "is_saved", "known_picture", "picture_of"]
-
-#: What a name that is an address of the web begins with.
-WEB_SCHEMES = ("http://", "https://")
+__all__ = ["is_file_name", "is_saved", "known_picture", "picture_of"]
 
 # One slash is what is left of a URL after Django has normalised it as a path.
 _LIKE_AN_ADDRESS = re.compile("https?:/", re.IGNORECASE)

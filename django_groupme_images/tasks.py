@@ -80,6 +80,6 @@ def _settled(move: Move, files: Iterable[Named]) -> Iterator[Result]:
             if result.outcome == "failed":
                 failures.append(str(result))
             yield result
-    if failures:
-        told = "\n".join(failures[:_MOST_LINES])
-        raise GroupMeImageError(f"{len(failures):,} rows were not moved, such as\n{told}")
+    if failures or move.stopped:
+        told = "\n".join([*failures[:_MOST_LINES], move.stopped])
+        raise GroupMeImageError(f"{len(failures):,} rows could not be moved:\n{told}".rstrip())

@@ -27,8 +27,8 @@ OUTCOMES = ("moved", "skipped", "failed")
 
 logger = logging.getLogger(__name__)
 
-# How many bytes a file had, and when it was written.
-_Version: TypeAlias = tuple[int, datetime | None]
+# How many bytes a file has, and when it was written; or that it is not there.
+_Version: TypeAlias = tuple[int, datetime | None] | None
 
 # A name with the rows that held it when it was found, and those that did when its turn came.
 _Work: TypeAlias = tuple[Named, Named]
@@ -66,6 +66,11 @@ class Move:
             yield self._settled(file, still, future)
         for source, database in list(self._moved):
             self._delete_unused(source, database)
+
+    @property
+    def stopped(self) -> str:
+        """Why not all files were tried; nothing if they were."""
+        return self._bulk.stopped
 
     def source(self, storage: GroupMeStorage) -> Storage | None:
         """Where the files are that are to go to this storage."""
@@ -147,3 +152,5 @@ def _version(source: Storage, name: str) -> _Version:
         return source.size(name), source.get_modified_time(name)
     except NotImplementedError:  # not every storage knows when
         return source.size(name), None
+    except FileNotFoundError:
+        return None

@@ -206,6 +206,7 @@ def test_management_command_is_content(command: list[str], environ: dict[str, st
     assert (code, err) == (0, "")
 
 
+@pytest.mark.any_django
 def test_photographs_are_few_and_their_origin_is_recorded() -> None:
     readme = (PHOTOS / "README.md").read_text()
     files = [path for path in PHOTOS.iterdir() if path.suffix != ".md"]
@@ -216,6 +217,7 @@ def test_photographs_are_few_and_their_origin_is_recorded() -> None:
 # Running it
 
 
+@pytest.mark.any_django
 def test_greeting_names_every_address(example: Example) -> None:
     assert example.site in example.greeting
     assert f"{example.site}admin/  (user admin, password admin)" in example.greeting
@@ -225,6 +227,7 @@ def test_greeting_names_every_address(example: Example) -> None:
     assert "16 pictures uploaded." in example.greeting
 
 
+@pytest.mark.any_django
 def test_second_run_goes_on_where_the_first_ended(environ: dict[str, str]) -> None:
     with running(environ) as first:
         before = first.get("/").text
@@ -237,6 +240,7 @@ def test_second_run_goes_on_where_the_first_ended(environ: dict[str, str]) -> No
         assert "1 picture uploaded." in third.greeting
 
 
+@pytest.mark.any_django
 @pytest.mark.parametrize("variable", ["PORT", "EMULATOR_PORT"])
 def test_busy_port_is_said_in_one_line(variable: str, environ: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -248,6 +252,7 @@ def test_busy_port_is_said_in_one_line(variable: str, environ: dict[str, str]) -
     assert err.count("\n") == 1
 
 
+@pytest.mark.any_django
 @pytest.mark.parametrize(
     ("variable", "value"),
     [*(("PORT", value) for value in ["abc", "", "0", "-1", "99999"]), ("EMULATOR_PORT", "abc")],
@@ -260,11 +265,13 @@ def test_port_that_is_none_is_said_in_one_line(
     assert err == f"{variable} must be a number from 1 to 65535, not {value!r}.\n"
 
 
+@pytest.mark.any_django
 def test_unknown_service_is_said_in_one_line(environ: dict[str, str]) -> None:
     code, out, err = finish(python("run.py", GROUPME="yes", **environ))
     assert (code, out, err) == (1, "", "GROUPME must be empty or 'live', not 'yes'.\n")
 
 
+@pytest.mark.any_django
 def test_impossible_folder_is_said_in_one_line(environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     code, out, err = finish(python("run.py", **environ | {"EXAMPLE_DATA": f"{tmp_path}/file"}))
@@ -274,6 +281,7 @@ def test_impossible_folder_is_said_in_one_line(environ: dict[str, str], tmp_path
     assert err.count("\n") == 1
 
 
+@pytest.mark.any_django
 @pytest.mark.parametrize("name", ["db.sqlite3", "pictures"])
 def test_damaged_data_is_said_in_one_line(name: str, environ: dict[str, str]) -> None:
     damaged = Path(environ["EXAMPLE_DATA"], environ["EMULATOR_PORT"], name)
@@ -287,6 +295,7 @@ def test_damaged_data_is_said_in_one_line(name: str, environ: dict[str, str]) ->
     assert err.count("\n") == 1
 
 
+@pytest.mark.any_django
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_while_django_is_imported_leaves_no_traceback(
     number: signal.Signals, tmp_path: Path
@@ -299,6 +308,7 @@ def test_stop_while_django_is_imported_leaves_no_traceback(
     assert finish(process) == (0, "Stopped.\n", "")
 
 
+@pytest.mark.any_django
 def test_live_run_without_token_says_what_is_missing(environ: dict[str, str]) -> None:
     code, out, err = finish(python("run.py", GROUPME="live", **environ))
     assert (code, out) == (1, "")

@@ -649,6 +649,14 @@ def test_a_file_that_is_replaced_later_is_not_deleted(upload, files, meanwhile):
     assert files.size(name) == len(b"another")
 
 
+def test_a_file_that_is_deleted_meanwhile(upload, files, settings):
+    name = saved()
+    members(name)
+    settings.GROUPME_ACCESS_TOKEN = lambda: files.delete(name) or "token"
+    assert "skipped, the file was replaced meanwhile" in upload(verbosity=2)
+    assert "failed, FileNotFoundError" in upload()
+
+
 class Timeless(InMemoryStorage):
     def get_modified_time(self, name: str) -> Any:
         raise NotImplementedError
@@ -704,6 +712,17 @@ def test_the_progress_without_a_terminal(emulator):
     assert first.startswith("0 of 3 files")
     assert re.fullmatch(r"3 of 3 files, .* files/s, 00:00 left", last)
     assert "\r" not in err.getvalue()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_stops_and_the_second_does_what_it_did(number):
+    bulk = Bulk(workers=1)
+    before = signal.getsignal(number)
+    with stoppable(bulk):
+        os.kill(os.getpid(), number)
+        assert bulk.stopped == f"interrupted by {number.name}"
+        assert signal.getsignal(number) is before
+    assert signal.getsignal(number) is before
 
 
 def test_in_a_thread_no_signal_can_be_waited_for():
@@ -778,27 +797,26 @@ def fill(folder: Path, number: int) -> None:
 
 
 @pytest.mark.any_django
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_finishes_what_is_in_flight(site, emulator, tmp_path, arrived, number):
-    fill(tmp_path, 40)
-    emulator.app.faults.add(Fault("delay", seconds=0.2, times=1000))
+def test_ctrl_c_finishes_what_is_in_flight(site, emulator, tmp_path, arrived):
+    fill(tmp_path, 20)
+    emulator.app.faults.add(Fault("delay", seconds=0.1, times=1000))
     with site("gallery.Member", "--workers=2", "--rate=0") as process:
         while len(arrived()) < 4:
             assert process.poll() is None
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate()
-    assert process.returncode == 128 + number, err
+    assert process.returncode == 130, err
     moved = [name for name in rows_of(tmp_path) if name.startswith(emulator.cdn_url)]
     assert f"{len(moved)} moved, 0 skipped, 0 failed\n" in out
-    assert f"Stopped: interrupted by {number.name}. Run the command again" in err
+    assert "Stopped: interrupted by SIGINT. Run the command again" in err
     assert len(arrived()) == len(moved)
     emulator.app.faults.clear()
     with site("gallery.Member", "--rate=0") as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
-    assert out == f"{40 - len(moved)} moved, 0 skipped, 0 failed\n"
-    assert len(arrived()) == 40
-    assert len(set(rows_of(tmp_path))) == 40
+    assert out == f"{20 - len(moved)} moved, 0 skipped, 0 failed\n"
+    assert len(arrived()) == 20
+    assert len(set(rows_of(tmp_path))) == 20
 
 
 @pytest.mark.any_django

@@ -17,6 +17,8 @@ import django_groupme_images
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(django_groupme_images.__file__).parent
 
+pytestmark = pytest.mark.any_django
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):

@@ -104,12 +104,19 @@ def test_a_row_that_fails_raises(emulator):
 def test_a_batch(emulator, arrived):
     rows = members(saved(), saved(), "gone.jpg", saved())
     names = [row.photo.name for row in rows]
-    with pytest.raises(GroupMeImageError, match="1 rows were not moved, such as\ngallery.Member"):
+    with pytest.raises(GroupMeImageError, match="1 rows could not be moved:\ngallery.Member"):
         upload_batch.func(["gallery.Member.photo"], names[:3])
     assert [is_moved(row) for row in rows] == [True, True, False, False]
     assert upload_batch.func(["gallery.Member.photo"], [*names[:2], names[3]]) == {"moved": 1}
     assert upload_batch.func(["gallery.Member.photo"], names[:2]) == {}
     assert len(arrived()) == 3
+
+
+def test_a_batch_that_was_stopped_raises(emulator):
+    rows = members(*[saved() for _ in range(9)])
+    emulator.app.faults.add(Fault("status", status=401, times=9))
+    with pytest.raises(GroupMeImageError, match=r"^\d rows could not be moved:\n(.*\n)+.* accept"):
+        upload_batch.func(["gallery.Member"], [row.photo.name for row in rows])
 
 
 def test_a_batch_of_another_source(emulator, settings, files):
