@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from .exceptions import AuthenticationFailed, RateLimited, ServiceError
 from .pace import Pace, Stopped
@@ -92,7 +92,7 @@ class Bulk:
                 if self.stopped:
                     return
                 yield item
-        except DatabaseError as error:
+        except Error as error:
             logger.exception("no more items, because the database failed")
             self.stop(f"{type(error).__name__}: {error}")
 

@@ -18,7 +18,7 @@ from .names import is_file_name
 
 __all__ = ["upload_later", "upload_tasks"]
 
-# On a file: the name under which it was sent. One task is enough, however often its row is saved.
+# On a file: what was sent. One task is enough, however often this instance of its row is saved.
 _SENT = "_groupme_images_sent"
 
 
@@ -65,12 +65,13 @@ def upload_later(
 
 
 def _send(model: type[Model], key: str, database: str, files: list[FieldFile]) -> None:
-    names = [(file, file.name) for file in files if getattr(file, _SENT, None) != file.name]
+    row = model._meta.label, key, database
+    names = [(file, file.name) for file in files if getattr(file, _SENT, None) != (file.name, row)]
     if not names:
         return
-    result = upload_tasks().upload_row.enqueue(model._meta.label, key, database)
+    result = upload_tasks().upload_row.enqueue(*row)
     for file, name in names:
-        setattr(file, _SENT, name)
+        setattr(file, _SENT, (name, row))
         if result.is_finished and not result.errors:
             # By a backend that runs tasks at once: what is in memory must not undo it.
             file.name = result.return_value.get(file.field.name, name)

@@ -121,17 +121,24 @@ class GroupMeImageField(models.ImageField):
     def update_dimension_fields(
         self, instance: models.Model, force: bool = False, *args: Any, **kwargs: Any
     ) -> None:
+        if not force and self._waits(vars(instance).get(self.attname)):
+            return  # a row that is loaded says itself what is known
         super().update_dimension_fields(instance, force, *args, **kwargs)
         if force and (file := getattr(instance, self.attname)):
             self._measure(instance, file)
 
+    def _waits(self, value: Any) -> bool:
+        """Whether this is a file of the fallback storage."""
+        is_stored = is_saved(value) if isinstance(value, File) else isinstance(value, str)
+        name = getattr(value, "name", value)
+        return isinstance(self.storage, GroupMeStorage) and is_stored and is_file_name(name)
+
     def _measure(self, instance: models.Model, file: GroupMeImageFieldFile) -> None:
         """Fill empty columns from a file in the fallback, which Django would read for it, too."""
         columns = [getattr(self, f"{side}_field") for side in ("width", "height")]
-        waits = is_saved(file) and isinstance(self.storage, GroupMeStorage) and not file.picture
-        if not waits or all(getattr(instance, column) for column in columns if column):
+        if not self._waits(file) or all(getattr(instance, column) for column in columns if column):
             return
-        with suppress(OSError), file.open() as content:
+        with suppress(OSError), self.storage.open(str(file.name)) as content:
             sides = zip(columns, get_image_dimensions(content), strict=True)
             vars(instance).update({column: side for column, side in sides if column})
 

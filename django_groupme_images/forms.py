@@ -50,7 +50,7 @@ class GroupMeImageFormField(forms.ImageField):
     """
 
     widget = GroupMeImageInput
-    default_validators = []  # the content says what it is, and the name is not kept
+    default_validators = []  # the content says what it is; no extension of the name is kept
     default_error_messages = {
         "contradiction": _(
             "Choose a file, or give an address, or remove the picture: only one of them."

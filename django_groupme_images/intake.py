@@ -73,14 +73,23 @@ def picture_of_file(
     """
     if not isinstance(storage, GroupMeStorage):
         return file
-    # In a fallback storage no other file may ever have the name, nor have had it: not every
-    # storage keeps what is there, and a form may carry the name along for some time.
-    given = PurePath(str(file.name))
-    name = f"{given.stem}_{get_random_string(7)}{given.suffix}"
+    name = file.name if storage.fallback_storage is None else _name_of_its_own(file)
     if field is not None and not callable(field.upload_to):  # which would ask for a row
-        name = field.generate_filename(None, name)  # type: ignore[arg-type]
+        name = field.generate_filename(None, str(name))  # type: ignore[arg-type]
     saved = storage.save(name, file, max_length=getattr(field, "max_length", None))
     return known_picture(saved, storage) or waiting_file(saved, storage)
+
+
+def _name_of_its_own(file: File[bytes]) -> str:
+    """
+    A name for the fallback storage that no other file has, nor has had.
+
+    Not every storage keeps what is there, and a form carries the name along for some time.
+    Its extension is that of the image: a web server shows what it serves as the name says.
+    """
+    image_format = str(getattr(getattr(file, "image", None), "format", "")).lower()
+    extension = {"mpo": "jpeg"}.get(image_format, image_format)
+    return f"{get_random_string(7)}_{PurePath(str(file.name)).stem}.{extension}"
 
 
 def waiting_file(name: str, storage: Storage) -> GroupMeImageFieldFile:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from django.db import DatabaseError
+from django.db import Error
 
 if TYPE_CHECKING:
     from .columns import Column
@@ -69,19 +69,12 @@ def results(outcome: str, named: Named, url: str = "", reason: str = "") -> Iter
 
 def swapped(outcome: str, named: Named, picture: Picture) -> Iterator[Result]:
     """Put the picture in the place of the name, with this outcome where the row still held it."""
-    left = {(column, pk) for column, pks in named.rows.items() for pk in pks}
-    try:
-        for column, pk, changed in named.swap(picture):
-            left.discard((column, pk))
-            what, reason = (outcome, "") if changed else ("skipped", CHANGED)
-            yield Result(what, column, pk, named.name, picture.url, reason)
-    except DatabaseError as error:  # a constraint or a trigger of the project, for example
-        for column, pk in left:
-            yield Result("failed", column, pk, named.name, picture.url, _said(error))
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    for column, pk, done in named.swap(picture):
+        if isinstance(done, Error):
+            what, reason = "failed", f"{type(done).__name__}: {done}"
+        else:
+            what, reason = (outcome, "") if done else ("skipped", CHANGED)
+        yield Result(what, column, pk, named.name, picture.url, reason)
 
 
 class Report:

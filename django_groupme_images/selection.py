@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import Error
+
 from .columns import MOST_ROWS, Column, own_columns
 from .names import is_file_name
 from .pictures import Picture
@@ -47,19 +49,37 @@ class Named:
         }
         return Named(self.name, rows)
 
-    def swap(self, picture: Picture) -> Iterator[tuple[Column, Any, bool]]:
+    def swap(self, picture: Picture) -> Iterator[tuple[Column, Any, bool | Error]]:
         """
         Put a picture in the place of the name: each row, and whether it was changed.
 
-        A row that holds another name by now, because somebody edited it, is left alone.
+        A row that holds another name by now, because somebody edited it, is left alone; one
+        that the database refuses to change is given with its error.
         """
         for column, known in self.rows.items():
-            pks = known
+            pks, more, refused = known, len(known) == MOST_ROWS, set()
             while pks:
-                changed = set(column.swap(self.name, picture, pks))
-                yield from ((column, pk, pk in changed) for pk in pks)
-                more = changed and len(pks) == MOST_ROWS
-                pks = column.some(self.name) if more else []
+                for pk, done in self._swapped(column, picture, pks):
+                    if isinstance(done, Error):
+                        refused.add(pk)
+                    yield column, pk, done
+                left = column.some(self.name) if more else []
+                more = len(left) == MOST_ROWS
+                pks = [pk for pk in left if pk not in refused]
+
+    def _swapped(
+        self, column: Column, picture: Picture, pks: list[Any]
+    ) -> Iterator[tuple[Any, bool | Error]]:
+        try:
+            changed = set(column.swap(self.name, picture, pks))
+        except Error as error:  # a constraint or a trigger of the project, for example
+            if len(pks) == 1:
+                yield pks[0], error
+                return
+            for pk in pks:  # of which the others may be changed
+                yield from self._swapped(column, picture, [pk])
+            return
+        yield from ((pk, pk in changed) for pk in pks)
 
 
 def pages(columns: Iterable[Column], *, addresses: bool) -> Iterator[list[Named]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from django.core.files.storage import Storage
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 
 from .bulk import Bulk
 from .columns import PAGE, in_use
@@ -27,8 +28,10 @@ OUTCOMES = ("moved", "skipped", "failed")
 
 logger = logging.getLogger(__name__)
 
-# How many bytes a file has, and when it was written; or that it is not there.
-_Version: TypeAlias = tuple[int, datetime | None] | None
+T = TypeVar("T")
+
+# How many bytes a file has, and when it was written, as far as its storage says.
+_Version: TypeAlias = tuple[int | None, datetime | None]
 
 # A name with the rows that held it when it was found, and those that did when its turn came.
 _Work: TypeAlias = tuple[Named, Named]
@@ -111,10 +114,12 @@ class Move:
             if done.version != done.version_after:
                 yield from results("skipped", still, done.picture.url, REPLACED)
                 return
-            settled = list(swapped("moved", still, done.picture))
-            yield from settled
-            if any(result.outcome == "moved" for result in settled):
-                self._note(file, settled[0].column.database, done.version)
+            database = None
+            for result in swapped("moved", still, done.picture):
+                database = result.column.database if result.outcome == "moved" else database
+                yield result
+            if database is not None:
+                self._note(file, database, done.version)
 
     def _note(self, file: Named, database: str, version: _Version) -> None:
         """Remember that a file was moved, and look from time to time which have no row left."""
@@ -134,12 +139,12 @@ class Move:
     def _delete(self, source: Storage, moved: dict[str, _Version]) -> None:
         try:
             unused = moved.keys() - in_use(list(moved))
-        except DatabaseError:
+        except Error:
             logger.exception("It is not known which files are needed still, so none is deleted")
             return
         for name in unused:
             try:
-                if _version(source, name) == moved[name]:
+                if any(moved[name]) and _version(source, name) == moved[name]:
                     source.delete(name)
                     self.deleted += 1
             except Exception:
@@ -148,9 +153,10 @@ class Move:
 
 def _version(source: Storage, name: str) -> _Version:
     """What tells that a file is another one by now, under the same name."""
-    try:
-        return source.size(name), source.get_modified_time(name)
-    except NotImplementedError:  # not every storage knows when
-        return source.size(name), None
-    except FileNotFoundError:
-        return None
+    return _told(source.size, name), _told(source.get_modified_time, name)
+
+
+def _told(method: Callable[[str], T], name: str) -> T | None:
+    with suppress(NotImplementedError, FileNotFoundError):  # not every storage knows
+        return method(name)
+    return None

@@ -38,7 +38,7 @@ from .urls_of_pictures import JPEG
 
 PHOTO = pictures.plain()
 # What a file is called that was handed in by a form.
-UNIQUE = r"cat_\w{7}\.jpg"
+UNIQUE = r"\w{7}_cat\.jpeg"
 
 
 @pytest.fixture(autouse=True)
@@ -422,6 +422,11 @@ def test_the_dimensions_of_another_file_are_its_own(outage, files):
     assert (saved.width, saved.height) == (48, 32)
     created = Measured.objects.create(photo=waiting_file(name, GroupMeStorage()))
     assert (created.width, created.height) == (20, 10)
+    created.photo = SimpleUploadedFile(created.photo.name, pictures.plain(size=(8, 8)))
+    created.photo = Measured.objects.get(pk=created.pk).photo
+    assert (created.width, created.height) == (20, 10)
+    Measured.objects.update(height=None)
+    assert Measured.objects.get(pk=created.pk).width == 20
     created.photo = "gone.png"
     assert (created.width, created.height) == (None, None)
 
@@ -521,6 +526,28 @@ def test_the_file_is_named_as_the_model_field_says(outage, files):
         value = form_field.clean(SimpleUploadedFile("cat.jpg", PHOTO))
         assert re.fullmatch(folder + UNIQUE, value.name)
         assert value.url == value.preview_url == f"/media/{value.name}"
+
+
+@pytest.mark.parametrize(
+    "given", ["evil.html", "evil.svg", "x" * 110 + ".gif", "evil." + "x" * 120, ".gif"]
+)
+def test_a_file_is_named_after_its_image(db, outage, files, given):
+    for _ in range(2):
+        form = MemberForm(
+            {"name": "Ada"}, {"photo": SimpleUploadedFile(given, pictures.plain("GIF"))}
+        )
+        assert form.is_valid(), form.errors
+        form.save()
+    names = Member.objects.values_list("photo", flat=True)
+    assert len({name[:7] for name in names}) == 2
+    assert all(len(name) <= 100 and name.endswith(".gif") for name in names)
+
+
+def test_the_name_of_a_form_s_file_is_told_as_it_is(db, emulator, settings, sent):
+    settings.GROUPME_FALLBACK = None
+    form = MemberForm({"name": "Ada"}, {"photo": SimpleUploadedFile("cat.jpg", PHOTO)})
+    assert form.is_valid(), form.errors
+    assert [told["name"] for _, told in sent] == ["cat.jpg"]
 
 
 def test_a_serializer_survives_an_outage(db, outage, arrived):

@@ -22,7 +22,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connections
+from django.db import IntegrityError, OperationalError, connections
 
 from django_groupme_images.bulk import Bulk
 from django_groupme_images.emulator import EmulatorServer
@@ -423,6 +423,36 @@ def test_a_constraint_of_the_project_is_told_and_spoils_no_other_row(upload, emu
     assert len(taken) == 1
 
 
+def test_rows_that_are_refused_among_more_than_are_held_at_once(upload, arrived):
+    rows = members(*[saved()] * 1203)
+    refused = {rows[7].pk, rows[1100].pk}
+
+    def guard(execute: Any, sql: str, params: Any, *args: Any) -> Any:
+        if sql.startswith("UPDATE") and refused.intersection(params):
+            raise IntegrityError("this row is kept as it is")
+        return execute(sql, params, *args)
+
+    with connections["default"].execute_wrapper(guard):
+        told = upload()
+    assert "1,201 moved, 0 skipped, 2 failed" in told
+    assert told.count("failed, IntegrityError: this row is kept as it is") == 2
+    assert set(Member.objects.exclude(photo__startswith="http").values_list("pk", flat=True)) == (
+        refused
+    )
+    assert arrived() == ["POST /pictures"]
+
+
+def test_a_dry_run_that_breaks_off(upload):
+    members(saved())
+
+    def broken(execute: Any, sql: str, *args: Any) -> Any:
+        return broken_database() if "DISTINCT" in sql else execute(sql, *args)
+
+    with connections["default"].execute_wrapper(broken):
+        told = upload(dry_run=True)
+    assert told.startswith("exit 1: Stopped: OperationalError: the connection was lost.")
+
+
 def test_a_wrong_token_is_told_once(emulator, upload, arrived, settings):
     members(*[saved() for _ in range(50)])
     emulator.app.faults.add(Fault("status", status=401, times=99))
@@ -660,6 +690,20 @@ def test_a_file_that_is_deleted_meanwhile(upload, files, settings):
 class Timeless(InMemoryStorage):
     def get_modified_time(self, name: str) -> Any:
         raise NotImplementedError
+
+
+class Secretive(Timeless):
+    def size(self, name: str) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_a_source_that_does_not_know_anything(upload, settings):
+    settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.Secretive"}}
+    name = saved()
+    members(name)
+    assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n"
+    assert storages["default"].exists(name)
 
 
 def test_a_source_that_does_not_know_when(upload, settings):

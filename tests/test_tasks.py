@@ -255,6 +255,14 @@ class TestDeferred:
             row.delete()
         assert [args[1] for _, args in calls(queue)] == [str(first), str(second)]
 
+    def test_a_copy_of_a_row_is_sent_too(self, queue, django_capture_on_commit_callbacks):
+        with django_capture_on_commit_callbacks(execute=True):
+            row = Member.objects.create(photo=photo())
+        first, row.pk, row._state.adding = row.pk, None, True
+        with django_capture_on_commit_callbacks(execute=True):
+            row.save()
+        assert [args[1] for _, args in calls(queue)] == [str(first), str(row.pk)]
+
     def test_what_was_changed_meanwhile_in_memory_stays(
         self, emulator, django_capture_on_commit_callbacks
     ):

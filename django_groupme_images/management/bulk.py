@@ -129,15 +129,20 @@ class BulkCommand(BaseCommand):
 
     def conclude(self, report: Report, bulk: Bulk) -> None:
         """Raise ``CommandError`` if the work was stopped, or anything is bad."""
-        if bulk.stopped:
-            raise CommandError(
-                f"Stopped: {bulk.stopped}. Run the command again to go on.",
-                returncode=_RETURN_CODES.get(bulk.stopped, 1),
-            )
+        self.stop_with(bulk)
         if report.bad:
             raise CommandError(
                 f"{report.bad:,} of {report.counts.total():,} rows are not as they should be; "
                 "see above."
+            )
+
+    @staticmethod
+    def stop_with(bulk: Bulk) -> None:
+        """Raise ``CommandError`` if the work was stopped."""
+        if bulk.stopped:
+            raise CommandError(
+                f"Stopped: {bulk.stopped}. Run the command again to go on.",
+                returncode=_RETURN_CODES.get(bulk.stopped, 1),
             )
 
     @staticmethod

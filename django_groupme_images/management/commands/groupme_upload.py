@@ -68,6 +68,7 @@ class Command(BulkCommand):
             raise CommandError("Nothing to report: it is not this command that moves the files.")
         if options["dry_run"]:
             self._tell(found, move, options["limit"])
+            self.stop_with(bulk)
         elif options["enqueue"]:
             self._enqueue(found, options)
         else:
@@ -110,7 +111,7 @@ class Command(BulkCommand):
                 f"{size[column]:,} bytes"
                 + (f", {missing[column]:,} files cannot be read" * bool(missing[column]))
             )
-        if not files:
+        if not (files or move.stopped):
             self.stdout.write("No file is waiting.")
 
     def _enqueue(self, found: Sequence[Column], options: dict[str, Any]) -> None:
