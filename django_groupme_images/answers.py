@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -26,6 +27,9 @@ from .pictures import Picture
 from .sessions import LONGEST_ANSWER, TOKEN_HEADER, BoundedRetry
 
 __all__ = ["NETWORK_ERRORS", "cdn_error", "network_errors", "upload_error", "uploaded_picture"]
+
+# An answer is a line of JSON. One that drips in, a byte at a time, would hold its caller for ever.
+LONGEST_TIME = 60  # seconds
 
 _LONGEST_QUOTE = 200
 
@@ -138,15 +142,20 @@ def _message(
 
 def _read(response: requests.Response) -> bytes:
     body = b""
-    for chunk in response.iter_content(8192):
+    until = time.monotonic() + LONGEST_TIME
+    # What has arrived already, which read() would hold back until there is more.
+    while chunk := response.raw.read1(8192, decode_content=True):
         body += chunk
         if len(body) > LONGEST_ANSWER:
             break
+        if time.monotonic() > until:
+            response.close()
+            raise urllib3_exceptions.TimeoutError(f"no end after {LONGEST_TIME} seconds")
     return body
 
 
 def _error_body(response: requests.Response) -> bytes:
-    with suppress(requests.RequestException):
+    with suppress(urllib3_exceptions.HTTPError):
         return _read(response)
     return b""  # the status says enough
 
@@ -171,9 +180,12 @@ def _cleaned(words: str, token: str | None) -> str:
 
 def _network_error(error: Exception, root: BaseException, host: str) -> ServiceError:
     kind, words = next(known for cls, known in NETWORK_ERRORS.items() if isinstance(error, cls))
+    reason = root.args[-1] if root.args else type(root).__name__
+    if isinstance(reason, BaseException):  # which urllib3 passes on in words alone
+        return _network_error(error, reason, host)
     if isinstance(root, TimeoutError):
         words = "did not answer in time"
-    reason = str(root.args[-1]) if root.args else type(root).__name__
+    reason = reason if isinstance(reason, str) else str(root)
     return kind(f"{host} {words}: {_cleaned(reason, _forget_token(error))}")
 
 

@@ -147,9 +147,7 @@ class GroupMeClient:
 
     def _send(self, method: str, url: str, **kwargs: Any) -> requests.Response:
         with network_errors(url):
-            return self._session.request(
-                method, url, timeout=self.timeout, allow_redirects=False, stream=True, **kwargs
-            )
+            return self._session.request(method, url, timeout=self.timeout, stream=True, **kwargs)
 
     @property
     def _session(self) -> requests.Session:

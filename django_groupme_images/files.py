@@ -58,14 +58,14 @@ class _Reader(io.RawIOBase):
     """A download that can seek, because what has come is kept."""
 
     def __init__(self, fetch: Callable[[], Download]) -> None:
-        self._fetch = fetch
+        self._begin = fetch
         self._position = 0
         self._seen = 0
         self._kept: IO[bytes] = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115
 
     @cached_property
     def _download(self) -> Download:
-        return self._fetch()
+        return self._begin()
 
     @property
     def fetched_size(self) -> int | None:
@@ -108,12 +108,23 @@ class _Reader(io.RawIOBase):
 
     def _fetch_up_to(self, position: int) -> None:
         while self._seen < position:
-            data = self._download.read(min(position - self._seen, _SPOOLED_IN_MEMORY))
+            data = self._fetch(min(position - self._seen, _SPOOLED_IN_MEMORY))
             if not data:
                 return
             self._kept.seek(self._seen)
             self._kept.write(data)
             self._seen += len(data)
+
+    def _fetch(self, amount: int) -> bytes:
+        download = self._download
+        try:
+            return download.read(amount)
+        except BaseException:
+            # Whoever reads on would take where it broke off for the end of the picture.
+            del self._download
+            self._seen = 0
+            download.close()
+            raise
 
 
 def require_read_mode(mode: str) -> None:

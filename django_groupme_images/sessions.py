@@ -104,11 +104,16 @@ class TokenAuth(AuthBase):
         return request
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: requests would follow with the token, or read all of the answer beforehand."""
+
+
 def new_session(
     max_retries: int, max_retry_wait: float, max_retry_after: float, wait: Wait | None
 ) -> requests.Session:
     """A session for one thread: it keeps one connection to each host open."""
-    session = requests.Session()
+    session = _Session()
     retries = BoundedRetry(
         total=max_retries,
         allowed_methods=None,  # an upload too

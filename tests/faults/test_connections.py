@@ -1,0 +1,116 @@
+"""Connections that are kept open, by many threads, by child processes, and closed by the server."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.core.files.base import ContentFile
+
+from django_groupme_images.exceptions import ServiceUnavailable
+from django_groupme_images.storage import GroupMeStorage
+
+from .. import emulator_pictures as pictures
+from .servers import PHOTO, answering, client_of, received, server, success
+
+pytestmark = pytest.mark.any_django
+
+
+@pytest.fixture
+def storage(emulator):
+    return GroupMeStorage()
+
+
+def connections(emulator, method="POST"):
+    record = emulator.app.record.as_list()
+    return [entry["connection"] for entry in record if entry["method"] == method]
+
+
+def test_twenty_threads_upload_through_one_storage(storage, emulator):
+    together = threading.Barrier(20)
+
+    def upload(number):
+        together.wait()
+        photo = pictures.plain("PNG", size=(number + 1, 7))
+        names = [storage.save(f"{number}.png", ContentFile(photo)) for _ in range(3)]
+        for name in names:
+            with storage.open(name) as file:
+                assert file.read() == photo
+        return names
+
+    with ThreadPoolExecutor(20) as pool:
+        names = [name for names in pool.map(upload, range(20)) for name in names]
+    assert len(set(names)) == 60
+    assert Counter(connections(emulator)).most_common() == [
+        (number, 3) for number in dict.fromkeys(connections(emulator))
+    ]
+    assert len(set(connections(emulator))) == 20
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_child_process_uploads_on_a_connection_of_its_own(storage, emulator):
+    storage.save("cat.jpg", ContentFile(PHOTO))
+    children = []
+    for _ in range(3):
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                storage.save("cat.jpg", ContentFile(PHOTO))
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+    storage.save("cat.jpg", ContentFile(PHOTO))
+    first, *middle, last = connections(emulator)
+    assert first == last
+    assert len({first, *middle}) == 4
+
+
+def test_a_server_that_closes_the_connection_after_each_answer():
+    def once(connection):
+        answering(success(url))(connection)
+
+    with server(*[once] * 20) as (url, seen):
+        client = client_of(url, max_retries=0)
+        for _ in range(20):
+            client.upload(PHOTO)
+            time.sleep(0.02)  # until the end of the connection has arrived
+        assert len(seen) == 20
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_server_that_closes_a_kept_connection_instead_of_answering(retries):
+    def once(connection):
+        answering(success(url))(connection)
+        received(connection)
+
+    with server(once, once) as (url, seen):
+        client = client_of(url, max_retries=retries, max_retry_wait=0.01)
+        client.upload(PHOTO)
+        if retries:
+            client.upload(PHOTO)
+        else:
+            with pytest.raises(ServiceUnavailable, match="Remote end closed connection"):
+                client.upload(PHOTO)
+        assert len(seen) == 1 + retries
+
+
+def test_a_failed_upload_does_not_cost_the_next_one_its_connection():
+    def both(connection):
+        received(connection)
+        connection.sendall(b"HTTP/1.1 400 No\r\nContent-Length: 2\r\n\r\nno")
+        answering(success(url))(connection)
+
+    with server(both) as (url, seen):
+        client = client_of(url)
+        with pytest.raises(Exception, match="refused the picture: 400 no"):
+            client.upload(PHOTO)
+        client.upload(PHOTO)
+        assert len(seen) == 1
