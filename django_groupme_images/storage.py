@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from .exceptions import InvalidPicture, PictureNotFound, UnexpectedResponse
 from .fallback import FallbackStorage, of_either
 from .files import GroupMeFile, require_read_mode
 from .metadata import without_metadata
-from .names import known_picture
+from .names import is_file_name, known_picture
 from .pictures import Picture
 from .signals import picture_uploaded
 
@@ -167,8 +168,16 @@ class GroupMeStorage(FallbackStorage):
     def listdir(self, path: str) -> NoReturn:
         raise NotImplementedError("GroupMe's image service has no call that lists pictures")
 
-    @of_either
-    def path(self, name: str) -> NoReturn:
+    def path(self, name: str) -> str:
+        """
+        The path of a file that is in the fallback storage, where that is on a disk.
+
+        Raises ``NotImplementedError`` for all else, a file that is not there, too: apps ask for
+        the path of some made-up name to learn whether a storage is on this machine's disk.
+        """
+        fallback = self.fallback_storage if is_file_name(name) else None
+        if fallback is not None and Path(path := fallback.path(name)).is_file():
+            return path
         raise NotImplementedError("a picture on GroupMe's image service has no local path")
 
     @of_either

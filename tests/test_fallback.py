@@ -281,6 +281,14 @@ def test_every_method_works_on_a_file(storage, files, arrived, emulator):
     assert arrived() == []
 
 
+def test_only_a_file_that_is_there_has_a_path(storage, files):
+    """Else easy-thumbnails, which asks for the path of "test", takes this for a local storage."""
+    (Path(files.location) / "test").mkdir()
+    for name in ("gone.png", "test", JPEG):
+        with pytest.raises(NotImplementedError, match="no local path"):
+            storage.path(name)
+
+
 def test_every_method_works_on_a_picture(storage, files, arrived):
     name = storage.save("cat.jpg", ContentFile(PHOTO))
     assert storage.exists(name)
