@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help example test lint test-live coverage matrix bench messages build clean
+.PHONY: help example test lint test-live coverage neighbours matrix bench messages build clean
 
 help:
 	@echo "make example    run the example site, with no service and no token needed"
 	@echo "make test       run the tests"
 	@echo "make lint       check style and types"
 	@echo "make coverage   run the tests, and fail where a line or a branch was not run"
+	@echo "make neighbours run the tests with the apps that are often put on top of a storage"
 	@echo "make matrix     run the tests on every supported Python and Django"
 	@echo "make bench      compare with what one would write without the app"
 	@echo "make test-live  run the contract against the real service; needs GM_TOKEN"
@@ -27,6 +28,9 @@ coverage: $(VENV)/dev
 	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser" --ignore=tests/workers
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
+
+neighbours: $(VENV)/neighbours
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest tests/neighbours --ds=tests.neighbours.settings --no-migrations
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
@@ -66,4 +70,8 @@ $(VENV)/example: pyproject.toml
 
 $(VENV)/dev: $(VENV)/example
 	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/neighbours: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --group neighbours
 	@touch $@

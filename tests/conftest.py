@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.cache import cache
 from django.core.files.storage import FileSystemStorage, storages
 
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.storage import GroupMeStorage
+
+# Its tests need a project with other apps; "make neighbours" runs them in one.
+collect_ignore = [] if apps.is_installed("tests.neighbours") else ["neighbours"]
 
 
 @pytest.fixture
