@@ -49,6 +49,9 @@ THUMBNAIL_STORAGE = "files"
 IMAGEKIT_DEFAULT_FILE_STORAGE = "files"
 WAGTAILIMAGES_RENDITION_STORAGE = "files"
 
+# django-imagekit asks for it where django-rq is installed, as for the tests of workers.
+RQ_QUEUES = {"default": {"URL": "redis://127.0.0.1:9"}}
+
 MEDIA_URL = "/media/"
 STATIC_URL = "/static/"
 GROUPME_ACCESS_TOKEN = "5ecre7t0ken"

@@ -13,6 +13,8 @@ from django.urls import reverse
 from wagtail.images.views.serve import generate_image_url
 from wagtail.models import Collection
 
+from django_groupme_images.emulator.faults import Fault
+
 from .conftest import half_red
 from .models import PublicPicture, SitePicture, SiteRendition
 from .readme import block, told
@@ -148,11 +150,14 @@ def test_replacing_and_deleting(image, editor, render, arrived, files):
     assert ways(arrived) == ["GET", "POST", "GET"]
 
 
-def test_a_file_that_waits(waiting, emulator, render, served, arrived):
-    image = SitePicture.objects.create(title="A cat", file=waiting)
-    assert (image.width, image.height) == (480, 320)
+def test_an_upload_in_an_outage_waits(editor, emulator, settings, render, served, arrived):
+    settings.GROUPME_FALLBACK = "files"
+    emulator.app.faults.add(Fault("status", status=503, method="POST"))
+    assert editor.post(reverse("wagtailimages:add"), posted()).status_code == 302
+    image = SitePicture.objects.get()
+    assert (image.file.name, image.width, image.height) == ("cat.jpg", 480, 320)
     assert served(source(render(FILL, image=image))).size == (100, 100)
-    assert arrived() == []
+    assert arrived() == ["POST /pictures"]
 
 
 @pytest.mark.parametrize("kind", ["gone", "file"])
