@@ -45,7 +45,7 @@ bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks.bulk
 
 test-live: $(VENV)/dev
-	$(BIN)/python -m pytest -m live tests/test_contract.py
+	$(BIN)/python -m pytest -m live tests/contract
 
 LOCALE := -D django -d django_groupme_images/locale
 messages: $(VENV)/dev

@@ -1,0 +1,38 @@
+"""The service under test, and the report of what was found out about the real one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from django_groupme_images.emulator import EmulatorServer
+
+from .service import Service
+
+
+@pytest.fixture(scope="session")
+def emulated() -> Iterator[Service]:
+    with EmulatorServer(token="right") as server:
+        yield Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
+
+
+@pytest.fixture(scope="session")
+def live() -> Service:
+    if "GM_TOKEN" not in os.environ:
+        pytest.skip("needs a GroupMe user's access token in GM_TOKEN")
+    return Service(os.environ["GM_TOKEN"])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    lines = [
+        line
+        for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
+        for name, line in report.user_properties
+        if name == "found on the real service" and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("What was found on the real service")
+        terminalreporter.write_line("\n".join(sorted(lines)))
