@@ -77,7 +77,7 @@ class network_errors:  # noqa: N801  # reads as contextlib's
         for link in links:
             link.__traceback__ = None
         if isinstance(error, requests.RequestException | urllib3_exceptions.HTTPError):
-            raise _network_error(error, links[-1], self._host) from error
+            raise _network_error(error, links, self._host) from error
 
 
 def upload_error(response: requests.Response) -> ServiceError:
@@ -98,11 +98,12 @@ def cdn_error(response: requests.Response, picture: Picture) -> GroupMeImageErro
     return _other_error(response)
 
 
-def uploaded_picture(response: requests.Response, cdn_url: str) -> Picture:
+def uploaded_picture(response: requests.Response, cdn_url: str) -> Picture | ServiceError:
     """
     The picture whose URL is in the answer to an upload.
 
-    Raises ``UnexpectedResponse`` if there is no URL, or one that is not on the CDN.
+    ``UnexpectedResponse`` if there is no URL, or one that is not on the CDN; it is for the
+    caller to raise, since the variables here hold what the service said.
     """
     with network_errors(response.url):
         body = _read(response)
@@ -115,7 +116,7 @@ def uploaded_picture(response: requests.Response, cdn_url: str) -> Picture:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         problem = "it has no URL"
     message = f"{_message(UnexpectedResponse, response, body)} ({problem})"
-    raise UnexpectedResponse(message, status=response.status_code)
+    return UnexpectedResponse(message, status=response.status_code)
 
 
 def _other_error(response: requests.Response) -> ServiceError:
@@ -178,21 +179,37 @@ def _cleaned(words: str, token: str | None) -> str:
     return "".join(char if char.isprintable() else "?" for char in words)
 
 
-def _network_error(error: Exception, root: BaseException, host: str) -> ServiceError:
+def _network_error(error: Exception, links: list[BaseException], host: str) -> ServiceError:
     kind, words = next(known for cls, known in NETWORK_ERRORS.items() if isinstance(error, cls))
-    reason = root.args[-1] if root.args else type(root).__name__
-    if isinstance(reason, BaseException):  # which urllib3 passes on in words alone
-        return _network_error(error, reason, host)
+    token, root = _forget_token(error), _root(links)
     if isinstance(root, TimeoutError):
         words = "did not answer in time"
+    reason = root.args[-1] if root.args else type(root).__name__
     reason = reason if isinstance(reason, str) else str(root)
-    return kind(f"{host} {words}: {_cleaned(reason, _forget_token(error))}")
+    _forget_quotes(links, token)
+    return kind(f"{host} {words}: {_cleaned(reason, token)}")
+
+
+def _root(links: list[BaseException]) -> BaseException:
+    """What it all began with, which urllib3 may hold in words alone."""
+    root = links[-1]
+    while root.args and isinstance(root.args[-1], BaseException):
+        root = root.args[-1]
+    return root
 
 
 def _forget_token(error: Exception) -> str | None:
     """The token of the request that failed, which the error holds no longer."""
     request = getattr(error, "request", None)
     return request.headers.pop(TOKEN_HEADER, None) if request is not None else None
+
+
+def _forget_quotes(links: list[BaseException], token: str | None) -> None:
+    """Leave nothing of an error that quotes an answer in which the token was."""
+    for link in links:
+        if token and token in f"{link!r}{link}{vars(link)}":
+            vars(link).clear()
+            link.args = ("[it quoted the access token]",)
 
 
 def _links(error: BaseException, outer: BaseException | None) -> list[BaseException]:

@@ -131,9 +131,11 @@ class GroupMeClient:
     def _post(self, **kwargs: Any) -> Picture:
         auth = TokenAuth(self._ask_token())
         with self._send("POST", self.upload_url, auth=auth, **kwargs) as response:
-            if not 200 <= response.status_code < 300:
-                raise upload_error(response)
-            return uploaded_picture(response, self.cdn_url)
+            ok = 200 <= response.status_code < 300
+            found = uploaded_picture(response, self.cdn_url) if ok else upload_error(response)
+        if isinstance(found, ServiceError):
+            raise found
+        return found
 
     def _get(self, method: str, picture: Picture | str) -> requests.Response:
         picture = Picture.parse(str(picture), self.cdn_url)  # nothing makes it call another host

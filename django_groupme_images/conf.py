@@ -76,21 +76,16 @@ class Option(Generic[T]):
         if self.accepts(value):
             return value
         found = type(value).__name__ if self.environment else f"{value!r:.200}"
+        del value  # an error page shows the variables of every frame
         raise ImproperlyConfigured(
             f"{type(storage).__name__}'s option {self.name!r}, or the setting {self.setting}, "
             f"must be {self.expects}, not {found}."
         )
 
 
-def ask_token(option: Token) -> str | None:
-    """The access token that the option stands for: itself, or what its callable says now."""
-    token = resolved_token(option)
-    return token() if callable(token) else token
-
-
 def resolved_token(option: Token) -> str | Callable[[], str | None]:
     """
-    The access token, or the callable that knows it, which is not asked yet.
+    The access token that the option stands for, or the callable that knows it and was not asked.
 
     Raises ``ImproperlyConfigured`` if there is none, or if its dotted path leads nowhere.
     """
@@ -101,14 +96,12 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
             "GM_TOKEN to the access token of a GroupMe user."
         )
     # Assumed, as nobody has published what a token looks like: it has no dots.
-    return _imported(option) if isinstance(option, str) and "." in option else option
-
-
-def _imported(path: str) -> Callable[[], str | None]:
+    if callable(option) or "." not in option:
+        return option
     with suppress(ImportError):
-        if callable(found := import_string(path)):
+        if callable(found := import_string(option)):
             return found  # type: ignore[no-any-return]  # what it gives is checked when sent
-    del path  # in case it is a secret after all: an error page shows variables
+    del option  # in case it is a secret after all: an error page shows variables
     raise ImproperlyConfigured(
         "The access token has a dot in it, which makes it the dotted path of a callable, "
         "and there is no callable to import at that path."

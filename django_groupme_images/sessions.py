@@ -97,7 +97,13 @@ class TokenAuth(AuthBase):
     """
 
     def __init__(self, token: str | None) -> None:
-        self._token = _sendable(token)
+        # Here, because requests would quote a bad one in its error.
+        if isinstance(token, str) and re.fullmatch(r"[!-~]+", token):
+            self._token = token
+            return
+        problem = "it has characters that no header can carry" if token else "there is none"
+        del token  # an error page shows the variables of every frame
+        raise AuthenticationFailed(f"an upload needs a GroupMe user's access token, and {problem}")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers[TOKEN_HEADER] = self._token
@@ -146,12 +152,3 @@ def _is_short(response: BaseHTTPResponse) -> bool:
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _sendable(token: object) -> str:
-    """The token, checked here because ``requests`` would quote a bad one in its error."""
-    if isinstance(token, str) and re.fullmatch(r"[!-~]+", token):
-        return token
-    problem = "it has characters that no header can carry" if token else "there is none"
-    del token  # an error page shows the variables of every frame
-    raise AuthenticationFailed(f"an upload needs a GroupMe user's access token, and {problem}")

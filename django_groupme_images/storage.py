@@ -209,7 +209,8 @@ class GroupMeStorage(FallbackStorage):
         return values
 
     def _token(self) -> str | None:
-        return conf.ask_token(self.options()["access_token"].checked(self))
+        token = conf.resolved_token(self.options()["access_token"].checked(self))
+        return token() if callable(token) else token
 
 
 class _ProjectStorage(LazyObject):  # type: ignore[type-arg]
