@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help example test lint test-live coverage neighbours matrix bench messages build clean
+.PHONY: help example test lint audit test-live coverage neighbours matrix bench messages build clean
 
 help:
 	@echo "make example    run the example site, with no service and no token needed"
 	@echo "make test       run the tests"
 	@echo "make lint       check style and types"
+	@echo "make audit      ask whether anything that is installed has a known vulnerability"
 	@echo "make coverage   run the tests, and fail where a line or a branch was not run"
 	@echo "make neighbours run the tests with the apps that are often put on top of a storage"
 	@echo "make matrix     run the tests on every supported Python and Django"
@@ -35,7 +36,14 @@ neighbours: $(VENV)/neighbours
 lint: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/bandit --quiet --recursive django_groupme_images
 	$(BIN)/mypy
+	cd tests/typed && ../../$(BIN)/mypy && ../../$(BIN)/pyright --pythonpath ../../$(BIN)/python
+
+# Asks the Python Packaging Advisory Database what is known of each package.
+audit: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --group audit
+	$(BIN)/pip-audit --skip-editable
 
 matrix: $(VENV)/dev
 	$(BIN)/tox run

@@ -24,7 +24,7 @@ from .exceptions import (
     UploadRejected,
 )
 from .pictures import Picture
-from .sessions import LONGEST_ANSWER, TOKEN_HEADER, BoundedRetry
+from .sessions import ACCESS_HEADER, LONGEST_ANSWER, BoundedRetry
 
 __all__ = ["NETWORK_ERRORS", "cdn_error", "network_errors", "upload_error", "uploaded_picture"]
 
@@ -137,7 +137,7 @@ def _message(
     if body is None:
         body = _error_body(response)
     host = urlsplit(response.url).netloc
-    quote = _quote(body, response.request.headers.get(TOKEN_HEADER))
+    quote = _quote(body, response.request.headers.get(ACCESS_HEADER))
     return f"{host} {_MEANINGS[kind]}: {response.status_code} {quote}".rstrip()
 
 
@@ -201,7 +201,7 @@ def _root(links: list[BaseException]) -> BaseException:
 def _forget_token(error: Exception) -> str | None:
     """The token of the request that failed, which the error holds no longer."""
     request = getattr(error, "request", None)
-    return request.headers.pop(TOKEN_HEADER, None) if request is not None else None
+    return request.headers.pop(ACCESS_HEADER, None) if request is not None else None
 
 
 def _forget_quotes(links: list[BaseException], token: str | None) -> None:

@@ -18,12 +18,12 @@ from . import __version__
 from .bodies import announced_size
 from .exceptions import AuthenticationFailed
 
-__all__ = ["LONGEST_ANSWER", "TOKEN_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
+__all__ = ["ACCESS_HEADER", "LONGEST_ANSWER", "BoundedRetry", "TokenAuth", "new_session"]
 
 # The service's answers have some hundred bytes; whatever else comes is not read to its end.
 LONGEST_ANSWER = 64 * 1024
 
-TOKEN_HEADER = "X-Access-Token"  # noqa: S105  # its name
+ACCESS_HEADER = "X-Access-Token"
 
 # 420 and 429 both mean "too many requests" on GroupMe's main API (seen).
 # A 501 would come back every time.
@@ -106,7 +106,7 @@ class TokenAuth(AuthBase):
         raise AuthenticationFailed(f"an upload needs a GroupMe user's access token, and {problem}")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers[TOKEN_HEADER] = self._token
+        request.headers[ACCESS_HEADER] = self._token
         return request
 
 
