@@ -49,6 +49,14 @@ def answer(**payload):
     return {"payload": payload}
 
 
+def test_what_a_client_does_unless_told_otherwise():
+    client = GroupMeClient()
+    assert (client.upload_url, client.cdn_url) == (UPLOAD_URL, CDN_URL)
+    assert (client.timeout, client.max_retries) == ((5, 30), 2)
+    assert client.max_retry_wait == client.max_retry_after == 10
+    assert client.max_upload_size is None
+
+
 def test_an_upload_as_the_service_sees_it(client, service):
     service.post(
         UPLOAD_URL,

@@ -172,9 +172,17 @@ def test_plain_http_is_not_made_of_https():
         Picture.parse("https://127.0.0.1:8001/123456789", "http://127.0.0.1:8001/")
 
 
+def test_https_within_a_base_url_is_meant_as_it_is():
+    base = "https://cdn.example.com/https/"
+    assert Picture.parse("http://cdn.example.com/https/123456789", base).url == f"{base}123456789"
+    with pytest.raises(InvalidPicture):
+        Picture.parse("https://cdn.example.com/http/123456789", base)
+
+
 def test_a_picture_is_a_value():
     picture, same, other = Picture.parse(JPEG), Picture.parse(f"{JPEG}.large"), Picture.parse(LARGE)
     assert picture == same
+    assert picture != other != picture
     assert len({picture, same, other}) == 2
     assert picture != JPEG
     assert repr(picture) == f"<Picture {JPEG}>"
@@ -196,6 +204,8 @@ def test_a_picture_is_a_value():
         ((480, 325), (480, 325)),
         ((1, 1), (1, 1)),
         ((1000, 333), (960, 320)),
+        ((1500, 1001), (960, 641)),
+        ((1001, 1500), (641, 960)),
         ((99999, 1), (960, 1)),
         ((1, 99999), (1, 960)),
     ],
