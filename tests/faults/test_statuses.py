@@ -132,6 +132,15 @@ def test_a_redirect_is_never_followed(status):
         assert called == []
 
 
+@pytest.mark.parametrize("location", [b"http://[", b"/\xff", b"//", b"http://a:b"])
+def test_a_redirect_to_what_is_no_address(location):
+    answer = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+    with server(answering(answer)) as (url, seen):
+        with pytest.raises(UnexpectedResponse, match=": 302$"):
+            client_of(url).upload(PHOTO)
+        assert len(seen) == 1
+
+
 @pytest.mark.parametrize("status", [420, 429, 500, 503])
 @pytest.mark.parametrize(
     ("header", "waits"),
