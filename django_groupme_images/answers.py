@@ -61,11 +61,13 @@ class network_errors:  # noqa: N801  # reads as contextlib's
 
     Whatever the error is, it loses the frames below: they hold the request's headers, and
     an error page shows the variables of every frame. (A generator could not do that:
-    ``contextlib`` gives the error its frames back.)
+    ``contextlib`` gives the error its frames back.) Its words lose the ``token``, which a
+    service may say back, and which is that of the request if none is given.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self._host = urlsplit(url).netloc
+        self._token = token
 
     def __enter__(self) -> None:
         self._outer = sys.exception()
@@ -77,7 +79,7 @@ class network_errors:  # noqa: N801  # reads as contextlib's
         for link in links:
             link.__traceback__ = None
         if isinstance(error, requests.RequestException | urllib3_exceptions.HTTPError):
-            raise _network_error(error, links, self._host) from error
+            raise _network_error(error, links, self._host, self._token) from error
 
 
 def upload_error(response: requests.Response) -> ServiceError:
@@ -105,7 +107,7 @@ def uploaded_picture(response: requests.Response, cdn_url: str) -> Picture | Ser
     ``UnexpectedResponse`` if there is no URL, or one that is not on the CDN; it is for the
     caller to raise, since the variables here hold what the service said.
     """
-    with network_errors(response.url):
+    with network_errors(response.url, response.request.headers.get(ACCESS_HEADER)):
         body = _read(response)
     try:
         payload = json.loads(body)["payload"]
@@ -179,9 +181,11 @@ def _cleaned(words: str, token: str | None) -> str:
     return "".join(char if char.isprintable() else "?" for char in words)
 
 
-def _network_error(error: Exception, links: list[BaseException], host: str) -> ServiceError:
+def _network_error(
+    error: Exception, links: list[BaseException], host: str, token: str | None
+) -> ServiceError:
     kind, words = next(known for cls, known in NETWORK_ERRORS.items() if isinstance(error, cls))
-    token, root = _forget_token(error), _root(links)
+    token, root = _forget_token(error) or token, _root(links)
     if isinstance(root, TimeoutError):
         words = "did not answer in time"
     reason = root.args[-1] if root.args else type(root).__name__

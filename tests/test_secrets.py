@@ -138,6 +138,16 @@ FAILURES = {
     "redirected": (echoing(302), PHOTO, UnexpectedResponse),
     "another address": (echoing(200), PHOTO, UnexpectedResponse),
     "down": (echoing(503), PHOTO, ServiceUnavailable),
+    "a chunk": (
+        answering(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{MARK}\r\n"),
+        PHOTO,
+        ServiceUnavailable,
+    ),
+    "a length": (
+        answering(f"HTTP/1.1 200 OK\r\nContent-Length: 1,{MARK}\r\n\r\n"),
+        PHOTO,
+        UnexpectedResponse,
+    ),
     "cut off": (
         answering(f"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{MARK}"),
         PHOTO,
