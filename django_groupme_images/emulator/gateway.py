@@ -69,6 +69,8 @@ class Gateway(BaseHTTPRequestHandler):
 
     server: Listener
     protocol_version = "HTTP/1.1"
+    # What names no version is mostly no HTTP at all: HTTP/0.9 has no status to say so with.
+    default_request_version = "HTTP/1.0"
     # The head and the body of an answer leave in one packet, and at once.
     wbufsize = -1
     disable_nagle_algorithm = True
