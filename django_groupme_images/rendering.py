@@ -156,4 +156,4 @@ def _attribute_name(name: str) -> str:
     attribute = name.rstrip("_").replace("_", "-")
     if not re.fullmatch(r"[A-Za-z:@][A-Za-z0-9:.@-]*", attribute):
         raise ValueError(f"{name!r:.100} cannot be the name of an HTML attribute")
-    return attribute
+    return attribute.lower()  # "ALT" is the "alt" that is there already; of two, the first counts

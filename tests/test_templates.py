@@ -123,6 +123,12 @@ def test_attributes():
     )
 
 
+def test_a_name_in_capitals_is_no_second_attribute():
+    html = image(JPEG, "avatar", alt=None, ALT="A cat", Loading="eager", dataX=1)
+    assert ' alt="A cat" loading="eager" datax="1" decoding="async">' in html
+    assert html.lower().count("alt=") == html.lower().count("loading=") == 1
+
+
 @pytest.mark.parametrize("alt", [None, "", False])
 def test_there_is_always_an_alt(alt):
     assert 'height="60" alt="" ' in image(JPEG, "avatar", alt=alt)
