@@ -111,6 +111,11 @@ def test_a_form_with_the_part_file(server: EmulatorServer) -> None:
     [
         ("multipart/form-data", b"x", "multipart/form-data needs a boundary"),
         ("multipart/form-data; boundary=é", b"x", "multipart/form-data needs a boundary"),
+        (
+            "multipart/form-data; boundary*=no-charset'en'%41",
+            b"x",
+            "multipart/form-data needs a boundary",
+        ),
         ("multipart/form-data; boundary=b", b"no parts", "the form has no part named file"),
         (
             "multipart/form-data; boundary=b",

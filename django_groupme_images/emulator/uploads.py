@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from django.http.multipartparser import LazyStream, MultiPartParserError, Parser
@@ -42,7 +43,7 @@ def _blocks(request: Request, stopping: Event) -> Iterator[bytes]:
 
 def _part(request: Request) -> Iterator[bytes]:
     """The part ``file`` of a form, as an official mobile client sends it (seen)."""
-    boundary = parse_header_parameters(request.content_type)[1].get("boundary", "")
+    boundary = _boundary(request.content_type)
     if not boundary or not boundary.isascii():
         raise Refused(400, "multipart/form-data needs a boundary")
     found = False
@@ -60,3 +61,9 @@ def _part(request: Request) -> Iterator[bytes]:
         raise Refused(400, "the body is not multipart/form-data") from error
     if not found:
         raise Refused(400, "the form has no part named file")
+
+
+def _boundary(content_type: str) -> str:
+    with suppress(ValueError, LookupError):  # a charset that nobody knows
+        return str(parse_header_parameters(content_type)[1].get("boundary", ""))
+    return ""
