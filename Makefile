@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help example test lint audit test-live coverage neighbours matrix bench messages build clean
+.PHONY: help example test lint audit test-live coverage neighbours matrix fuzz bench messages build clean
 
 help:
 	@echo "make example    run the example site, with no service and no token needed"
@@ -13,6 +13,7 @@ help:
 	@echo "make coverage   run the tests, and fail where a line or a branch was not run"
 	@echo "make neighbours run the tests with the apps that are often put on top of a storage"
 	@echo "make matrix     run the tests on every supported Python and Django"
+	@echo "make fuzz       look for input that breaks it, for ten minutes, or SECONDS=60"
 	@echo "make bench      compare with what one would write without the app"
 	@echo "make test-live  run the contract against the real service; needs GM_TOKEN"
 	@echo "make messages   collect the texts for the translators, and compile what they wrote"
@@ -48,6 +49,10 @@ audit: $(VENV)/dev
 matrix: $(VENV)/dev
 	$(BIN)/tox run
 
+SECONDS = 600
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m fuzz --seconds $(SECONDS)
+
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.bulk
@@ -82,4 +87,8 @@ $(VENV)/dev: $(VENV)/example
 
 $(VENV)/neighbours: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --group neighbours
+	@touch $@
+
+$(VENV)/fuzz: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --group fuzz
 	@touch $@

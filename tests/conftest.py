@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.apps import apps
 from django.core.cache import cache
@@ -16,6 +17,9 @@ from django_groupme_images.storage import GroupMeStorage
 
 # Its tests need a project with other apps; "make neighbours" runs them in one.
 collect_ignore = [] if apps.is_installed("tests.neighbours") else ["neighbours"]
+# The same examples each time, however long a busy machine takes for one.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A coverage-guided fuzzer (atheris) of what strangers can send: ``make fuzz``."""

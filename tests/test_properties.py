@@ -1,0 +1,184 @@
+"""What holds of any input: of texts, answers, what is signed, and attributes in templates."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from django_groupme_images.exceptions import ServiceError
+from django_groupme_images.pictures import CDN_URL, VARIANTS, Picture
+from fuzz.targets import TARGETS
+
+from .properties import TOKEN
+from .properties.answer import check_answer, kinds_of
+from .properties.carried import check_signed, check_unsigned
+from .properties.picture import check_picture, check_url
+from .properties.tag import by_django, by_jinja, check_image
+from .urls_of_pictures import ID, JPEG, LEGACY
+
+pytestmark = pytest.mark.any_django
+
+FUZZ = Path(__file__).parent.parent / "fuzz"
+
+# Text of any kind, half characters too, and such as is nearly what it should be.
+text = st.text(st.characters(exclude_categories=()))
+pieces = ["http:", "https:", "//", "i.groupme.com", "/", "@", "480x325.jpeg.", ID, "0x", "\n", "٣"]
+nearly = st.lists(st.sampled_from([*pieces, *(f".{name}" for name in VARIANTS)])).map("".join)
+sides = st.integers(1, 99_999)
+ids = st.from_regex("[0-9A-Za-z_-]{1,64}", fullmatch=True)
+formats = st.from_regex("[a-z][a-z0-9+-]{0,15}", fullmatch=True)
+sizes = st.builds("{}x{}.{}.".format, sides, sides, formats) | st.just("")
+bases = st.sampled_from([CDN_URL, "http://127.0.0.1:8001/", "https://cdn.example.com/a.b/c+d/"])
+
+
+def changed(text: str, position: int, piece: str) -> str:
+    position %= len(text)
+    return text[:position] + piece + text[position + 1 :]
+
+
+urls = st.builds("{}{}{}".format, bases, sizes, ids)
+nearly_urls = st.builds(changed, urls, st.integers(0, 200), text | st.sampled_from(pieces))
+
+
+# Pictures
+
+
+@given(text | nearly | nearly_urls | st.sampled_from(pieces), bases)
+@example(JPEG, CDN_URL)
+@example(LEGACY.replace("https", "http"), CDN_URL)
+def test_a_text_is_refused_or_spells_a_picture_on_the_cdn(url: str, base_url: str) -> None:
+    check_url(url, base_url)
+
+
+@given(bases, sides, sides, formats, ids, st.sampled_from(["", *(f".{name}" for name in VARIANTS)]))
+def test_a_url_is_read_as_it_was_written(
+    base_url: str, width: int, height: int, format_: str, id_: str, suffix: str
+) -> None:
+    picture = Picture.parse(f"{base_url}{width}x{height}.{format_}.{id_}{suffix}", base_url)
+    assert (picture.width, picture.height) == (width, height)
+    assert (picture.format, picture.id) == (format_, id_)
+    assert pickle.loads(pickle.dumps(picture)) == picture
+    check_picture(picture, base_url)
+
+
+# Answers
+
+statuses = st.integers(200, 599)
+words = text | st.sampled_from([TOKEN, f"no {TOKEN} here", "<b>no</b>", "\r\n", "x" * 1000])
+addresses = urls | nearly_urls | nearly | text
+payloads = st.dictionaries(st.sampled_from(["url", "picture_url"]), addresses | st.none())
+replies = (
+    st.builds(lambda payload: {"payload": payload}, payloads)
+    | st.builds(lambda errors: {"meta": {"errors": errors}}, st.lists(words) | words | st.none())
+    | words
+)
+bodies = replies.map(lambda reply: json.dumps(reply).encode()) | st.binary()
+header_names = st.sampled_from(
+    ["Content-Type", "Content-Encoding", "Retry-After", "Location", "Set-Cookie", "Connection"]
+)
+header_values = st.sampled_from(
+    [
+        "gzip",
+        "br",
+        "deflate",
+        "5",
+        "-1",
+        "9" * 5000,
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "http://[",
+        TOKEN,
+    ]
+) | st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"))
+headers = st.dictionaries(header_names, header_values)
+
+
+def on_the_wire(status: int, headers: dict[str, str], body: bytes) -> bytes:
+    lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+@given(statuses | st.just(200), headers, bodies)
+@example(200, {}, json.dumps({"payload": {"url": JPEG}}).encode())
+def test_an_answer_is_a_picture_or_the_error_that_its_status_means(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    result = check_answer(on_the_wire(status, headers, body))
+    if isinstance(result, Picture):
+        assert 200 <= status < 300
+    elif result.status:
+        assert result.status == status
+        assert kinds_of(status) == {type(result)}
+
+
+@given(urls, st.booleans(), st.integers(200, 299))
+def test_an_answer_with_a_url_is_that_picture(url: str, legacy: bool, status: int) -> None:
+    payload = {"picture_url" if legacy else "url": url}
+    body = json.dumps({"payload": payload}).encode()
+    result = check_answer(on_the_wire(status, {}, body))
+    assert (str(result) == url) is url.startswith(CDN_URL)
+
+
+@given(st.binary() | text.map(lambda line: f"HTTP/1.1 {line}".encode("utf-8", "replace")))
+@example(TOKEN.encode())
+def test_what_is_no_answer_is_an_error_of_the_service(answer: bytes) -> None:
+    assert isinstance(check_answer(answer), ServiceError)
+
+
+# Signed
+
+
+@given(text | nearly_urls | st.builds("{}:{}:{}".format, urls, text, text))
+def test_what_nobody_signed_is_an_error_of_the_form(carried: str) -> None:
+    check_unsigned(carried)
+
+
+@given(urls.filter(lambda url: url.startswith(CDN_URL)) | st.text(min_size=1, max_size=50))
+def test_what_was_signed_comes_back_as_it_was(name: str) -> None:
+    assume(not re.match("https?:/", name, re.IGNORECASE) or name.startswith(CDN_URL))
+    check_signed(name)
+
+
+# Templates
+
+values = text | st.booleans() | st.none() | st.integers() | st.sampled_from(['"', "'>", "&quot;"])
+names = st.from_regex("[a-zA-Z_]{1,9}", fullmatch=True) | st.sampled_from(
+    ["alt", "ALT", "Src", "onload", "class_", "data_x", "sizes", "é", "_"]
+)
+OWN = {"value", "variant", "default"}  # arguments of the tag itself
+
+
+@given(st.dictionaries(text | names, values, max_size=4))
+def test_an_image_has_the_attributes_that_were_given(attributes: dict[str, Any]) -> None:
+    assume(not OWN & attributes.keys())
+    html = by_jinja(attributes)
+    if html is not None:
+        check_image(html, attributes)
+
+
+@given(st.dictionaries(names, values, max_size=4))
+def test_both_engines_say_the_same(attributes: dict[str, Any]) -> None:
+    assume(not OWN & attributes.keys())
+    assert by_django(attributes) == by_jinja(attributes)
+
+
+# The fuzzer, whose beginnings are examples too
+
+
+@pytest.mark.parametrize(
+    "path", sorted(FUZZ.glob("seeds/*/*")), ids=lambda path: f"{path.parent.name}: {path.name}"
+)
+def test_what_the_fuzzer_begins_with(path: Path) -> None:
+    TARGETS[path.parent.name](path.read_bytes())
+
+
+def test_every_target_of_the_fuzzer_has_seeds_and_words() -> None:
+    for kind in ("seeds", "words"):
+        assert {path.name for path in (FUZZ / kind).iterdir()} == TARGETS.keys()
