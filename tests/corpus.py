@@ -164,8 +164,7 @@ def _of_good(kind: str, data: bytes) -> str:
 
 
 def _of_other(kind: str, data: bytes) -> str:
-    readable = kind not in ("PSD", "EPS")  # of which there is a head alone, or Ghostscript to ask
-    return f"{kind} is not accepted, only gif, jpeg, png" if readable else NOT_WHOLE
+    return f"{kind} is not accepted, only gif, jpeg, png"
 
 
 def _of_damaged(kind: str, data: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from django_groupme_images.emulator import Assumptions, EmulatorServer, fetching
 from django_groupme_images.pictures import Picture
@@ -182,6 +182,16 @@ def test_what_is_no_picture(server: EmulatorServer, kind: str) -> None:
     assert answer.status_code == 400
     assert refusal(answer) == message
     assert list((server.store.directory / ".incoming").iterdir()) == []
+
+
+def test_an_eps_does_not_run_ghostscript(
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[object] = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **_: ran.append(args))
+    answer = upload(server, pictures.plain("EPS"))
+    assert refusal(answer) == "EPS is not accepted, only gif, jpeg, png"
+    assert ran == []
 
 
 IGNORED = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

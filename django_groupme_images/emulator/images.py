@@ -12,6 +12,7 @@ from PIL.Image import Resampling, Transpose
 from ..pictures import variant_size
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 __all__ = ["Facts", "NotAnImage", "draw", "read_facts"]
@@ -32,7 +33,7 @@ _ON_ITS_SIDE = {5, 6, 7, 8}
 
 
 class NotAnImage(ValueError):
-    """A file that Pillow cannot read, or that is too large to be worth the attempt."""
+    """A file that Pillow cannot read, or should not."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,17 @@ class Facts:
         return self.size[::-1] if self.on_its_side else self.size
 
 
-def read_facts(path: Path) -> Facts:
+def read_facts(path: Path, formats: Mapping[str, str]) -> Facts:
     """
     Read an image far enough to know that it is whole.
 
-    Raises ``NotAnImage`` if it is not, or has more pixels than Pillow takes for safe
-    (``PIL.Image.MAX_IMAGE_PIXELS``).
+    Raises ``NotAnImage`` if it is not, or is of none of ``formats``, from Pillow's name to
+    ours, or has more pixels than Pillow takes for safe (``PIL.Image.MAX_IMAGE_PIXELS``).
     """
     try:
         with Image.open(path) as image:
             _refuse_bomb(image)
+            _refuse_format(image, formats)
             facts = Facts(str(image.format), image.size, False)
             # A JPEG is then decoded at an eighth of its size, which still reads all of it.
             image.draft(None, (1, 1))
@@ -96,6 +98,13 @@ def _refuse_bomb(image: Image.Image) -> None:
     limit = Image.MAX_IMAGE_PIXELS
     if limit is not None and image.width * image.height > limit:
         raise NotAnImage("the image has too many pixels")
+
+
+def _refuse_format(image: Image.Image, formats: Mapping[str, str]) -> None:
+    # Before it is decoded: for an EPS, Pillow runs Ghostscript.
+    if image.format not in formats:
+        accepted = ", ".join(sorted(set(formats.values())))
+        raise NotAnImage(f"{image.format} is not accepted, only {accepted}")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

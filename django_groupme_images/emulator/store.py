@@ -63,15 +63,12 @@ class PictureStore:
 
         Raises ``NotAnImage`` if it is none, or of a format that is not accepted.
         """
-        facts = read_facts(path)
-        word = self.assumptions.formats.get(facts.format)
-        if word is None:
-            accepted = ", ".join(sorted(set(self.assumptions.formats.values())))
-            raise NotAnImage(f"{facts.format} is not accepted, only {accepted}")
+        formats = self.assumptions.formats
+        facts = read_facts(path, formats)
         as_displayed = self.assumptions.dimensions_as_displayed
         width, height = facts.displayed_size if as_displayed else facts.size
         picture_id = uuid4().hex
-        name = f"{width}x{height}.{word}.{picture_id}"
+        name = f"{width}x{height}.{formats[facts.format]}.{picture_id}"
         path.replace(self.directory / name)
         return name if self.assumptions.url_with_dimensions else picture_id
 
