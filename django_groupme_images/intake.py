@@ -9,7 +9,7 @@ words for a visitor.
 from __future__ import annotations
 
 import logging
-from pathlib import PurePath
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -89,7 +89,9 @@ def _name_of_its_own(file: File[bytes]) -> str:
     """
     image_format = str(getattr(getattr(file, "image", None), "format", "")).lower()
     extension = {"mpo": "jpeg"}.get(image_format, image_format)
-    return f"{get_random_string(7)}_{PurePath(str(file.name)).stem}.{extension}"
+    stem = PureWindowsPath(str(file.name)).stem  # which knows both slashes
+    # A file system takes 255 bytes, and a character has up to four.
+    return f"{get_random_string(7)}_{stem[:50]}.{extension}"
 
 
 def waiting_file(name: str, storage: Storage) -> GroupMeImageFieldFile:
