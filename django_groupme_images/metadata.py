@@ -124,7 +124,7 @@ def _parts_of_jpeg(source: Source) -> Iterator[_Part]:
     yield range(2)
     exif_seen = False
     for segment in segments(source):
-        head = source.read(segment.start, 16)
+        head = source.read(segment.start, min(len(segment), 16))
         if is_exif(head) and not exif_seen:
             exif_seen = True  # readers go by the first
             exif = _orientation_alone(source.read(segment.start + 4, len(segment) - 4))

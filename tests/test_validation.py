@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import io
-import logging
-import random
 import struct
 import subprocess
 import sys
@@ -12,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import TestCase
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -22,6 +21,8 @@ from django.core.files.uploadedfile import (
     SimpleUploadedFile,
     TemporaryUploadedFile,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image
 
 from django_groupme_images.metadata import without_metadata
@@ -215,33 +216,28 @@ def test_metadata_that_cannot_be_told_from_the_picture(kind: str) -> None:
     assert refusal(data)[0] == "truncated"
 
 
-def broken(data: bytes, chance: random.Random) -> bytes:
-    content = bytearray(data[:20_000])
-    for _ in range(chance.randrange(1, 20)):
-        content[chance.randrange(min(len(content), 400))] = chance.randrange(256)
+def whole(kind: str) -> bytes:
+    return odd_images.GOOD[kind] if kind in odd_images.GOOD else photographs.MAKERS[kind]()
+
+
+def broken(kind: str, damage: dict[int, int]) -> bytes:
+    content = bytearray(whole(kind)[:20_000])
+    for position, byte in damage.items():
+        content[position % len(content)] = byte
     return bytes(content)
 
 
-def test_any_bytes_are_told() -> None:
-    chance = random.Random(3)
-    for data in odd_images.GOOD.values():
-        for _ in range(5):
-            with suppress(ValidationError, UserWarning):  # a warning of its EXIF
-                check(broken(data, chance))
+kinds = st.sampled_from([*odd_images.GOOD, *photographs.MAKERS])
+damages = st.dictionaries(st.integers(0, 400), st.integers(0, 255), min_size=1, max_size=20)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of EXIF
-def test_what_is_accepted_can_be_stripped(caplog: pytest.LogCaptureFixture) -> None:
-    chance = random.Random(4)
-    whole = [*odd_images.GOOD.values(), *(make() for make in photographs.MAKERS.values())]
-    accepted = 0
-    for data in whole + [broken(data, chance) for data in whole for _ in range(5)]:
-        with suppress(ValidationError):
-            check(data)
-            accepted += 1
-            assert without_metadata(io.BytesIO(data)).read(1)
-    assert accepted > len(whole)
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+@settings(max_examples=300)
+@given(st.builds(broken, kinds, damages) | kinds.map(whole))
+def test_any_bytes_are_refused_or_can_be_stripped(data: bytes) -> None:
+    with suppress(ValidationError), TestCase().assertNoLogs("django_groupme_images", "WARNING"):
+        check(data)
+        assert without_metadata(io.BytesIO(data)).read(1)
 
 
 @pytest.mark.parametrize("maker", photographs.MAKERS)
