@@ -44,7 +44,8 @@ def unsigned(text: str, storage: Storage) -> Picture | FieldFile:
     Raises ``BadSignature`` if it is not of this storage, and ``SignatureExpired`` if it was
     signed too long ago, or its file is gone.
     """
-    name = signer().unsign(text, max_age=CARRIED_FOR)
+    whole = text.encode("utf-8", "replace").decode()  # half a character cannot even be signed
+    name = signer().unsign(whole, max_age=CARRIED_FOR)
     if picture := known_picture(name, storage):
         return picture
     # A name means another file in another storage, and that may be anybody's.
