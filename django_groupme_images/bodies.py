@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -107,7 +108,7 @@ def check_size(size: int, most: int | None) -> None:
 def announced_size(headers: Mapping[str, str]) -> int | None:
     """The size in bytes of an answer's body, or ``None`` if its headers do not say."""
     length = headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
+    return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
 
 def _copy(content: IO[bytes], copy: IO[bytes]) -> None:

@@ -149,9 +149,9 @@ class GroupMeStorage(FallbackStorage):
         picture = self.picture(name)
         try:
             moment = parsedate_to_datetime(self.client.head(picture)["Last-Modified"])
-        except (KeyError, ValueError):
+            return datetime.fromtimestamp(moment.timestamp(), UTC if settings.USE_TZ else None)
+        except (KeyError, ValueError, OverflowError):  # some dates are of no year, in some zone
             raise NotImplementedError(f"the CDN does not say how old {picture.url} is") from None
-        return datetime.fromtimestamp(moment.timestamp(), UTC if settings.USE_TZ else None)
 
     @of_either
     def get_created_time(self, name: str) -> datetime:

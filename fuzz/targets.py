@@ -11,7 +11,7 @@ import django
 
 django.setup()
 
-from tests.properties.answer import check_answer  # noqa: E402
+from tests.properties.answer import check_answer, check_cdn  # noqa: E402
 from tests.properties.carried import check_signed, check_unsigned  # noqa: E402
 from tests.properties.picture import check_url  # noqa: E402
 from tests.properties.request import Emulator  # noqa: E402
@@ -25,8 +25,9 @@ def picture(data: bytes) -> None:
 
 
 def answer(data: bytes) -> None:
-    """All that the service sends after an upload."""
+    """All that the service sends after an upload, or the CDN."""
     check_answer(data)
+    check_cdn(data)
 
 
 def carried(data: bytes) -> None:

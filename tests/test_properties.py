@@ -17,7 +17,7 @@ from django_groupme_images.pictures import CDN_URL, VARIANTS, Picture
 from fuzz.targets import TARGETS
 
 from .properties import TOKEN
-from .properties.answer import check_answer, kinds_of
+from .properties.answer import check_answer, check_cdn, kinds_of
 from .properties.carried import check_signed, check_unsigned
 from .properties.picture import check_picture, check_url
 from .properties.tag import by_django, by_jinja, check_image
@@ -100,13 +100,14 @@ headers = st.dictionaries(header_names, header_values)
 
 
 def on_the_wire(status: int, headers: dict[str, str], body: bytes) -> bytes:
-    lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    headers = {"Content-Length": str(len(body)), **headers}
+    lines = [f"HTTP/1.1 {status} x", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 @given(statuses | st.just(200), headers, bodies)
 @example(200, {}, json.dumps({"payload": {"url": JPEG}}).encode())
+@example(503, {"Content-Length": "9" * 5000}, b"")
 def test_an_answer_is_a_picture_or_the_error_that_its_status_means(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
@@ -130,6 +131,25 @@ def test_an_answer_with_a_url_is_that_picture(url: str, legacy: bool, status: in
 @example(TOKEN.encode())
 def test_what_is_no_answer_is_an_error_of_the_service(answer: bytes) -> None:
     assert isinstance(check_answer(answer), ServiceError)
+
+
+dates = st.datetimes().map(lambda when: when.strftime("%a, %d %b %Y %H:%M:%S")) | st.sampled_from(
+    ["Mon, 01 Jan 0001 00:00:00", "Fri, 31 Dec 9999 23:59:59"]
+)
+zones = st.sampled_from(["GMT", "-0000", "+2359", "-2359", "", "x"])
+
+
+@given(statuses | st.just(200), headers, st.builds("{} {}".format, dates, zones), st.binary())
+@example(200, {"Content-Length": "9" * 5000}, "", b"")
+def test_an_answer_of_the_cdn_is_a_value_or_a_known_error(
+    status: int, headers: dict[str, str], date: str, body: bytes
+) -> None:
+    answer = on_the_wire(status, {**headers, "Last-Modified": date}, body)
+    results = check_cdn(answer)
+    if status == 200 and results["size"] == len(body):
+        assert results["exists"] is True
+    elif status in (403, 404):
+        assert results["exists"] is False
 
 
 # Signed

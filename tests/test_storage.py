@@ -211,7 +211,14 @@ class Headers:
         return self.headers
 
 
-@pytest.mark.parametrize("headers", [{}, {"Last_Modified": "yesterday"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Last_Modified": "yesterday"},
+        {"Last_Modified": "Fri, 31 Dec 9999 23:59:59 -0100"},
+    ],
+)
 def test_a_cdn_that_does_not_say_when(headers):
     class Storage(GroupMeStorage):
         client = Headers(**headers)
@@ -227,7 +234,9 @@ def test_a_moment_without_a_zone():
     assert Storage(cdn_url=CDN_URL).get_modified_time(JPEG) == datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content_Length": "many"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content_Length": "many"}, {"Content_Length": "9" * 5000}]
+)
 def test_a_cdn_that_does_not_say_how_much(headers):
     class Storage(GroupMeStorage):
         client = Headers(**headers)

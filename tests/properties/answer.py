@@ -1,9 +1,10 @@
-"""What the service answers to an upload, as bytes on the wire."""
+"""What the service answers to an upload, or the CDN, as bytes on the wire."""
 
 from __future__ import annotations
 
 import io
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from urllib3 import HTTPConnectionPool
@@ -12,16 +13,20 @@ from urllib3.connection import HTTPConnection
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.exceptions import (
     AuthenticationFailed,
+    PictureNotFound,
     RateLimited,
     ServiceError,
     ServiceUnavailable,
     UnexpectedResponse,
     UploadRejected,
 )
-from django_groupme_images.pictures import Picture
+from django_groupme_images.pictures import CDN_URL, Picture
+from django_groupme_images.storage import GroupMeStorage
 
 from . import TOKEN, check_words
 from .picture import check_picture
+
+HOST = "http://image.example/"
 
 
 class Wire:
@@ -40,19 +45,26 @@ class Wire:
     def close(self) -> None: ...
 
 
-def client_of(answer: bytes) -> GroupMeClient:
+def client_of(answer: bytes, cdn_url: str = CDN_URL) -> GroupMeClient:
     """A client of a service that answers so to whatever it is asked."""
 
     class Connection(HTTPConnection):
+        is_connected = False  # any more: each request has a connection of its own
+
         def _new_conn(self) -> Any:
             return Wire(answer)
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
 
-    url = "http://image.example/pictures"
-    client = GroupMeClient(TOKEN, upload_url=url, max_retries=0)
-    manager = client._session.get_adapter(url).poolmanager  # type: ignore[attr-defined]
+    client = GroupMeClient(
+        TOKEN,
+        upload_url=f"{HOST}pictures",
+        cdn_url=cdn_url,
+        max_retries=1,
+        wait=lambda seconds, for_all: None,
+    )
+    manager = client._session.get_adapter(HOST).poolmanager  # type: ignore[attr-defined]
     manager.pool_classes_by_scheme = {"http": Pool}
     return client
 
@@ -86,3 +98,34 @@ def kinds_of(status: int | None) -> set[type[ServiceError]]:
     if 400 <= status < 500:
         return {UploadRejected}
     return {ServiceUnavailable if 500 <= status < 600 else UnexpectedResponse}
+
+
+class Storage(GroupMeStorage):
+    """A storage whose CDN answers so."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__(cdn_url=HOST)
+        self._answer = answer
+
+    @property
+    def client(self) -> GroupMeClient:
+        return client_of(self._answer, HOST)
+
+
+def check_cdn(answer: bytes) -> dict[str, Any]:
+    """What the storage's methods make of it: a value, or an error that they are known to raise."""
+    storage, name = Storage(answer), f"{HOST}48x32.png.123456789"
+    return {
+        "exists": known(lambda: storage.exists(name)),
+        "size": known(lambda: storage.size(name)),
+        "content": known(lambda: storage.open(name).read()),
+        "time": known(lambda: storage.get_modified_time(name), NotImplementedError),
+    }
+
+
+def known(call: Callable[[], Any], *more: type[Exception]) -> Any:
+    try:
+        return call()
+    except (PictureNotFound, ServiceError, *more) as error:
+        check_words(str(error))
+        return error
