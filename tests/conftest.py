@@ -15,8 +15,11 @@ from django.core.files.storage import FileSystemStorage, storages
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.storage import GroupMeStorage
 
+pytest.register_assert_rewrite("tests.properties")
+
 # Its tests need a project with other apps; "make neighbours" runs them in one.
 collect_ignore = [] if apps.is_installed("tests.neighbours") else ["neighbours"]
+
 # The same examples each time, however long a busy machine takes for one.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
