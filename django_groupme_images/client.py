@@ -143,7 +143,7 @@ class GroupMeClient:
         picture = Picture.parse(str(picture), self.cdn_url)  # nothing makes it call another host
         response = self._send(method, picture.url)
         if method == "HEAD":
-            _ = response.content  # nothing, but it takes reading to have the connection back
+            response.raw.drain_conn()  # of nothing, but without it the connection is not kept
         if response.status_code != 200:
             with response:
                 raise cdn_error(response, picture)

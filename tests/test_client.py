@@ -27,6 +27,7 @@ from django_groupme_images.exceptions import (
 )
 from django_groupme_images.pictures import CDN_URL, UPLOAD_URL, Picture
 
+from .properties.answer import HOST, client_of
 from .urls_of_pictures import JPEG, LEGACY
 
 pytestmark = pytest.mark.any_django
@@ -397,6 +398,12 @@ def test_a_download(client, service):
 def test_the_headers_of_a_picture(client, service):
     service.head(JPEG, headers={"content-length": "7"})
     assert client.head(Picture.parse(JPEG))["Content-Length"] == "7"
+
+
+def test_the_headers_of_a_picture_in_more_encodings_than_can_be_read():
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Encoding: gzip%s\r\n\r\n"
+    client = client_of(head % (b", gzip" * 6), HOST)
+    assert client.head(f"{HOST}1x1.png.1")["Content-Length"] == "7"
 
 
 @pytest.mark.parametrize("status", [405, 501])

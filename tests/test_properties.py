@@ -86,6 +86,7 @@ header_names = st.sampled_from(
 header_values = st.sampled_from(
     [
         "gzip",
+        "gzip, " * 6,
         "br",
         "deflate",
         "5",
