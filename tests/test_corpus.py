@@ -19,6 +19,7 @@ from django_groupme_images.exceptions import UploadRejected
 from django_groupme_images.forms import GroupMeImageFormField
 
 from .corpus import CORPUS, EMPTY, POLYGLOTS, TAKEN, Odd
+from .emulator_pictures import opened
 from .gallery.models import Member
 from .odd_images import JPEG
 
@@ -103,8 +104,10 @@ def test_straight_to_the_service(odd: Odd, emulator: EmulatorServer) -> None:
     headers = {"X-Access-Token": "any", "Content-Type": "image/jpeg"}
     answer = requests.post(emulator.upload_url, data, headers=headers, timeout=20).json()
     if odd.is_accepted:
-        assert named(answer["payload"]["url"]) == odd.service
-        assert stored(emulator, answer["payload"]["url"]) == data
+        url = answer["payload"]["url"]
+        assert named(url) == odd.service
+        assert stored(emulator, url) == data
+        assert opened(requests.get(f"{url}.avatar", timeout=20).content).size == (60, 60)
     else:
         assert answer["meta"] == {"code": 400, "errors": [odd.service]}
         assert [path for path in emulator.store.directory.iterdir() if path.is_file()] == []
