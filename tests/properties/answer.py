@@ -64,6 +64,7 @@ def client_of(answer: bytes, cdn_url: str = CDN_URL) -> GroupMeClient:
         max_retries=1,
         wait=lambda seconds, for_all: None,
     )
+    client._session.trust_env = False  # no proxy of this machine's
     manager = client._session.get_adapter(HOST).poolmanager  # type: ignore[attr-defined]
     manager.pool_classes_by_scheme = {"http": Pool}
     return client
@@ -103,13 +104,11 @@ def kinds_of(status: int | None) -> set[type[ServiceError]]:
 class Storage(GroupMeStorage):
     """A storage whose CDN answers so."""
 
+    client: GroupMeClient = None  # type: ignore[assignment]  # a property there
+
     def __init__(self, answer: bytes) -> None:
         super().__init__(cdn_url=HOST)
-        self._answer = answer
-
-    @property
-    def client(self) -> GroupMeClient:
-        return client_of(self._answer, HOST)
+        self.client = client_of(answer, HOST)
 
 
 def check_cdn(answer: bytes) -> dict[str, Any]:
