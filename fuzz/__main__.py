@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -62,8 +63,13 @@ def fuzz(target: str, seconds: int) -> int:
             check=False,
         ).returncode
         log.seek(0)
-        lines = log.read().decode(errors="replace").splitlines()
-    print(f"{target}:", *(["failed", *lines[-40:]] if code else lines[-2:]), sep="\n  ", flush=True)
+        text = log.read().decode(errors="replace")
+    told = (
+        ["failed", *text.splitlines()[-40:]]
+        if code
+        else re.findall("^.*(?:INITED|DONE).*$", text, re.MULTILINE)
+    )
+    print(f"{target}:", *told, sep="\n  ", flush=True)
     return min(abs(code), 1)
 
 
