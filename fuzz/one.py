@@ -17,7 +17,7 @@ import atheris
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 
 with atheris.instrument_imports(
-    include=["django_groupme_images", "tests", "http", "urllib3", "django.http.multipartparser"]
+    include=["django_groupme_images", "tests.properties", "http", "urllib3"]
 ):
     from .targets import TARGETS
 
