@@ -56,6 +56,8 @@ def test_what_a_client_does_unless_told_otherwise():
     assert (client.timeout, client.max_retries) == ((5, 30), 2)
     assert client.max_retry_wait == client.max_retry_after == 10
     assert client.max_upload_size is None
+    with pytest.raises(TypeError):
+        GroupMeClient(TOKEN, UPLOAD_URL)  # options have names
 
 
 def test_an_upload_as_the_service_sees_it(client, service):
@@ -128,7 +130,7 @@ def test_what_is_no_url_is_not_sent(client, service, url):
     ],
 )
 def test_every_answer_that_has_a_url(client, service, payload, url):
-    service.post(UPLOAD_URL, json=answer(**payload), status=201)
+    service.post(UPLOAD_URL, json=answer(**payload), status=299)
     assert client.upload(b"a photo").url == url
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -287,6 +288,14 @@ def test_only_a_file_that_is_there_has_a_path(storage, files):
     for name in ("gone.png", "test", JPEG):
         with pytest.raises(NotImplementedError, match="no local path"):
             storage.path(name)
+
+
+def test_both_times_of_a_file_are_those_of_the_fallback(storage, files):
+    name = files.save("cat.jpg", ContentFile(PHOTO))
+    os.utime(files.path(name), (0, 0))
+    assert storage.get_modified_time(name) == files.get_modified_time(name)
+    assert storage.get_created_time(name) == files.get_created_time(name)
+    assert storage.get_created_time(name) != storage.get_modified_time(name)
 
 
 def test_every_method_works_on_a_picture(storage, files, arrived):

@@ -23,7 +23,10 @@ from .servers import PHOTO, answering, client_of, received, server, success
 
 pytestmark = pytest.mark.any_django
 
-STATUSES = sorted({*(int(status) for status in HTTPStatus if status >= 300), 420, 520, 599})
+STATUSES = [
+    101,
+    *sorted({*(int(status) for status in HTTPStatus if status >= 300), 420, 520, 599}),
+]
 
 #: What an answer says, and the words of it that an error quotes.
 BODIES = {
@@ -69,7 +72,7 @@ def telling(status, body, sent, more=""):
 @pytest.mark.parametrize("status", STATUSES)
 def test_an_upload(status, body):
     data, words = BODIES[body]
-    if status == 304:  # has no body by definition
+    if status in (101, 304):  # have no body by definition
         words = ""
     kind, meaning = kind_of_upload(status)
     retried = status in (420, 429) or (status >= 500 and status != 501)
