@@ -17,6 +17,8 @@ from ..urls_of_pictures import JPEG
 from .servers import PHOTO, answering, client_of, server, success, until_it_is_left
 from .ways import SOON, TIMEOUT, WAYS, Way, dripping
 
+pytestmark = pytest.mark.any_django
+
 every_way = pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 
 
@@ -33,7 +35,6 @@ def point_to(settings, emulator):
 
 
 @every_way
-@pytest.mark.any_django
 def test_an_upload(way: Way) -> None:
     file = io.BytesIO(way.file)
     file.seek(7)
