@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help example test lint audit test-live coverage neighbours matrix fuzz bench messages build clean
+.PHONY: help example test lint audit test-live coverage neighbours matrix fuzz mutants bench messages build clean
 
 help:
 	@echo "make example    run the example site, with no service and no token needed"
@@ -14,6 +14,7 @@ help:
 	@echo "make neighbours run the tests with the apps that are often put on top of a storage"
 	@echo "make matrix     run the tests on every supported Python and Django"
 	@echo "make fuzz       look for input that breaks it, for ten minutes, or SECONDS=60"
+	@echo "make mutants    change the code, a little at a time, and see whether a test notices; hours"
 	@echo "make bench      compare with what one would write without the app"
 	@echo "make test-live  run the contract against the real service; needs GM_TOKEN"
 	@echo "make messages   collect the texts for the translators, and compile what they wrote"
@@ -42,8 +43,7 @@ lint: $(VENV)/dev
 	cd tests/typed && ../../$(BIN)/mypy && ../../$(BIN)/pyright --pythonpath ../../$(BIN)/python
 
 # Asks the Python Packaging Advisory Database what is known of each package.
-audit: $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --group audit
+audit: $(VENV)/audit
 	$(BIN)/pip-audit --skip-editable
 
 matrix: $(VENV)/dev
@@ -52,6 +52,9 @@ matrix: $(VENV)/dev
 SECONDS = 600
 fuzz: $(VENV)/fuzz
 	$(BIN)/python -m fuzz --seconds $(SECONDS)
+
+mutants: $(VENV)/mutants
+	$(BIN)/python -m mutants
 
 bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks
@@ -85,10 +88,6 @@ $(VENV)/dev: $(VENV)/example
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-$(VENV)/neighbours: $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --group neighbours
-	@touch $@
-
-$(VENV)/fuzz: $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --group fuzz
+$(VENV)/audit $(VENV)/fuzz $(VENV)/mutants $(VENV)/neighbours: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --group $(@F)
 	@touch $@

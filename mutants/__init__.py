@@ -1,0 +1,1 @@
+"""Mutation testing (Cosmic Ray) of the modules that must not be wrong: ``make mutants``."""
