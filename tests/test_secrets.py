@@ -121,7 +121,7 @@ def echoing(status):
         )
         connection.sendall(
             f"HTTP/1.1 {status} {MARK}\r\nLocation: http://127.0.0.1/?token={MARK}\r\n"
-            f"Set-Cookie: token={MARK}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+            f"Set-Cookie: token={MARK}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         )
 
     return conversation
