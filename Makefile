@@ -44,7 +44,9 @@ lint: $(VENV)/dev
 
 # Asks the Python Packaging Advisory Database what is known of each package.
 audit: $(VENV)/audit
-	$(BIN)/pip-audit --skip-editable
+	mkdir -p build
+	$(BIN)/python -m pip freeze --exclude-editable >build/installed.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement build/installed.txt
 
 matrix: $(VENV)/dev
 	$(BIN)/tox run

@@ -33,6 +33,8 @@ LONGEST_TIME = 60  # seconds
 
 _LONGEST_QUOTE = 200
 
+_QUOTED = "[it quoted the access token]"
+
 _MEANINGS: dict[type[ServiceError], str] = {
     AuthenticationFailed: "did not accept the access token",
     UploadRejected: "refused the picture",
@@ -107,8 +109,7 @@ def uploaded_picture(response: requests.Response, cdn_url: str) -> Picture | Ser
     ``UnexpectedResponse`` if there is no URL, or one that is not on the CDN; it is for the
     caller to raise, since the variables here hold what the service said.
     """
-    with network_errors(response.url, response.request.headers.get(ACCESS_HEADER)):
-        body = _read(response)
+    body = _whole(response)
     try:
         payload = json.loads(body)["payload"]
         # Both are documented, with the same value; some captures have the first alone (seen).
@@ -143,6 +144,11 @@ def _message(
     return f"{host} {_MEANINGS[kind]}: {response.status_code} {quote}".rstrip()
 
 
+def _whole(response: requests.Response) -> bytes:
+    with network_errors(response.url, response.request.headers.get(ACCESS_HEADER)):
+        return _read(response)
+
+
 def _read(response: requests.Response) -> bytes:
     body = b""
     until = time.monotonic() + LONGEST_TIME
@@ -158,9 +164,9 @@ def _read(response: requests.Response) -> bytes:
 
 
 def _error_body(response: requests.Response) -> bytes:
-    with suppress(urllib3_exceptions.HTTPError):
-        return _read(response)
-    return b""  # the status says enough
+    with suppress(ServiceError):  # the status says enough
+        return _whole(response)
+    return b""
 
 
 def _quote(body: bytes, token: str | None) -> str:
@@ -212,8 +218,9 @@ def _forget_quotes(links: list[BaseException], token: str | None) -> None:
     """Leave nothing of an error that quotes an answer in which the token was."""
     for link in links:
         if token and token in f"{link!r}{link}{vars(link)}":
-            vars(link).clear()
-            link.args = ("[it quoted the access token]",)
+            link.args = (_QUOTED,)
+            quoting = [name for name, value in vars(link).items() if token in repr(value)]
+            vars(link).update(dict.fromkeys(quoting, _QUOTED))
 
 
 def _links(error: BaseException, outer: BaseException | None) -> list[BaseException]:

@@ -107,6 +107,8 @@ def check_size(size: int, most: int | None) -> None:
 
 def announced_size(headers: Mapping[str, str]) -> int | None:
     """The size in bytes of an answer's body, or ``None`` if its headers do not say."""
+    if headers.get("Content-Encoding", "identity") != "identity":
+        return None  # it is that of another body
     length = headers.get("Content-Length", "")
     return int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 

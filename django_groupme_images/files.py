@@ -25,7 +25,8 @@ class GroupMeFile(File):  # type: ignore[type-arg]  # generic in the stubs alone
     The original of a picture, read-only. Making one costs no request; the first read does.
 
     It can seek, can be opened again after ``close()``, and what has been read once is
-    not fetched again. Reading raises ``PictureNotFound`` or ``ServiceError``.
+    not fetched again. Reading raises ``PictureNotFound`` or ``ServiceError``, and does so until
+    ``seek()`` or ``open()``, which begin anew.
     """
 
     def __init__(self, name: str, fetch: Callable[[], Download], size: Callable[[], int]) -> None:
@@ -58,14 +59,15 @@ class _Reader(io.RawIOBase):
     """A download that can seek, because what has come is kept."""
 
     def __init__(self, fetch: Callable[[], Download]) -> None:
-        self._begin = fetch
+        self._fetch = fetch
         self._position = 0
         self._seen = 0
+        self._failure: BaseException | None = None
         self._kept: IO[bytes] = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115
 
     @cached_property
     def _download(self) -> Download:
-        return self._begin()
+        return self._fetch()
 
     @property
     def fetched_size(self) -> int | None:
@@ -79,6 +81,9 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        # The buffer above has lost what it had read by then: reading on would leave a hole.
+        if self._failure is not None:
+            raise self._failure
         self._fetch_up_to(self._position + len(buffer))
         self._kept.seek(self._position)
         data = self._kept.read(len(buffer))
@@ -87,6 +92,7 @@ class _Reader(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._failure = None  # whoever says from where on may read again
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence)
         self._position = max(0, offset + (self._end() if start is None else start))
         return self._position
@@ -107,22 +113,21 @@ class _Reader(io.RawIOBase):
         return self._seen
 
     def _fetch_up_to(self, position: int) -> None:
-        while self._seen < position:
-            data = self._fetch(min(position - self._seen, _SPOOLED_IN_MEMORY))
-            if not data:
-                return
-            self._kept.seek(self._seen)
-            self._kept.write(data)
-            self._seen += len(data)
-
-    def _fetch(self, amount: int) -> bytes:
+        if self._seen >= position:
+            return
         download = self._download
         try:
-            return download.read(amount)
-        except BaseException:
-            # Whoever reads on would take where it broke off for the end of the picture.
-            del self._download
+            while self._seen < position:
+                data = download.read(min(position - self._seen, _SPOOLED_IN_MEMORY))
+                if not data:
+                    return
+                self._kept.seek(self._seen)
+                self._kept.write(data)
+                self._seen += len(data)
+        except BaseException as error:
+            self._failure = error
             self._seen = 0
+            del self._download
             download.close()
             raise
 

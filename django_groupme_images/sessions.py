@@ -15,7 +15,6 @@ from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, ResponseError
 
 from . import __version__
-from .bodies import announced_size
 from .exceptions import AuthenticationFailed
 
 __all__ = ["ACCESS_HEADER", "LONGEST_ANSWER", "BoundedRetry", "TokenAuth", "new_session"]
@@ -63,7 +62,7 @@ class BoundedRetry(Retry):
         if response is not None and (self.get_retry_after(response) or 0) > self.longest_pause:
             raise MaxRetryError(_pool, url or "", ResponseError("told to wait too long"))
         next_try = super().increment(method, url, response, error, _pool, _stacktrace)
-        if response is not None and not _is_short(response):
+        if response is not None:
             response.close()  # which urllib3 would read to its end, to keep the connection
         return next_try
 
@@ -143,11 +142,6 @@ def new_session(
     session.auth = _no_auth
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     return session
-
-
-def _is_short(response: BaseHTTPResponse) -> bool:
-    size = announced_size(response.headers)
-    return size is not None and size <= LONGEST_ANSWER
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

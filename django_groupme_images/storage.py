@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from django.conf import settings
@@ -160,7 +160,13 @@ class GroupMeStorage(FallbackStorage):
 
     @of_either
     def delete(self, name: str) -> None:
-        """Do what the option ``on_delete`` says: the service cannot delete a picture."""
+        """
+        Do what the option ``on_delete`` says: the service cannot delete a picture.
+
+        Raises ``ValueError`` if there is no name, as Django's storages do.
+        """
+        if not name:
+            raise ValueError("The name must be given to delete().")
         if self.options()["on_delete"].checked(self) == "raise":
             raise NotImplementedError(f"GroupMe's image service cannot delete {name}")
         logger.info("GroupMe's image service cannot delete pictures: %s stays public", name)
@@ -176,7 +182,8 @@ class GroupMeStorage(FallbackStorage):
         the path of some made-up name to learn whether a storage is on this machine's disk.
         """
         fallback = self.fallback_storage if is_file_name(name) else None
-        if fallback is not None and Path(path := fallback.path(name)).is_file():
+        path = None if fallback is None else fallback.path(name)
+        if path is not None and os.path.isfile(path):  # noqa: PTH113  # which takes any name
             return path
         raise NotImplementedError("a picture on GroupMe's image service has no local path")
 

@@ -34,6 +34,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=600, help="in all; 600 by default")
     parser.add_argument("targets", nargs="*", metavar="target", help=f"of {', '.join(TARGETS)}")
     arguments = parser.parse_args()
+    if unknown := set(arguments.targets).difference(TARGETS):
+        parser.error(f"no target {', '.join(unknown)}: there are {', '.join(TARGETS)}")
     if find_spec("atheris") is None:
         parser.error("there is no atheris for this Python or machine")
     targets = arguments.targets or TARGETS

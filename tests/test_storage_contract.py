@@ -41,7 +41,8 @@ class TestInMemoryStorage(Saving):
 class OnGroupMe(StorageContract):
     """Every file becomes a picture."""
 
-    keeps_names = has_paths = lists = knows_access = deletes = False
+    keeps_names = has_paths = lists = knows_access = deletes = writes = False
+    opens_lazily = True
 
     @pytest.fixture
     def missing(self, emulator):
@@ -102,7 +103,6 @@ every_method = pytest.mark.parametrize("method", ASKING)
 
 
 @every_method
-@pytest.mark.any_django
 @pytest.mark.parametrize("status", [403, 404])
 def test_only_these_mean_that_a_picture_is_not_there(emulator, method, status):
     emulator.app.faults.add(Fault("status", status=status, headers={"Content-Type": "text/xml"}))
@@ -130,7 +130,6 @@ failures = pytest.mark.parametrize(
 
 @every_method
 @failures
-@pytest.mark.any_django
 @pytest.mark.parametrize("with_fallback", [False, True])
 def test_every_other_failure_of_the_cdn_propagates(
     request, emulator, settings, method, with_fallback, fault, kind
@@ -146,7 +145,6 @@ def test_every_other_failure_of_the_cdn_propagates(
 
 
 @failures
-@pytest.mark.any_django
 def test_every_failure_of_an_upload_propagates(emulator, fault, kind):
     storage = GroupMeStorage(timeout=0.1 if fault.kind == "delay" else 30)
     kind = {401: AuthenticationFailed, 410: UploadRejected}.get(fault.status, kind)

@@ -21,9 +21,14 @@ def emulated() -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def live() -> Service:
-    if "GM_TOKEN" not in os.environ:
+    if not (token := os.environ.get("GM_TOKEN")):
         pytest.skip("needs a GroupMe user's access token in GM_TOKEN")
-    return Service(os.environ["GM_TOKEN"])
+    service = Service(token)
+    if service.answer.status_code != 200:
+        pytest.exit(
+            f"the service answers an upload with {service.answer.status_code}", returncode=1
+        )
+    return service
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

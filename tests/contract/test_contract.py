@@ -10,6 +10,7 @@ import pytest
 from django_groupme_images.emulator import Assumptions, EmulatorServer
 from django_groupme_images.pictures import CDN_URL, UPLOAD_URL
 
+from ..faults.servers import answering, server
 from .facts import ASSUMED, DOCUMENTED, FACTS, SEEN, UNKNOWN, Fact
 from .service import Service
 
@@ -53,7 +54,8 @@ def test_the_addresses_are_documented():
     [
         (
             Assumptions(missing_status=404),
-            "seen       a missing picture is answered with: 403 | NOT SO, but 404",
+            "assumed    a missing picture (403 was seen, and 404 is expected, too) is answered "
+            "with: 403 | NOT SO, but 404",
         ),
         (
             Assumptions(dimensions_as_displayed=False),
@@ -70,7 +72,8 @@ def test_the_addresses_are_documented():
         ),
         (
             Assumptions(suffix_on_suffix_is_missing=False),
-            "assumed    a suffix on a suffix is answered with: 404 | NOT SO, but 200",
+            "assumed    a suffix on a suffix (seen, and disputed) is answered with: "
+            "404 | NOT SO, but 200",
         ),
         (
             Assumptions(formats={}),
@@ -86,8 +89,59 @@ def test_the_report_tells_what_is_otherwise(assumptions, line):
         assert told(fact, fact.found(service)) == line
 
 
+def test_what_is_documented_holds_whatever_is_assumed():
+    otherwise = Assumptions(
+        dimensions_as_displayed=False,
+        url_with_dimensions=False,
+        answer_with_picture_url=False,
+        suffix_on_suffix_is_missing=False,
+        missing_status=404,
+        unauthorized_code=40100,
+    )
+    with EmulatorServer(token="right", assumptions=otherwise) as server:
+        service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
+        not_so = [fact for fact in FACTS if fact.found(service) != fact.expected]
+    assert [fact.words for fact in not_so if fact.standing in (DOCUMENTED, SEEN)] == [
+        "a URL is WIDTHxHEIGHT.FORMAT.ID"
+    ]
+    assert len(not_so) == 7
+
+
+def test_few_pictures_are_left_on_the_service(emulated: Service):
+    with EmulatorServer(token="right") as server:
+        service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
+        for fact in FACTS:
+            fact.found(service)
+        record = server.app.record.as_list()
+    uploads = [entry["status"] for entry in record if entry["method"] == "POST"]
+    assert uploads.count(200) == 12
+    assert len(uploads) == 20
+
+
+ODD_ANSWERS = {
+    "401": b"HTTP/1.1 401 No\r\n",
+    "302": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n",
+    "null": b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"payload": null}',
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("answer", ODD_ANSWERS)
+def test_whatever_a_service_does_is_told_without_the_token(answer):
+    told_by = ODD_ANSWERS[answer]
+    if told_by and b"\r\n\r\n" not in told_by:
+        told_by += b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+    with server(*[answering(told_by)] * 200) as (url, seen):
+        service = Service("5ecret", upload_url=f"{url}pictures", cdn_url=url, max_retries=0)
+        lines = [told(fact, fact.found(service)) for fact in FACTS]
+        assert len(seen) < 80
+    assert len([line for line in lines if "| NOT SO, but " in line]) > 40
+    assert "5ecret" not in "".join(lines)
+
+
 def test_a_service_that_is_not_there_is_told_too(free_port):
     url = f"http://127.0.0.1:{free_port}/"
-    service = Service("right", upload_url=f"{url}pictures", cdn_url=url, max_retries=0)
-    for fact in FACTS:
-        assert "| NOT SO, but " in told(fact, fact.found(service))
+    service = Service("5ecret", upload_url=f"{url}pictures", cdn_url=url, max_retries=0)
+    lines = [told(fact, fact.found(service)) for fact in FACTS]
+    assert all("| NOT SO, but " in line for line in lines)
+    assert "5ecret" not in "".join(lines)

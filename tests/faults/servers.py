@@ -42,11 +42,13 @@ def server(*conversations: Conversation) -> Iterator[tuple[str, list[Conversatio
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", seen
-        for open_one in (listener, *connections):
-            with suppress(OSError):  # it is not
-                open_one.shutdown(socket.SHUT_RDWR)
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", seen
+        finally:
+            for open_one in (listener, *connections):
+                with suppress(OSError):  # it is not
+                    open_one.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 def client_of(url: str, **options: Any) -> GroupMeClient:
@@ -55,18 +57,16 @@ def client_of(url: str, **options: Any) -> GroupMeClient:
 
 def received(connection: socket.socket, most: float = float("inf")) -> bytes:
     """A whole request, with as much of a body as it announces; or ``most`` bytes of it."""
-    data = b""
-    while len(data) < most and not _is_whole(data):
+    data, whole = bytearray(), most
+    while len(data) < min(whole, most):
         if not (chunk := connection.recv(int(min(65536, most - len(data))))):
             break
         data += chunk
-    return data
-
-
-def _is_whole(data: bytes) -> bool:
-    head, end, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
-    return bool(end) and len(body) >= int(length[1] if length else 0)
+        if whole == most and b"\r\n\r\n" in data:
+            head, _, _ = bytes(data).partition(b"\r\n\r\n")
+            length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+            whole = len(head) + 4 + int(length[1] if length else 0)
+    return bytes(data)
 
 
 def answering(answer: str | bytes) -> Conversation:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -74,14 +74,19 @@ def test_a_child_process_uploads_on_a_connection_of_its_own(storage, emulator):
 
 
 def test_a_server_that_closes_the_connection_after_each_answer():
+    ended = threading.Event()
+
     def once(connection):
         answering(success(url))(connection)
+        connection.shutdown(socket.SHUT_RDWR)
+        ended.set()
 
     with server(*[once] * 20) as (url, seen):
         client = client_of(url, max_retries=0)
         for _ in range(20):
             client.upload(PHOTO)
-            time.sleep(0.02)  # until the end of the connection has arrived
+            assert ended.wait(30)
+            ended.clear()
         assert len(seen) == 20
 
 

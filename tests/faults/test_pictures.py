@@ -20,7 +20,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 def storage_of(url, **options):
-    return GroupMeStorage(upload_url=f"{url}pictures", cdn_url=url, timeout=TIMEOUT, **options)
+    return GroupMeStorage(upload_url=f"{url}pictures", cdn_url=url, **options)
 
 
 def opened(url, **options):
@@ -47,8 +47,9 @@ def opened(url, **options):
 def test_a_picture_that_is_not_whole(answer, kind, message):
     with server(answering(answer)) as (url, seen):
         file = opened(url)
-        with pytest.raises(kind, match=message):
+        with pytest.raises(kind, match=rf"^127\.0\.0\.1:\d+ .*{message}") as caught:
             file.read()
+        assert type(caught.value) is kind
         file.close()
         assert len(seen) == 1
 
@@ -64,6 +65,33 @@ def test_a_picture_that_was_cut_off_is_fetched_anew():
                 file.seek(0)
             assert file.read() == PHOTO
             assert len(seen) == 3
+
+
+def test_whoever_reads_on_after_a_failure_gets_no_picture_with_a_hole():
+    photo = bytes(range(256)) * 200
+    head = OK + b"Content-Length: %d\r\n\r\n" % len(photo)
+    with server(answering(head + photo[:-20_000]), answering(head + photo)) as (url, seen):
+        with opened(url) as file:
+            assert file.read(100) == photo[:100]
+            for _ in range(3):
+                with pytest.raises(ServiceUnavailable, match="broke off its answer"):
+                    file.read()
+            assert len(seen) == 1
+            assert file.open().read() == photo
+            assert len(seen) == 2
+
+
+def test_a_disk_that_is_full_leaves_no_hole_either(monkeypatch):
+    photo = bytes(range(256)) * 200
+    whole = answering(OK + b"Content-Length: %d\r\n\r\n" % len(photo) + photo)
+    with server(whole, whole) as (url, _), opened(url) as file:
+        kept = file.file.raw._kept
+        with monkeypatch.context() as full:
+            full.setattr(kept, "write", lambda data: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                file.read()
+        file.seek(0)
+        assert file.read() == photo
 
 
 @pytest.mark.parametrize(
@@ -115,7 +143,7 @@ def test_a_cdn_that_falls_silent(before):
         answering(OK + b"Content-Length: 100\r\n\r\n" + PHOTO[:before])(connection)
         until_it_is_left(connection)
 
-    with server(silent) as (url, seen), opened(url) as file:
+    with server(silent) as (url, seen), opened(url, timeout=TIMEOUT) as file:
         started = time.monotonic()
         with pytest.raises(ServiceUnavailable, match="did not answer in time: timed out"):
             file.read()
@@ -123,7 +151,7 @@ def test_a_cdn_that_falls_silent(before):
         assert len(seen) == 1
 
 
-def test_a_picture_that_drips_is_read_as_it_comes():
+def test_a_picture_that_drips_is_waited_for():
     drip = dripping("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", seconds=2 * TIMEOUT)
     with server(drip) as (url, _), opened(url) as file:
         assert file.read() == b"    "

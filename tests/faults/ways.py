@@ -14,6 +14,7 @@ from django_groupme_images.exceptions import (
     ServiceError,
     ServiceUnavailable,
     UnexpectedResponse,
+    UploadRejected,
 )
 
 from .servers import (
@@ -27,11 +28,11 @@ from .servers import (
     until_it_is_left,
 )
 
-#: What a client waits for between two bytes, in seconds.
+#: What a client of a server that is silent waits for between two bytes, in seconds.
 TIMEOUT = 0.3
 
 #: Longer than what a client waits altogether, and far shorter than what a page may take.
-SOON = 5
+SOON = 10
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Way:
     A conversation that goes wrong, and what an upload then raises.
 
     ``tries`` is the number of connections that the server sees of a client that may try
-    three times; ``file`` the bytes that are uploaded.
+    three times; ``file`` the bytes that are uploaded; ``timeout`` the client's, in seconds.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Way:
     tries: int
     status: int | None = None
     file: bytes = PHOTO
+    timeout: float = 30
 
     @contextmanager
     def happening(self) -> Iterator[tuple[str, list[Conversation]]]:
@@ -105,7 +107,14 @@ def stalled(connection: socket) -> None:
     time.sleep(2 * TIMEOUT)
 
 
-BOMB = gzip.compress(b"0" * 50_000_000)
+def refusing(connection: socket) -> None:
+    """Says no after the head, as a proxy does with what is too large, and takes the rest."""
+    received(connection, 200)
+    connection.sendall(b"HTTP/1.1 413 No\r\nContent-Length: 9\r\n\r\ntoo large")
+    until_it_is_left(connection)
+
+
+BOMB = gzip.compress(b"0" * 20_000_000)
 
 OK = "HTTP/1.1 200 OK\r\n"
 GONE = "HOST could not be reached: "
@@ -148,13 +157,14 @@ WAYS = [
         LEFT,
         3,
     ),
-    Way("silent", until_it_is_left, ServiceUnavailable, f"{IN_TIME}timed out", 1),
+    Way("silent", until_it_is_left, ServiceUnavailable, f"{IN_TIME}timed out", 1, timeout=TIMEOUT),
     Way(
         "silent in the head",
         silent_after("HTTP/1.1 200 OK\r\nContent-Le"),
         ServiceUnavailable,
         f"{IN_TIME}timed out",
         1,
+        timeout=TIMEOUT,
     ),
     Way(
         "silent in the answer",
@@ -162,6 +172,7 @@ WAYS = [
         ServiceUnavailable,
         f"{IN_TIME}timed out",
         1,
+        timeout=TIMEOUT,
     ),
     Way(
         "stalled in the body",
@@ -169,6 +180,16 @@ WAYS = [
         ServiceUnavailable,
         f"{IN_TIME}timed out",
         3,
+        file=PHOTO + bytes(20_000_000),
+        timeout=TIMEOUT,
+    ),
+    Way(
+        "refused before the body",
+        refusing,
+        UploadRejected,
+        "HOST refused the picture: 413 too large",
+        1,
+        status=413,
         file=PHOTO + bytes(20_000_000),
     ),
     Way(

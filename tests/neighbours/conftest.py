@@ -23,7 +23,8 @@ from tests import emulator_pictures as pictures
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Wagtail leaves the temporary file of a rendition to the garbage collector.
+    # Wagtail leaves the temporary file of a rendition to the garbage collector. (Ours are
+    # of the same kind: that they are closed is asked in tests/test_storage.py.)
     ignored = r"ignore:unclosed file <(_io.BufferedRandom|tempfile.Spooled):ResourceWarning"
     config.addinivalue_line("filterwarnings", ignored)
 

@@ -64,7 +64,9 @@ class Tidy(models.Model):
 
 
 class SitePicture(AbstractImage):  # WAGTAILIMAGES_IMAGE_MODEL = "your_app.SitePicture"
-    file = GroupMeImageField(width_field="width", height_field="height")
+    file = GroupMeImageField(
+        upload_to="original_images", width_field="width", height_field="height"
+    )
     admin_form_fields = Image.admin_form_fields
 
     @contextmanager

@@ -48,6 +48,7 @@ STORAGES = {
 THUMBNAIL_STORAGE = "files"
 IMAGEKIT_DEFAULT_FILE_STORAGE = "files"
 WAGTAILIMAGES_RENDITION_STORAGE = "files"
+WAGTAILIMAGES_EXTENSIONS = ["gif", "jpeg", "jpg", "png"]
 
 # django-imagekit asks for it where django-rq is installed, as for the tests of workers.
 RQ_QUEUES = {"default": {"URL": "redis://127.0.0.1:9"}}

@@ -15,6 +15,7 @@ from wagtail.models import Collection
 
 from django_groupme_images.emulator.faults import Fault
 
+from .. import emulator_pictures as pictures
 from .conftest import half_red
 from .models import PublicPicture, SitePicture, SiteRendition
 from .readme import block, told
@@ -22,7 +23,7 @@ from .urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
 
-STORAGE, PATTERN = told("Wagtail")
+STORAGE, EXTENSIONS, _, PATTERN = told("Wagtail")
 FILL = "{% load wagtailimages_tags %}{% image image fill-100x100 %}"
 
 
@@ -81,6 +82,23 @@ def test_wagtails_own_checks_hold(editor, arrived):
     answer = editor.post(reverse("wagtailimages:add"), posted("cat.png"))
     assert "does not match the file format" in str(answer.context["form"].errors["file"])
     assert arrived() == []
+
+
+def test_other_formats_are_an_error_of_wagtails_form(editor, arrived, settings):
+    assert f"WAGTAILIMAGES_EXTENSIONS = {settings.WAGTAILIMAGES_EXTENSIONS}" == EXTENSIONS.replace(
+        '"', "'"
+    )
+    webp = SimpleUploadedFile("cat.webp", pictures.plain("WEBP"), "image/webp")
+    answer = editor.post(reverse("wagtailimages:add"), posted() | {"file": webp})
+    assert "Not a supported image format" in str(answer.context["form"].errors["file"])
+    assert arrived() == []
+
+
+def test_what_the_service_refuses_is_an_error_page(editor, emulator):
+    emulator.app.faults.add(Fault("status", status=401, method="POST"))
+    editor.raise_request_exception = False
+    assert editor.post(reverse("wagtailimages:add"), posted()).status_code == 500
+    assert not SitePicture.objects.exists()
 
 
 @pytest.fixture
@@ -155,7 +173,8 @@ def test_an_upload_in_an_outage_waits(editor, emulator, settings, render, served
     emulator.app.faults.add(Fault("status", status=503, method="POST"))
     assert editor.post(reverse("wagtailimages:add"), posted()).status_code == 302
     image = SitePicture.objects.get()
-    assert (image.file.name, image.width, image.height) == ("cat.jpg", 480, 320)
+    assert (image.width, image.height) == (480, 320)
+    assert image.file.name == "original_images/cat.jpg"
     assert served(source(render(FILL, image=image))).size == (100, 100)
     assert arrived() == ["POST /pictures"]
 
