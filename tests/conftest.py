@@ -15,6 +15,8 @@ from django.core.files.storage import FileSystemStorage, storages
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.storage import GroupMeStorage
 
+from . import ports
+
 pytest.register_assert_rewrite("tests.properties")
 
 # Its tests need a project with other apps; "make neighbours" runs them in one.
@@ -63,8 +65,7 @@ def waiting_files(fallback: FileSystemStorage, settings: Any) -> FileSystemStora
 @pytest.fixture
 def free_port() -> int:
     """A port that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    return ports.free_port()
 
 
 @pytest.fixture

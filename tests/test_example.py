@@ -22,6 +22,8 @@ import pytest
 import requests
 from PIL import Image
 
+from .ports import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "example_project"
 PHOTOS = EXAMPLE / "club" / "photos"
@@ -48,11 +50,6 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
         process.kill()
         raise
     return process.returncode, out, err
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
 
 
 @dataclass
@@ -107,8 +104,8 @@ def running(environ: dict[str, str], stop: signal.Signals = signal.SIGINT) -> It
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     return {
-        "PORT": free_port(),
-        "EMULATOR_PORT": free_port(),
+        "PORT": str(free_port()),
+        "EMULATOR_PORT": str(free_port()),
         "EXAMPLE_DATA": str(tmp_path / "data"),
     }
 
@@ -116,7 +113,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     data = str(tmp_path_factory.mktemp("example"))
-    ports = {"PORT": free_port(), "EMULATOR_PORT": free_port()}
+    ports = {"PORT": str(free_port()), "EMULATOR_PORT": str(free_port())}
     with running({**ports, "EXAMPLE_DATA": data}) as example:
         yield example
 
