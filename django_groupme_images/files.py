@@ -103,6 +103,7 @@ class _Reader(io.RawIOBase):
     def close(self) -> None:
         if not self.closed and "_download" in vars(self):
             self._download.close()
+        self._failure = None  # whose frames hold this
         self._kept.close()
         super().close()
 
