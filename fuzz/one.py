@@ -19,6 +19,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 with atheris.instrument_imports(
     include=["django_groupme_images", "tests.properties", "http", "urllib3"]
 ):
+    import django
+
+    django.setup()
+
     from .targets import TARGETS
 
 

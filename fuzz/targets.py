@@ -7,14 +7,10 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-import django
-
-django.setup()
-
-from tests.properties.answer import check_answer, check_cdn  # noqa: E402
-from tests.properties.carried import check_signed, check_unsigned  # noqa: E402
-from tests.properties.picture import check_url  # noqa: E402
-from tests.properties.request import Emulator  # noqa: E402
+from tests.properties.answer import check_answer, check_cdn
+from tests.properties.carried import check_signed, check_unsigned
+from tests.properties.picture import check_url
+from tests.properties.request import Emulator
 
 
 def picture(data: bytes) -> None:

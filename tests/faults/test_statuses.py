@@ -19,6 +19,7 @@ from django_groupme_images.exceptions import (
     UploadRejected,
 )
 
+from ..properties.answer import kinds_of
 from .servers import PHOTO, answering, client_of, received, server, success
 
 pytestmark = pytest.mark.any_django
@@ -40,17 +41,14 @@ BODIES = {
 BUFFERED = 20_000_000
 
 
-def kind_of_upload(status: int) -> tuple[type[ServiceError], str]:
-    """What service.md says of each, spelled out once more."""
-    if status in (401, 403):
-        return AuthenticationFailed, "did not accept the access token"
-    if status in (420, 429):
-        return RateLimited, "has had too many requests"
-    if status < 400:
-        return UnexpectedResponse, "gave an answer that it should not give"
-    if status < 500:
-        return UploadRejected, "refused the picture"
-    return ServiceUnavailable, "is not available"
+#: What an error says of the service, by its kind.
+MEANINGS = {
+    AuthenticationFailed: "did not accept the access token",
+    RateLimited: "has had too many requests",
+    UnexpectedResponse: "gave an answer that it should not give",
+    UploadRejected: "refused the picture",
+    ServiceUnavailable: "is not available",
+}
 
 
 def tries(status):
@@ -79,7 +77,7 @@ def test_an_upload(status, body):
     data, words = BODIES[body]
     if status in (101, 304):  # have no body by definition
         words = ""
-    kind, meaning = kind_of_upload(status)
+    (kind,) = kinds_of(status)
     sent, file = [], io.BytesIO(PHOTO)
     with server(*[telling(status, data, sent)] * 4) as (url, seen):
         with pytest.raises(kind) as caught:
@@ -87,7 +85,7 @@ def test_an_upload(status, body):
         assert len(seen) == tries(status)
     host = url.removeprefix("http://").rstrip("/")
     assert type(caught.value) is kind
-    assert str(caught.value) == f"{host} {meaning}: {status} {words}".rstrip()
+    assert str(caught.value) == f"{host} {MEANINGS[kind]}: {status} {words}".rstrip()
     assert caught.value.status == status
     assert caught.value.retryable == (kind in (RateLimited, ServiceUnavailable))
     assert (file.closed, file.tell()) == (False, 0)

@@ -65,7 +65,7 @@ def client_of(answer: bytes, cdn_url: str = CDN_URL) -> GroupMeClient:
         wait=lambda seconds, for_all: None,
     )
     client._session.trust_env = False  # no proxy of this machine's
-    manager = client._session.get_adapter(HOST).poolmanager  # type: ignore[attr-defined]
+    manager = client._session.get_adapter(HOST).poolmanager
     manager.pool_classes_by_scheme = {"http": Pool}
     return client
 
@@ -104,7 +104,7 @@ def kinds_of(status: int | None) -> set[type[ServiceError]]:
 class Storage(GroupMeStorage):
     """A storage whose CDN answers so."""
 
-    client: GroupMeClient = None  # type: ignore[assignment]  # a property there
+    client: GroupMeClient = None  # a property there
 
     def __init__(self, answer: bytes) -> None:
         super().__init__(cdn_url=HOST)

@@ -41,7 +41,7 @@ def check_signed(name: str) -> None:
     picture = None if is_file_name(name) else Picture.parse(name)
     text = signed(picture or waiting_file(name, STORAGE), STORAGE)
     value = unsigned(text, STORAGE)
-    assert value == picture if picture else value.name == name  # type: ignore[union-attr]
+    assert value == picture if picture else value.name == name
     assert is_refused(text, OTHER) is not bool(picture)  # a picture is the same everywhere
     for position in range(len(text)):
         other = chr(ord(text[position]) ^ 1)

@@ -51,4 +51,4 @@ def _check_sizes(picture: Picture) -> None:
     assert 0 < width < 100_000
     assert 0 < height < 100_000
     assert picture.url.endswith(f"{width}x{height}.{picture.format}.{picture.id}")
-    assert 0 < max(large) <= min(960, max(width, height))  # type: ignore[type-var]
+    assert 0 < max(large) <= min(960, max(width, height))

@@ -75,7 +75,7 @@ class Emulator:
             app=self._answer, server_address=("127.0.0.1", 8001), number=lambda connection: 1
         )
         with TestCase().assertNoLogs("django_groupme_images", "ERROR"), _no_network():
-            Gateway(wire, ("127.0.0.1", 50_000), server)  # type: ignore[arg-type]
+            Gateway(wire, ("127.0.0.1", 50_000), server)
         statuses = list(self._read(wire.getvalue(), b"HTTP/0.9" in sent))
         assert set(statuses) <= _STATUSES
         assert not list(self.app.store._incoming.iterdir())
