@@ -24,9 +24,12 @@ from .exceptions import (
     UploadRejected,
 )
 from .pictures import Picture
-from .sessions import ACCESS_HEADER, LONGEST_ANSWER, BoundedRetry
+from .sessions import ACCESS_HEADER, BoundedRetry
 
 __all__ = ["NETWORK_ERRORS", "cdn_error", "network_errors", "upload_error", "uploaded_picture"]
+
+# The service's answers have some hundred bytes; whatever else comes is not read to its end.
+LONGEST_ANSWER = 64 * 1024
 
 # An answer is a line of JSON. One that drips in, a byte at a time, would hold its caller for ever.
 LONGEST_TIME = 60  # seconds

@@ -17,10 +17,7 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, R
 from . import __version__
 from .exceptions import AuthenticationFailed
 
-__all__ = ["ACCESS_HEADER", "LONGEST_ANSWER", "BoundedRetry", "TokenAuth", "new_session"]
-
-# The service's answers have some hundred bytes; whatever else comes is not read to its end.
-LONGEST_ANSWER = 64 * 1024
+__all__ = ["ACCESS_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
 
 ACCESS_HEADER = "X-Access-Token"
 
