@@ -1,0 +1,107 @@
+"""What was measured: as tables to read, as numbers, and as a plot."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from .contest import OURS, Result
+
+FOLDER = Path(__file__).with_name("results")
+
+# Whose version says something of the figures.
+_PACKAGES = {
+    *("django", "pillow", "requests", "urllib3", "httpx", "boto3", "moto", "django-storages"),
+    *("easy-thumbnails", "sorl-thumbnail", "django-imagekit", "django-versatileimagefield"),
+    *("django-pictures", "cloudinary", "wagtail", "groupyapi", "groupme-bot"),
+}
+
+
+def table(result: Result) -> str:
+    """The result in Markdown."""
+    rows = tabulate(result.rows, result.headers, tablefmt="github", disable_numparse=True)
+    verdicts = "\n".join(
+        f"- {'met' if verdict.met else '**missed**'}: {verdict.aim}; found {verdict.found}"
+        for verdict in result.verdicts
+    )
+    blocks = [f"## {result.title}", rows, *result.notes, verdicts]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def write(results: Sequence[Result]) -> None:
+    """Write all of it into ``benchmarks/results/``."""
+    FOLDER.mkdir(exist_ok=True)
+    around = surroundings()
+    numbers = {"surroundings": around, "results": [asdict(result) for result in results]}
+    (FOLDER / "results.json").write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n")
+    said = ", ".join(f"{name} {version}" for name, version in around.items())
+    tables = "\n".join(table(result) for result in results)
+    (FOLDER / "README.md").write_text(_HEAD.format(said=said) + tables)
+    plot(results, FOLDER / "growth.svg")
+
+
+def surroundings() -> dict[str, str]:
+    """When, on what and with which packages it was measured."""
+    found = {dist.metadata["Name"].lower(): dist.version for dist in distributions()}
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "machine": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{name: found[name] for name in sorted(_PACKAGES & found.keys())},
+    }
+
+
+def plot(results: Sequence[Result], path: Path) -> None:
+    """How the time of each way grows."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams.update({"svg.hashsalt": "same every time", "font.size": 8})
+    from matplotlib import pyplot as plt
+
+    grown = [(result, *curves) for result in results if (curves := _curves(result))]
+    columns = 3
+    rows = -(-len(grown) // columns)
+    figure, places = plt.subplots(rows, columns, figsize=(13, 3.6 * rows), squeeze=False)
+    for place in places.flat[len(grown) :]:
+        place.remove()
+    for place, (result, unit, curves) in zip(places.flat, grown, strict=False):
+        for name, points in curves.items():
+            style = {"color": "black", "linewidth": 2.5} if name == OURS else {"linewidth": 1}
+            place.loglog(*zip(*points, strict=True), marker=".", label=name, **style)
+        place.set(title=result.title, xlabel=unit, ylabel="milliseconds")
+        place.legend(fontsize=6)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def _curves(result: Result) -> tuple[str, dict[str, list[tuple[int, float]]]] | None:
+    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    unit = ""
+    for figure in result.figures:
+        if "seconds" in figure:
+            unit = list(figure)[1]
+            curves[figure["way"]].append((figure[unit], figure["seconds"] * 1000))
+    return (unit, curves) if curves else None
+
+
+_HEAD = """# What it costs, beside what one would use instead
+
+Written by `make bench`: {said}.
+
+The ways of a table are run in turn, in one process; a figure is the median of the rounds. ×0.5
+after one means that django-groupme-images takes half as long as that way does. The machine is
+shared: believe the ratios, not the times. The same as numbers: [results.json](results.json).
+
+![How the times grow](growth.svg)
+
+"""
