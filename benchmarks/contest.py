@@ -113,7 +113,7 @@ class Contest:
 
     def _cell(self, name: str, size: int) -> str:
         if (name, size) not in self.seconds:
-            return "–"
+            return ""
         median = _rounded(statistics.median(self.seconds[name, size]) * 1000)
         ours = name == self.ways[0].name
         return median if ours else f"{median} (×{_rounded(self._ratio(name, size))})"

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
 from tabulate import tabulate
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import reprlib
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 from .exceptions import InvalidPicture
 
@@ -51,7 +51,7 @@ class Picture:
     """
     A picture on the image service. Immutable, hashable, equal when the URLs are.
 
-    Made by :meth:`parse` only. ``str(picture)`` is its URL.
+    Made by :meth:`parse` and :meth:`find` only. ``str(picture)`` is its URL.
     """
 
     # Holding the match, and reading a group when it is asked for, makes parsing
@@ -65,7 +65,7 @@ class Picture:
         raise TypeError("a Picture is made by Picture.parse(url)")
 
     @classmethod
-    def parse(cls, url: str, base_url: str = CDN_URL) -> Picture:
+    def parse(cls, url: str, base_url: str = CDN_URL) -> Self:
         """
         Read a picture's URL.
 
@@ -75,16 +75,21 @@ class Picture:
 
         Raises ``InvalidPicture`` for anything else, of whatever type.
         """
+        if (picture := cls.find(url, base_url)) is None:
+            raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
+        return picture
+
+    @classmethod
+    def find(cls, url: Any, base_url: str = CDN_URL) -> Self | None:
+        """What :meth:`parse` gives, or ``None`` where that raises ``InvalidPicture``."""
         try:
-            if not base_url.endswith("/"):
-                base_url += "/"
             match = _pattern(base_url).fullmatch(url)
         except (TypeError, AttributeError):  # not even text
             match = None
         if match is None:
-            raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
+            return None
         picture = object.__new__(cls)
-        picture._base_url = base_url
+        picture._base_url = base_url if base_url.endswith("/") else f"{base_url}/"
         picture._match = match
         return picture
 
@@ -185,7 +190,7 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=32)
 def _pattern(base_url: str) -> re.Pattern[str]:
-    prefix = re.escape(base_url)
+    prefix = re.escape(base_url if base_url.endswith("/") else f"{base_url}/")
     if base_url.startswith("https:"):
         prefix = prefix.replace("https", "https?", 1)
     return re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?")

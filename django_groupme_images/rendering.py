@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 from django.utils.html import conditional_escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from .names import is_saved, known_picture, picture_of
 from .pictures import Picture, fitted, known_variant, variant_size
@@ -18,7 +20,17 @@ from .storage import groupme_storage
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
-__all__ = ["image", "own_url", "picture_in", "size_of_file", "url"]
+__all__ = [
+    "attribute",
+    "attribute_name",
+    "image",
+    "image_with",
+    "own_url",
+    "picture_in",
+    "size_of_file",
+    "url",
+    "written",
+]
 
 
 _SIDES = ("width", "height")
@@ -45,7 +57,7 @@ def image(
     value: Any,
     variant: str | None = None,
     default: str = "",
-    attributes: dict[str, Any],
+    attributes: Mapping[str, Any],
 ) -> SafeString:
     """
     An ``<img>`` of a picture, or ``default`` where ``url`` would give its own.
@@ -56,21 +68,64 @@ def image(
     is always an ``alt``. Raises ``ValueError`` if there is no such variant, or a name
     that no attribute can have.
     """
+    return image_with(written(attributes), value=value, variant=variant, default=default)
+
+
+def image_with(
+    attributes: Mapping[str, str], *, value: Any, variant: str | None = None, default: str = ""
+) -> SafeString:
+    """What :func:`image` gives, for attributes that were :func:`written` beforehand."""
     if variant is not None:
         known_variant(variant)
     picture = picture_in(value)
-    made = _picture_attributes(picture, variant) if picture else _file_attributes(value, variant)
+    made = _of_picture(picture, variant) if picture else _of_file(value, variant)
     if not made["src"]:
         return conditional_escape(default or "")
-    made["alt"] = ""
-    made.update((_attribute_name(name), value) for name, value in attributes.items())
-    if made["alt"] is None or made["alt"] is False:
-        made["alt"] = ""
-    if not made.get("srcset"):
-        made.pop("sizes", None)
-    made.setdefault("loading", "lazy")
-    made.setdefault("decoding", "async")
-    return _img(made)
+    made.update(attributes)
+    if "sizes" in made and not made.get("srcset"):
+        del made["sizes"]
+    html = f"<img{''.join(made.values())}>"
+    return SafeString(html)  # nosec B703  # every part is checked or escaped
+
+
+def written(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Attributes of an ``<img>`` by their names in HTML, each as it stands there."""
+    texts = {"alt": attribute("alt", "")}
+    for given, value in attributes.items():
+        name = attribute_name(given)
+        texts[name] = attribute(name, value)
+    texts.setdefault("loading", attribute("loading", "lazy"))
+    texts.setdefault("decoding", attribute("decoding", "async"))
+    return texts
+
+
+def attribute(name: str, value: Any) -> str:
+    """One attribute as it stands in HTML, or nothing if its value removes it."""
+    if value is True:
+        return f" {name}"
+    if value is None or value is False or (name == "srcset" and not value):
+        return ' alt=""' if name == "alt" else ""
+    return f' {name}="{_quotable(value)}"'
+
+
+def _quotable(value: Any) -> str:
+    # Most are one of these two, and Django's function asks first what else they could be.
+    if type(value) is int:
+        return str(value)
+    if type(value) is str:
+        return escape(value)
+    # Safe HTML, such as a literal in a template, may hold quotes, which end an attribute.
+    # str's own method, because Jinja2's markup would escape what it replaces with.
+    return str.replace(conditional_escape(value), '"', "&quot;")
+
+
+@lru_cache(maxsize=256)
+def attribute_name(name: str) -> str:
+    """How it is spelled in HTML. Raises ``ValueError`` if no attribute can have this name."""
+    spelled = name.rstrip("_").replace("_", "-")
+    if not re.fullmatch(r"[A-Za-z:@][A-Za-z0-9:.@-]*", spelled):
+        raise ValueError(f"{name!r:.100} cannot be the name of an HTML attribute")
+    return spelled.lower()  # "ALT" is the "alt" that is there already; of two, the first counts
 
 
 def picture_in(value: Any, storage: Storage = groupme_storage) -> Picture | None:
@@ -104,27 +159,33 @@ def size_of_file(value: Any) -> tuple[int, int] | tuple[None, None]:
     return (width, height) if width and height else (None, None)
 
 
-def _picture_attributes(picture: Picture, variant: str | None) -> dict[str, Any]:
+def _of_picture(picture: Picture, variant: str | None) -> dict[str, str]:
     if variant:
         source = picture.variant_url(variant)
         width, height = picture.variant_size(variant)
     else:
         source, width, height = picture.url, picture.width, picture.height
-    made = {"src": source, "width": width, "height": height}
-    if width is None or variant in ("preview", "avatar"):
-        return made
-    return made | {
-        "srcset": _srcset(picture, source),
-        "sizes": f"(max-width: {width}px) 100vw, {width}px",
-    }
+    made = _written_source(source, width, height)
+    if width is not None and variant not in ("preview", "avatar"):
+        made["srcset"] = attribute("srcset", _srcset(picture, source))
+        made["sizes"] = f' sizes="(max-width: {width}px) 100vw, {width}px"'
+    return made
 
 
-def _file_attributes(value: Any, variant: str | None) -> dict[str, Any]:
+def _of_file(value: Any, variant: str | None) -> dict[str, str]:
     """Of a file that is not on the service: as large as the variant, with all there is in it."""
     width, height = size_of_file(value)
     if variant and width and height:
         width, height = fitted(width, height, max(variant_size(variant, width, height)))
-    return {"src": own_url(value), "width": width, "height": height}
+    return _written_source(own_url(value), width, height)
+
+
+def _written_source(url: str, width: int | None, height: int | None) -> dict[str, str]:
+    return {
+        "src": attribute("src", url or None),
+        "width": attribute("width", width),
+        "height": attribute("height", height),
+    }
 
 
 def _srcset(picture: Picture, source: str) -> str:
@@ -133,27 +194,3 @@ def _srcset(picture: Picture, source: str) -> str:
     if large_width == picture.width:
         return f"{source} {large_width}w"
     return f"{picture.large_url} {large_width}w, {picture.url} {picture.width}w"
-
-
-def _img(attributes: dict[str, Any]) -> SafeString:
-    written = (
-        f" {name}" if value is True else f' {name}="{_quotable(value)}"'
-        for name, value in attributes.items()
-        if value is not None and value is not False
-    )
-    html = f"<img{''.join(written)}>"
-    return mark_safe(html)  # noqa: S308  # nosec B308 B703  # every part is checked or escaped
-
-
-def _quotable(value: Any) -> str:
-    # Safe HTML, such as a literal in a template, may hold quotes, which end an attribute.
-    # str's own method, because Jinja2's markup would escape what it replaces with.
-    return str.replace(conditional_escape(value), '"', "&quot;")
-
-
-@lru_cache(maxsize=256)
-def _attribute_name(name: str) -> str:
-    attribute = name.rstrip("_").replace("_", "-")
-    if not re.fullmatch(r"[A-Za-z:@][A-Za-z0-9:.@-]*", attribute):
-        raise ValueError(f"{name!r:.100} cannot be the name of an HTML attribute")
-    return attribute.lower()  # "ALT" is the "alt" that is there already; of two, the first counts

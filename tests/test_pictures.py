@@ -129,6 +129,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("url", HOSTILE, ids=lambda url: repr(url)[:60])
 def test_anything_else_is_refused(url):
+    assert Picture.find(url) is None
     with pytest.raises(InvalidPicture) as caught:
         Picture.parse(url)
     assert len(str(caught.value)) < 400

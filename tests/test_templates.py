@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.template import Context, Template, TemplateSyntaxError, engines
 from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import mark_safe
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 
 from django_groupme_images import rendering
 from django_groupme_images.pictures import Picture
@@ -127,6 +127,38 @@ def test_a_name_in_capitals_is_no_second_attribute():
     html = image(JPEG, "avatar", alt=None, ALT="A cat", Loading="eager", dataX=1)
     assert ' alt="A cat" loading="eager" datax="1" decoding="async">' in html
     assert html.lower().count("alt=") == html.lower().count("loading=") == 1
+
+
+def test_of_two_that_are_the_same_the_last_counts():
+    for pair in ('ALT=a alt="b"', 'alt="a" ALT=b', 'alt="a" ALT="b"', "alt=a ALT=b"):
+        assert ' alt="b" ' in render("{% groupme_image v " + pair + " %}", v=JPEG, a="a", b="b")
+
+
+def test_an_attribute_that_depends_on_who_looks():
+    template = Template("{% load groupme_images %}{% groupme_image v alt=_('Yes') title='Yes' %}")
+    for language, yes in (("en", "Yes"), ("de", "Ja")):
+        with override(language):
+            html = template.render(Context({"v": JPEG}))
+        assert f' alt="{yes}" title="Yes" ' in html
+
+
+def test_attributes_of_any_name():
+    assert ' target="a" node="b" ' in image(JPEG, target="a", node="b")
+    assert ' self="a" ' in render("{% groupme_image v self=a %}", v=JPEG, a="a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "did not receive value.*'value'"),
+        ("v 'avatar' '' 'more'", "received too many positional arguments"),
+        ("v alt='a' alt='b'", "received multiple values for keyword argument 'alt'"),
+        ("v a/b='c'", "a/b"),
+    ],
+)
+def test_a_tag_that_is_written_wrongly(arguments, message):
+    with pytest.raises(TemplateSyntaxError, match=message):
+        render("{% groupme_image " + arguments + " %}", v=JPEG)
 
 
 @pytest.mark.parametrize("alt", [None, "", False])

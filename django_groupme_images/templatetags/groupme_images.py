@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.template.base import FilterExpression, Node, Parser, Token
+from django.template.context import Context
+from django.template.library import parse_bits
 
 from .. import rendering
 
 register = template.Library()
+
+_PARAMETERS = ["value", "variant", "default"]
 
 
 @register.filter
@@ -35,15 +40,72 @@ def groupme_url(value: Any, variant: str | None = None, default: str = "") -> st
     try:
         return rendering.url(value=value, variant=variant, default=default)
     except ValueError as error:
-        raise template.TemplateSyntaxError(f"groupme_url: {error}") from error
+        raise _mistake("groupme_url", error) from error
 
 
-@register.simple_tag
-def groupme_image(
-    value: Any, variant: str | None = None, default: str = "", **attributes: Any
-) -> str:
+@register.tag
+def groupme_image(parser: Parser, token: Token) -> Node:
     """``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>``."""
+    bits = token.split_contents()[1:]
+    target = bits[-1] if "as" in bits[-2:-1] else None
+    args, kwargs = parse_bits(  # as simple_tag does
+        parser=parser,
+        bits=bits[:-2] if target else bits,
+        params=_PARAMETERS,
+        varargs=None,
+        varkw="attributes",
+        defaults=(None, ""),
+        kwonly=[],
+        kwonly_defaults=None,
+        takes_context=False,  # type: ignore[call-arg]  # the stubs forgot it
+        name="groupme_image",
+    )
     try:
-        return rendering.image(value=value, variant=variant, default=default, attributes=attributes)
+        return ImageNode(dict(zip(_PARAMETERS, args, strict=False)) | kwargs, target)
     except ValueError as error:
-        raise template.TemplateSyntaxError(f"groupme_image: {error}") from error
+        raise _mistake("groupme_image", error) from error
+
+
+class ImageNode(Node):
+    """An ``<img>``; what the template itself says of it is written once for all pictures."""
+
+    child_nodelists = ()
+
+    def __init__(self, arguments: dict[str, FilterExpression], target: str | None) -> None:
+        self._target = target
+        self._parameters = {name: arguments.pop(name) for name in _PARAMETERS if name in arguments}
+        self._written = rendering.written(dict.fromkeys(arguments))
+        self._later: dict[str, FilterExpression] = {}
+        for given, expression in arguments.items():
+            name = rendering.attribute_name(given)
+            self._later.pop(name, None)
+            if _is_literal(expression):
+                self._written[name] = rendering.attribute(name, expression.var)
+            else:
+                self._later[name] = expression
+
+    def render(self, context: Context) -> str:
+        parameters = {name: value.resolve(context) for name, value in self._parameters.items()}
+        attributes = self._written
+        if self._later:
+            attributes = attributes | {
+                name: rendering.attribute(name, expression.resolve(context))
+                for name, expression in self._later.items()
+            }
+        try:
+            html = rendering.image_with(attributes, **parameters)
+        except ValueError as error:
+            raise _mistake("groupme_image", error) from error
+        if self._target is None:
+            return html
+        context[self._target] = html
+        return ""
+
+
+def _is_literal(expression: FilterExpression) -> bool:
+    """Whether it is a text in quotes, and not one to translate: that depends on who looks."""
+    return isinstance(expression.var, str) and not expression.filters
+
+
+def _mistake(tag: str, error: ValueError) -> template.TemplateSyntaxError:
+    return template.TemplateSyntaxError(f"{tag}: {error}")
