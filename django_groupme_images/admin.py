@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin
@@ -46,25 +45,30 @@ def thumbnail(
     Raises ``ValueError`` if there is no such variant.
     """
     known_variant(variant)
-
     header = description or pretty_name(field.replace(LOOKUP_SEP, "_"))
+    text = alt or header
+    # The same for every row, unless it depends on the row, or on who looks.
+    same = rendering.written({"alt": text}) if isinstance(text, str) else None
 
     @admin.display(description=header, ordering=field)
     def column(row: Any) -> str:
-        picture = _value(row, field)
-        attributes = {"alt": alt(row) if callable(alt) else alt or header}
-        if not (rendering.picture_in(picture) or any(rendering.size_of_file(picture))):
+        value = _value(row, field)
+        picture = rendering.picture_in(value)
+        attributes = same or rendering.written({"alt": text(row) if callable(text) else text})
+        if not (picture or any(rendering.size_of_file(value))):
             # A file that waits in the fallback storage, and may be as large as a wall.
-            attributes["height"] = max(variant_size(variant, *_LARGEST))
-        return rendering.image(value=picture, variant=variant, attributes=attributes)
+            most = max(variant_size(variant, *_LARGEST))
+            attributes = attributes | {"height": rendering.attribute("height", most)}
+        return rendering.image_with(attributes, value=picture or value, variant=variant)
 
     column.__name__ = f"thumbnail_{field}"
     return column
 
 
 def _value(row: Any, field: str) -> Any:
-    with suppress(ObjectDoesNotExist):
+    try:
         for name in field.split(LOOKUP_SEP):
             row = row if row is None else getattr(row, name)
-        return row
-    return None
+    except ObjectDoesNotExist:
+        return None
+    return row

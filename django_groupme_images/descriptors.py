@@ -49,11 +49,22 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
         if instance is not None:
             values = vars(instance)
             value = values.get(self.field.attname)
+            if type(value) is str:  # as it was loaded; what Django does, without asking more
+                value = values[self.field.attname] = self.field.attr_class(
+                    instance, self.field, value
+                )
+                return value
             if isinstance(value, FieldFile):
-                values[self.field.attname] = self._own(instance, value)
+                if (own := self._own(instance, value)) is value:
+                    return value
+                values[self.field.attname] = own
         return super().__get__(instance, cls)
 
     def __set__(self, instance: Any, value: Any) -> None:
+        values = vars(instance)
+        if type(value) is str and self.field.attname not in values:
+            values[self.field.attname] = value  # of a row that is loaded: most are
+            return
         if isinstance(value, Picture):
             value = value.url
         elif isinstance(value, FieldFile):

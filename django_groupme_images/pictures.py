@@ -83,13 +83,14 @@ class Picture:
     def find(cls, url: Any, base_url: str = CDN_URL) -> Self | None:
         """What :meth:`parse` gives, or ``None`` where that raises ``InvalidPicture``."""
         try:
-            match = _pattern(base_url).fullmatch(url)
+            pattern, base_url = _pictures_on(base_url)
+            match = pattern.fullmatch(url)
         except (TypeError, AttributeError):  # not even text
             match = None
         if match is None:
             return None
         picture = object.__new__(cls)
-        picture._base_url = base_url if base_url.endswith("/") else f"{base_url}/"
+        picture._base_url = base_url
         picture._match = match
         return picture
 
@@ -189,11 +190,14 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=32)
-def _pattern(base_url: str) -> re.Pattern[str]:
-    prefix = re.escape(base_url if base_url.endswith("/") else f"{base_url}/")
+def _pictures_on(base_url: str) -> tuple[re.Pattern[str], str]:
+    """What the URLs of the pictures there are like, and what they begin with."""
+    if not base_url.endswith("/"):
+        base_url += "/"
+    prefix = re.escape(base_url)
     if base_url.startswith("https:"):
         prefix = prefix.replace("https", "https?", 1)
-    return re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?")
+    return re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?"), base_url
 
 
 def known_variant(variant: str) -> str:

@@ -90,12 +90,12 @@ def image_with(
 
 def written(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Attributes of an ``<img>`` by their names in HTML, each as it stands there."""
-    texts = {"alt": attribute("alt", "")}
+    texts = {"alt": ' alt=""'}
     for given, value in attributes.items():
         name = attribute_name(given)
         texts[name] = attribute(name, value)
-    texts.setdefault("loading", attribute("loading", "lazy"))
-    texts.setdefault("decoding", attribute("decoding", "async"))
+    texts.setdefault("loading", ' loading="lazy"')
+    texts.setdefault("decoding", ' decoding="async"')
     return texts
 
 

@@ -8,7 +8,7 @@ from django.core.files import File
 from django.db.models.fields.files import ImageFieldFile
 
 from .exceptions import InvalidPicture
-from .names import is_saved, known_picture, picture_of
+from .names import is_saved, known_picture
 from .pictures import Picture
 from .storage import GroupMeStorage
 
@@ -26,7 +26,7 @@ class GroupMeImageFieldFile(ImageFieldFile):
     @property
     def picture(self) -> Picture | None:
         """The picture, or ``None`` if there is none, or it is not on the service (yet)."""
-        return picture_of(self)
+        return known_picture(self.name, self.storage) if is_saved(self) else None
 
     @property
     def preview_url(self) -> str:
@@ -46,12 +46,14 @@ class GroupMeImageFieldFile(ImageFieldFile):
     @property
     def width(self) -> int | None:  # type: ignore[override]  # the URL may not say
         """Width of the original in pixels, or ``None`` where the URL does not say."""
-        return self._side("width")
+        picture = self.picture
+        return picture.width if picture else self._measured("width")
 
     @property
     def height(self) -> int | None:  # type: ignore[override]
         """Height of the original in pixels, or ``None`` where the URL does not say."""
-        return self._side("height")
+        picture = self.picture
+        return picture.height if picture else self._measured("height")
 
     @property
     def format(self) -> str | None:
@@ -87,9 +89,10 @@ class GroupMeImageFieldFile(ImageFieldFile):
         picture = self.picture
         return picture.variant_url(variant) if picture else self.url
 
-    def _side(self, name: str) -> int | None:
+    def _measured(self, name: str) -> int | None:
+        """A side of a file that is no picture, unless it would have to be fetched."""
         if is_saved(self) and isinstance(self.storage, GroupMeStorage):
-            return getattr(self.picture, name, None)
+            return None
         side: int | None = getattr(super(), name)
         return side
 
