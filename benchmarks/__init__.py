@@ -10,7 +10,7 @@ from typing import Any
 
 TOPICS = (
     "tags",
-    "apps",
+    "thumbnails",
     "parsing",
     "loading",
     "uploading",

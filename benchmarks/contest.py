@@ -56,7 +56,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Result:
-    """A table, what its figures are as numbers, and whether they are as they should be."""
+    """
+    A table, what its figures are as numbers, and whether they are as they should be.
+
+    Where there is a ``unit``, the figures say how many of them took how many seconds.
+    """
 
     title: str
     headers: Sequence[str]
@@ -64,6 +68,7 @@ class Result:
     figures: Sequence[dict[str, Any]] = ()
     verdicts: Sequence[Verdict] = ()
     notes: Sequence[str] = ()
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,15 +96,17 @@ class Contest:
             list(self._figures()),
             [self._verdict(aim) for aim in self.aims if (aim.against, aim.size) in self.seconds],
             self.notes,
+            self.unit,
         )
 
     def _measure(self, size: int, rounds: int) -> None:
         ways = [way for way in self.ways if way.takes_part(size)]
         # The collector of garbage, which timeit turns off, is part of what one pays.
         timers = {way.name: Timer(way.prepare(size), gc.enable) for way in ways}
-        first = {name: timer.timeit(1) for name, timer in timers.items()}  # which warms up, too
-        first = {name: timer.timeit(1) for name, timer in timers.items()}
-        runs = {name: max(1, math.ceil(_LEAST / taken)) for name, taken in first.items()}
+        # Else each way would pay for looking through all that the others hold for garbage.
+        gc.collect()
+        gc.freeze()
+        runs = {name: _runs(timer) for name, timer in timers.items()}
         for turn in range(rounds):
             names = list(timers)
             for name in names[turn % len(names) :] + names[: turn % len(names)]:
@@ -130,11 +137,20 @@ class Contest:
 
     def _verdict(self, aim: Aim) -> Verdict:
         ratio = self._ratio(aim.against, aim.size)
-        return Verdict(
-            f"{aim.size:,} {self.unit}: at most {aim.most:.2g} times {aim.against}",
-            f"{ratio:.2f}",
-            ratio <= aim.most,
-        )
+        if aim.most < 1:
+            most, found = f"at least {1 / aim.most:.3g} times as fast as", f"{1 / ratio:.3g}"
+        else:
+            most, found = f"at most {aim.most:.3g} times as long as", f"{ratio:.2f}"
+            most = most.replace("at most 1 times as long as", "no longer than")
+        return Verdict(f"{aim.size:,} {self.unit}: {most} {aim.against}", found, ratio <= aim.most)
+
+
+def _runs(timer: Timer) -> int:
+    """How many together can be measured. Warms up, too."""
+    taken = timer.timeit(1)
+    if taken < _LEAST:
+        taken = timer.timeit(1)
+    return max(1, math.ceil(_LEAST / taken))
 
 
 def _rounded(number: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,22 +15,21 @@ from django.conf import settings
 #: A real URL.
 URL = "https://i.groupme.com/480x325.jpeg.9e20b71dd6af4b58bbd132d4a7dec009"
 
-_folder = tempfile.TemporaryDirectory(prefix="benchmarks-")
-
 #: Where the files and the database of the project are; it goes with the process.
-FOLDER = Path(_folder.name)
+FOLDER = Path(tempfile.mkdtemp(prefix="benchmarks-"))
+atexit.register(shutil.rmtree, FOLDER)
 
 
-def set_up(*, apps: Sequence[str] = (), **more: Any) -> None:
+def set_up(folder: Path = FOLDER, *, apps: Sequence[str] = (), **more: Any) -> None:
     """Begin a project with these apps beside the app itself, and these settings."""
     settings.configure(
         **{
             "INSTALLED_APPS": [*apps, "django_groupme_images", "benchmarks"],
             "DATABASES": {
-                "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": FOLDER / "database"}
+                "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "database"}
             },
             "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
-            "MEDIA_ROOT": FOLDER / "media",
+            "MEDIA_ROOT": folder / "media",
             "MEDIA_URL": "/media/",
             "TEMPLATES": [
                 {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}

@@ -17,6 +17,11 @@ from .contest import OURS, Result
 
 FOLDER = Path(__file__).with_name("results")
 
+README = FOLDER.parents[1] / "README.md"
+
+# Around what stands there.
+_BEGIN, _END = "<!-- written by make bench -->", "<!-- until here -->"
+
 # Whose version says something of the figures.
 _PACKAGES = {
     *("django", "pillow", "requests", "urllib3", "httpx", "boto3", "moto", "django-storages"),
@@ -36,16 +41,30 @@ def table(result: Result) -> str:
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
+def summary(results: Sequence[Result]) -> str:
+    """What was aimed at, and what was found, in Markdown."""
+    rows = [
+        (result.title, verdict.aim, verdict.found if verdict.met else f"**{verdict.found}**")
+        for result in results
+        for verdict in result.verdicts
+    ]
+    return tabulate(rows, ["", "aim", "found"], tablefmt="github", disable_numparse=True)
+
+
 def write(results: Sequence[Result]) -> None:
-    """Write all of it into ``benchmarks/results/``."""
+    """Write all of it into ``benchmarks/results/``, and what came of it into the README."""
     FOLDER.mkdir(exist_ok=True)
     around = surroundings()
     numbers = {"surroundings": around, "results": [asdict(result) for result in results]}
     (FOLDER / "results.json").write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n")
     said = ", ".join(f"{name} {version}" for name, version in around.items())
     tables = "\n".join(table(result) for result in results)
-    (FOLDER / "README.md").write_text(_HEAD.format(said=said) + tables)
+    aims = summary(results)
+    (FOLDER / "README.md").write_text(_HEAD.format(said=said, aims=aims) + tables)
     plot(results, FOLDER / "growth.svg")
+    before, _, rest = README.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    README.write_text(f"{before}{_BEGIN}\n\n{aims}\n\n{_END}{after}")
 
 
 def surroundings() -> dict[str, str]:
@@ -67,30 +86,28 @@ def plot(results: Sequence[Result], path: Path) -> None:
     mpl.rcParams.update({"svg.hashsalt": "same every time", "font.size": 8})
     from matplotlib import pyplot as plt
 
-    grown = [(result, *curves) for result in results if (curves := _curves(result))]
+    grown = [result for result in results if result.unit]
     columns = 3
     rows = -(-len(grown) // columns)
     figure, places = plt.subplots(rows, columns, figsize=(13, 3.6 * rows), squeeze=False)
     for place in places.flat[len(grown) :]:
         place.remove()
-    for place, (result, unit, curves) in zip(places.flat, grown, strict=False):
-        for name, points in curves.items():
+    for place, result in zip(places.flat, grown, strict=False):
+        for name, points in _curves(result).items():
             style = {"color": "black", "linewidth": 2.5} if name == OURS else {"linewidth": 1}
             place.loglog(*zip(*points, strict=True), marker=".", label=name, **style)
-        place.set(title=result.title, xlabel=unit, ylabel="milliseconds")
+        place.set(title=result.title, xlabel=result.unit, ylabel="milliseconds")
         place.legend(fontsize=6)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
 
-def _curves(result: Result) -> tuple[str, dict[str, list[tuple[int, float]]]] | None:
+def _curves(result: Result) -> dict[str, list[tuple[int, float]]]:
+    """The milliseconds of each way, for each size."""
     curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    unit = ""
     for figure in result.figures:
-        if "seconds" in figure:
-            unit = list(figure)[1]
-            curves[figure["way"]].append((figure[unit], figure["seconds"] * 1000))
-    return (unit, curves) if curves else None
+        curves[figure["way"]].append((figure[result.unit], figure["seconds"] * 1000))
+    return curves
 
 
 _HEAD = """# What it costs, beside what one would use instead
@@ -99,7 +116,10 @@ Written by `make bench`: {said}.
 
 The ways of a table are run in turn, in one process; a figure is the median of the rounds. ×0.5
 after one means that django-groupme-images takes half as long as that way does. The machine is
-shared: believe the ratios, not the times. The same as numbers: [results.json](results.json).
+shared: believe the ratios, not the times. What is missed stands in bold. The same as numbers:
+[results.json](results.json).
+
+{aims}
 
 ![How the times grow](growth.svg)
 

@@ -1,66 +1,29 @@
-"""
-An ``<img>`` of 200x200 pixels, and the apps that make thumbnails, once all of theirs are made.
-
-Django looks into a module of this name for an ``AppConfig``, and finds none.
-"""
+"""An ``<img>`` of 200x200 pixels, and the apps that make thumbnails, when theirs are made."""
 
 from __future__ import annotations
 
-import gc
 import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial, wraps
 from importlib.util import find_spec
 from typing import Any
 from unittest.mock import patch
 
-from django.utils.module_loading import import_string
-
 from . import project
 from .contest import OURS, Aim, Contest, Result, Verdict, Way
+from .thumbnail_apps import APPS, SETTINGS, App
 
 _SIZES = (1, 10, 100, 1_000)
 _COUNTED = 100
 _ASKED = ("queries", "cache", "storage", "urls")
 
 
-@dataclass(frozen=True)
-class App:
-    """
-    One app, used in the fastest way that its documentation has for a template.
-
-    It is left out where its ``package`` is not installed. ``source`` renders a row, whose
-    model has these ``columns``, with this ``library`` loaded. ``row`` gives what the n-th row
-    holds, ``warm`` makes the thumbnails of the rows, where the first rendering does not, and
-    ``load`` prefetches what belongs to them. ``holder`` tells where the file of a row is held.
-    """
-
-    name: str
-    package: str
-    source: str
-    columns: Callable[[], dict[str, Any]]
-    installed: tuple[str, ...] = ()
-    library: str = ""
-    row: Callable[[int], dict[str, Any]] = lambda n: {"photo": f"photos/{n}.jpg"}
-    warm: Callable[[Any], object] = lambda rows: None
-    load: Callable[[Any], Any] = lambda rows: rows
-    holder: Callable[[Any], tuple[Any, str]] = lambda row: (row, "photo")
-    makes_files: bool = True
-
-    @property
-    def model(self) -> Any:
-        from django.apps import apps
-
-        return apps.get_model("benchmarks", self.package)
-
-
 def results(shorten: bool = False) -> Iterator[Result]:
-    present = [app for app in _APPS if find_spec(app.package)]
-    project.set_up(apps=[name for app in present for name in app.installed], **_SETTINGS)
+    present = [app for app in APPS if find_spec(app.package)]
+    project.set_up(apps=[name for app in present for name in app.installed], **SETTINGS)
     from django.apps import apps
 
     for app in present:
@@ -74,9 +37,9 @@ def results(shorten: bool = False) -> Iterator[Result]:
     yield Contest(
         "An `<img>`, and the thumbnail apps",
         "tags",
-        [Way(app.name, partial(_page, app), needs=app.package) for app in _APPS],
+        [Way(app.name, partial(_page, app), needs=app.package) for app in APPS],
         _SIZES,
-        [Aim(app.name, 1_000, 1 / 3) for app in _APPS[1:]],
+        [Aim(app.name, 1_000, 1 / 3) for app in present if app.emits_a_tag and app.name != OURS],
         [_NOTE, "\n".join(f"- {app.name}: `{app.source}`" for app in present)],
     ).result(shorten)
     yield _counts(present)
@@ -123,9 +86,6 @@ def _page(app: App, size: int) -> Callable[[], str]:
         return template.render(Context({"rows": rows}))
 
     _check(app, render(), rows)
-    # Else each way would pay for looking through the rows of all the others for garbage.
-    gc.collect()
-    gc.freeze()
     return render
 
 
@@ -213,164 +173,6 @@ def _calls(*classes: type) -> Iterator[Counter[str]]:
                     stack.enter_context(patch.object(cls, name, counting(name, method)))
         yield found
 
-
-def _field(path: str, **options: Any) -> Callable[[], dict[str, Any]]:
-    """The columns of a row that has no more than its photo."""
-    return lambda: {"photo": import_string(path)(**options)}
-
-
-def _imagekit() -> dict[str, Any]:
-    from django.db.models import ImageField
-    from imagekit.models import ImageSpecField
-    from imagekit.processors import ResizeToFill
-
-    spec = ImageSpecField(source="photo", processors=[ResizeToFill(200, 200)], format="JPEG")
-    return {"photo": ImageField(), "preview": spec}
-
-
-def _warm_versatileimagefield(rows: Any) -> None:
-    from versatileimagefield.image_warmer import VersatileImageFieldWarmer
-
-    VersatileImageFieldWarmer(rows, [("preview", "crop__200x200")], "photo").warm()
-
-
-def _pictures() -> dict[str, Any]:
-    from django.db.models import IntegerField
-    from pictures.models import PictureField
-
-    photo = PictureField(aspect_ratios=["1/1"], width_field="width", height_field="height")
-    return {"photo": photo, "width": IntegerField(), "height": IntegerField()}
-
-
-def _wagtail() -> dict[str, Any]:
-    from django.db.models import CASCADE, ForeignKey
-
-    return {"photo": ForeignKey("wagtailimages.Image", CASCADE)}
-
-
-def _wagtail_row(n: int) -> dict[str, Any]:
-    from wagtail.images.models import Image
-    from wagtail.models import Collection
-
-    root = Collection.get_first_root_node() or Collection.add_root(name="Root")
-    image = Image(title=str(n), file=f"photos/{n}.jpg", width=240, height=200, collection=root)
-    return {"photo": Image.objects.bulk_create([image])[0]}
-
-
-def _with_renditions(rows: Any) -> Any:
-    """As ``prefetch_renditions()`` does, whose query SQLite refuses for 999 rows."""
-    from django.db.models import Prefetch
-    from wagtail.images.models import Rendition
-
-    found = Rendition.objects.filter(filter_spec="fill-200x200")
-    prefetch = Prefetch("photo__renditions", found, "prefetched_renditions")
-    return rows.select_related("photo").prefetch_related(prefetch)
-
-
-_BY_HAND = '<img src="{{ %s }}" width="200" height="200" alt="{{ row.name }}">'
-
-_APPS = (
-    App(
-        OURS,
-        "django_groupme_images",
-        '{% groupme_image row.photo "preview" alt=row.name %}',
-        _field("django_groupme_images.fields.GroupMeImageField"),
-        library="groupme_images",
-        row=lambda n: {"photo": f"https://i.groupme.com/240x200.jpeg.{n:032x}"},
-        makes_files=False,
-    ),
-    App(
-        "easy-thumbnails",
-        "easy_thumbnails",
-        _BY_HAND % "row.photo.preview.url",
-        _field("easy_thumbnails.fields.ThumbnailerImageField"),
-        installed=("easy_thumbnails",),
-    ),
-    App(
-        "sorl-thumbnail",
-        "sorl",
-        '{% thumbnail row.photo "200x200" crop="center" as preview %}'
-        + _BY_HAND % "preview.url"
-        + "{% endthumbnail %}",
-        _field("sorl.thumbnail.ImageField"),
-        installed=("sorl.thumbnail",),
-        library="sorl_thumbnail",
-    ),
-    App(
-        "django-imagekit",
-        "imagekit",
-        _BY_HAND % "row.preview.url",
-        _imagekit,
-        installed=("imagekit",),
-        warm=lambda rows: [row.preview.generate() for row in rows],
-    ),
-    App(
-        "django-versatileimagefield",
-        "versatileimagefield",
-        _BY_HAND % "row.photo.crop.200x200",
-        _field("versatileimagefield.fields.VersatileImageField"),
-        installed=("versatileimagefield",),
-        warm=_warm_versatileimagefield,
-    ),
-    App(
-        "django-pictures",
-        "pictures",
-        '{% picture row.photo img_alt=row.name ratio="1/1" %}',
-        _pictures,
-        installed=("pictures",),
-        library="pictures",
-        row=lambda n: {"photo": f"photos/{n}.jpg", "width": 240, "height": 200},
-        warm=lambda rows: [row.photo.save_all() for row in rows],
-    ),
-    App(
-        "cloudinary",
-        "cloudinary",
-        '{% cloudinary row.photo width=200 height=200 crop="fill" alt=row.name %}',
-        _field("cloudinary.models.CloudinaryField"),
-        installed=("cloudinary",),
-        library="cloudinary",
-        row=lambda n: {"photo": f"image/upload/v1/photos/{n}.jpg"},
-        makes_files=False,
-    ),
-    App(
-        "wagtail",
-        "wagtail",
-        "{% image row.photo fill-200x200 alt=row.name %}",
-        _wagtail,
-        installed=(
-            *("django.contrib.auth", "django.contrib.contenttypes", "taggit"),
-            *("wagtail.images", "wagtail"),
-        ),
-        library="wagtailimages_tags",
-        row=_wagtail_row,
-        warm=lambda rows: [row.photo.get_rendition("fill-200x200") for row in rows],
-        load=_with_renditions,
-        holder=lambda row: (row.photo.prefetched_renditions[0], "file"),
-    ),
-)
-
-_CACHE = {
-    "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-    "OPTIONS": {"MAX_ENTRIES": 100_000},
-}
-
-_SETTINGS = {
-    "CACHES": {"default": _CACHE, "renditions": {**_CACHE, "LOCATION": "renditions"}},
-    "CLOUDINARY": {"cloud_name": "any", "secure": True},
-    "IMAGEKIT_DEFAULT_CACHEFILE_STRATEGY": "imagekit.cachefiles.strategies.Optimistic",
-    # One file a picture, and the shortest `sizes` that its tag writes without a warning.
-    "PICTURES": {
-        "BREAKPOINTS": {"any": 100},
-        "CONTAINER_WIDTH": 200,
-        "FILE_TYPES": ["WEBP"],
-        "GRID_COLUMNS": 1,
-        "PIXEL_DENSITIES": [1],
-        "QUEUE_NAME": "default",
-    },
-    "STATIC_URL": "/static/",
-    "THUMBNAIL_ALIASES": {"": {"preview": {"size": (200, 200), "crop": True}}},
-    "VERSATILEIMAGEFIELD_SETTINGS": {"create_images_on_demand": False},
-}
 
 _NOTE = (
     "Each app in the fastest way that its documentation has for a template, and warm: the rows "

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +19,7 @@ from django.core.files import File
 
 from . import project
 from .contest import OURS, Aim, Contest, Result, Verdict, Way
+from .memory import apart, peak
 from .sink import Sink, elsewhere, serve_s3
 
 SMALL, MEDIUM, LARGE = 100_000, 5_000_000, 200_000_000  # bytes
@@ -87,12 +86,9 @@ def _prepared(name: str, place: Place, size: int) -> Callable[[], str]:
 def _memory(place: Place, size: int) -> Result:
     """What one upload of this size adds to the memory of a process that has made a small one."""
     added = {}
-    # What one way has held does not say what the next one needs.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as executor:
-        for name in _WAYS:
-            if name not in _NEEDS or find_spec(_NEEDS[name]):
-                added[name] = executor.submit(_added, name, place, size).result()
+    for name in _WAYS:
+        if name not in _NEEDS or find_spec(_NEEDS[name]):
+            added[name] = apart(_added, name, place, size)
     return Result(
         f"The memory that one upload of {size:,} bytes adds",
         ["", "MB"],
@@ -112,21 +108,9 @@ def _added(name: str, place: Place, size: int) -> int:
     project.set_up()
     upload = _WAYS[name](place)
     upload(SMALL)
-    before = _peak()
+    before = peak()
     upload(size)
-    return _peak() - before
-
-
-def _peak() -> int:
-    """The most bytes that this process has ever held."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Not getrusage(), which on Linux begins with what the parent held.
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].removesuffix("kB")) * 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak() - before
 
 
 def _of_file(place: Place, send: Callable[[IO[bytes]], str]) -> Upload:
@@ -240,7 +224,7 @@ _NOTES = [
     "connection, but for two: groupme_bot makes a new client for each upload, and downloads the "
     "picture before it sends it; and S3 is moto, which closes every connection, keeps what it is "
     "sent, and takes about half of that time itself.",
-    "http.client is the least that it can take: as it comes, with 8 KiB at a time, and with more.",
+    "http.client is the least that it can take: as it comes, with 8 KiB at a time, and with 64.",
 ]
 
 _MEMORY_NOTE = (

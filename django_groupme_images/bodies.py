@@ -54,7 +54,7 @@ class Body:
         return iter(lambda: self.read(65536), b"")
 
     def read(self, amount: int = -1) -> bytes:
-        left = self._size - self.tell()
+        left = self._size - self._position  # to ask the file would be a call of the system
         wanted = left if amount < 0 else min(amount, left)
         try:
             chunk = self._file.read(wanted)
@@ -64,13 +64,16 @@ class Body:
                 raise EOFError(f"the file ended {left:,} bytes early while it was uploaded")
         except Exception as error:  # noqa: BLE001  # raised again by rewindable()
             raise Unreadable(error) from None
+        self._position += len(chunk)
         return chunk
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._position
 
-    def seek(self, offset: int) -> int:
-        return self._file.seek(offset)
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._file.seek(offset, whence)
+        self._position = self._file.tell()
+        return self._position
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -25,6 +26,9 @@ ACCESS_HEADER = "X-Access-Token"
 # A 501 would come back every time.
 _TOO_MANY_REQUESTS = frozenset({420, 429})
 _RETRIED_STATUSES = _TOO_MANY_REQUESTS | {*range(500, 600)} - {501}
+
+# Bytes of a body that are sent at a time.
+_PIECE = 64 * 1024
 
 #: Waits for so many seconds, because of what concerns everybody who uses the service, or not.
 Wait = Callable[[float, bool], None]
@@ -107,8 +111,32 @@ class TokenAuth(AuthBase):
 
 
 class _Session(requests.Session):
+    def __init__(self) -> None:
+        super().__init__()
+        self._environment: dict[tuple[str, str], Any] = {}
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Nowhere: requests would follow with the token, or read all of the answer beforehand."""
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Proxies and certificates, which the environment is asked for once a host: it is slow."""
+        host = urlsplit(url)[:2]
+        if host not in self._environment:
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            self._environment[host] = found
+        return {**self._environment[host], "stream": stream}
+
+
+class _Adapter(HTTPAdapter):
+    """Sends larger pieces of a body than urllib3 does, which takes half the time."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, blocksize=_PIECE, **kwargs)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(*args, blocksize=_PIECE, **kwargs)
 
 
 def new_session(
@@ -128,7 +156,7 @@ def new_session(
     retries.longest_pause = max_retry_after
     retries.wait = wait or _sleep
     for scheme in ("https://", "http://"):
-        session.mount(scheme, HTTPAdapter(max_retries=retries, pool_maxsize=1))
+        session.mount(scheme, _Adapter(max_retries=retries, pool_maxsize=1))
     session.headers.update(
         {
             "User-Agent": f"django-groupme-images/{__version__}",

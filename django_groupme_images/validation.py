@@ -93,7 +93,7 @@ class _Raw(io.RawIOBase):
     """The caller's file for Pillow, which may close this."""
 
     def __init__(self, file: File[bytes]) -> None:
-        self._file, self._body = file, Body(file)
+        self._body = Body(file)
 
     def readable(self) -> bool:
         return True
@@ -108,8 +108,7 @@ class _Raw(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._file.seek(offset, whence)
-        return self._body.tell()
+        return self._body.seek(offset, whence)
 
 
 class _Source(io.BufferedReader):

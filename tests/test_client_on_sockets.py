@@ -92,6 +92,20 @@ def test_a_large_file_is_never_held(client, emulator, tmp_path):
     assert peak < 4 * 1024 * 1024  # the emulator, in this process too, included
 
 
+class Counted(io.BytesIO):
+    reads = 0
+
+    def read(self, *amount):
+        self.reads += 1
+        return super().read(*amount)
+
+
+def test_a_large_file_is_sent_in_large_pieces(client):
+    file = Counted(PHOTO + bytes(640 * 1024 - len(PHOTO)))
+    client.upload(file)
+    assert file.reads == 10 + 1  # of 64 KiB each, and the one that finds the end
+
+
 class Unseekable(io.RawIOBase):
     """A pipe."""
 

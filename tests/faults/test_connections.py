@@ -119,3 +119,23 @@ def test_a_failed_upload_does_not_cost_the_next_one_its_connection():
             client.upload(PHOTO)
         client.upload(PHOTO)
         assert len(seen) == 1
+
+
+def test_a_proxy_that_the_environment_names(monkeypatch):
+    asked = []
+
+    def proxy(connection):
+        for _ in range(3):
+            asked.append(received(connection))
+            connection.sendall(success("http://image.example/").encode())
+
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with server(proxy) as (url, _):
+        monkeypatch.setenv("http_proxy", url)
+        client = client_of("http://image.example/")
+        for _ in range(3):
+            client.upload(PHOTO)
+    for request in asked:
+        assert request.startswith(b"POST http://image.example/pictures HTTP/1.1\r\n")
+        assert request.endswith(PHOTO)
