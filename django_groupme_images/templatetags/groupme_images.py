@@ -7,13 +7,11 @@ from typing import Any
 from django import template
 from django.template.base import FilterExpression, Node, Parser, Token
 from django.template.context import Context
-from django.template.library import parse_bits
+from django.template.library import SimpleNode
 
 from .. import rendering
 
 register = template.Library()
-
-_PARAMETERS = ["value", "variant", "default"]
 
 
 @register.filter
@@ -46,24 +44,25 @@ def groupme_url(value: Any, variant: str | None = None, default: str = "") -> st
 @register.tag
 def groupme_image(parser: Parser, token: Token) -> Node:
     """``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>``."""
-    bits = token.split_contents()[1:]
-    target = bits[-1] if "as" in bits[-2:-1] else None
-    args, kwargs = parse_bits(  # as simple_tag does
-        parser=parser,
-        bits=bits[:-2] if target else bits,
-        params=_PARAMETERS,
-        varargs=None,
-        varkw="attributes",
-        defaults=(None, ""),
-        kwonly=[],
-        kwonly_defaults=None,
-        takes_context=False,  # type: ignore[call-arg]  # the stubs forgot it
-        name="groupme_image",
-    )
+    tag: SimpleNode = _arguments.tags["groupme_image"](parser, token)
+    parameters, attributes = tag.func(*tag.args, **tag.kwargs)
     try:
-        return ImageNode(dict(zip(_PARAMETERS, args, strict=False)) | kwargs, target)
+        return ImageNode(parameters, attributes, tag.target_var)
     except ValueError as error:
         raise _mistake("groupme_image", error) from error
+
+
+# The tag as Django's simple_tag() would have it, which knows how to read arguments.
+_arguments = template.Library()
+
+
+@_arguments.simple_tag(name="groupme_image")
+def _sorted(
+    value: Any, variant: Any = None, default: Any = None, **attributes: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters that are given, and the attributes."""
+    parameters = {"value": value, "variant": variant, "default": default}
+    return {name: given for name, given in parameters.items() if given}, attributes
 
 
 class ImageNode(Node):
@@ -71,12 +70,17 @@ class ImageNode(Node):
 
     child_nodelists = ()
 
-    def __init__(self, arguments: dict[str, FilterExpression], target: str | None) -> None:
+    def __init__(
+        self,
+        parameters: dict[str, FilterExpression],
+        attributes: dict[str, FilterExpression],
+        target: str | None,
+    ) -> None:
         self._target = target
-        self._parameters = {name: arguments.pop(name) for name in _PARAMETERS if name in arguments}
-        self._written = rendering.written(dict.fromkeys(arguments))
+        self._parameters = parameters
+        self._written = rendering.written(dict.fromkeys(attributes))
         self._later: dict[str, FilterExpression] = {}
-        for given, expression in arguments.items():
+        for given, expression in attributes.items():
             name = rendering.attribute_name(given)
             self._later.pop(name, None)
             if _is_literal(expression):
