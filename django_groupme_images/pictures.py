@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from .exceptions import InvalidPicture
 
@@ -47,6 +48,9 @@ _SIDE = "[1-9][0-9]{0,4}"
 _NAME = rf"(?:({_SIDE})x({_SIDE})\.([a-z][a-z0-9+-]{{0,15}})\.)?([0-9A-Za-z_-]{{1,64}})"
 
 
+P = TypeVar("P", bound="Picture")
+
+
 class Picture:
     """
     A picture on the image service. Immutable, hashable, equal when the URLs are.
@@ -75,24 +79,14 @@ class Picture:
 
         Raises ``InvalidPicture`` for anything else, of whatever type.
         """
-        if (picture := cls.find(url, base_url)) is None:
+        if (picture := _found(cls, url, base_url)) is None:
             raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
         return picture
 
     @classmethod
     def find(cls, url: Any, base_url: str = CDN_URL) -> Self | None:
         """What :meth:`parse` gives, or ``None`` where that raises ``InvalidPicture``."""
-        try:
-            pattern, base_url = _pictures_on(base_url)
-            match = pattern.fullmatch(url)
-        except (TypeError, AttributeError):  # not even text
-            match = None
-        if match is None:
-            return None
-        picture = object.__new__(cls)
-        picture._base_url = base_url
-        picture._match = match
-        return picture
+        return _found(cls, url, base_url)
 
     @property
     def id(self) -> str:
@@ -189,15 +183,30 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
 
 
+def _found(cls: type[P], url: Any, base_url: str) -> P | None:
+    try:
+        is_picture, base_url = _pictures_on(base_url)
+        match = is_picture(url)
+    except (TypeError, AttributeError):  # not even text
+        match = None
+    if match is None:
+        return None
+    picture = object.__new__(cls)
+    picture._base_url = base_url
+    picture._match = match
+    return picture
+
+
 @lru_cache(maxsize=32)
-def _pictures_on(base_url: str) -> tuple[re.Pattern[str], str]:
-    """What the URLs of the pictures there are like, and what they begin with."""
+def _pictures_on(base_url: str) -> tuple[Callable[[str], re.Match[str] | None], str]:
+    """What tells the URL of a picture there from any other text, and what it begins with."""
     if not base_url.endswith("/"):
         base_url += "/"
     prefix = re.escape(base_url)
     if base_url.startswith("https:"):
         prefix = prefix.replace("https", "https?", 1)
-    return re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?"), base_url
+    pattern = re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?")
+    return pattern.fullmatch, base_url
 
 
 def known_variant(variant: str) -> str:
