@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 
 from . import TOPICS, measured, report
-from .contest import Result
-
-
-def results(topics: list[str], shorten: bool) -> Iterator[Result]:
-    # A project is set up once in a process, and topics have different ones.
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as executor:
-        for topic in topics:
-            yield from executor.submit(measured, topic, shorten).result()
+from .processes import apart
 
 
 def main() -> None:
@@ -30,13 +19,23 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.topics) - set(TOPICS):
         parser.error(f"no topic {', '.join(unknown)}: there are {', '.join(TOPICS)}")
+    is_kept = not options.topics and not options.shorten
+    if is_kept:
+        report.check_that_it_can_be_written()
     found = []
-    for result in results(options.topics or list(TOPICS), options.shorten):
-        print(report.table(result), flush=True)
-        found.append(result)
-    if not options.topics and not options.shorten:
+    for topic in options.topics or TOPICS:
+        # A project is set up once in a process, and topics have different ones.
+        for result in apart(measured, topic, options.shorten):
+            print(report.table(result), flush=True)
+            found.append(result)
+    if is_kept:
         report.write(found)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except EOFError:
+        raise SystemExit("a process ended before it had told anything; see above") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,13 @@ OURS = "django-groupme-images"
 
 # Seconds that a timed run has to last, so that the clock can be believed.
 _LEAST = 0.02
+
+# Seconds for all rounds of a size; what takes longer has fewer rounds, but never fewer than these.
+_MOST, _FEWEST = 20, 3
+
+
+def is_installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,7 @@ class Way:
     most: float = math.inf
 
     def takes_part(self, size: int) -> bool:
-        return size <= self.most and (not self.needs or find_spec(self.needs) is not None)
+        return size <= self.most and (not self.needs or is_installed(self.needs))
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,15 @@ class Aim:
     against: str
     size: int
     most: float
+
+    def words(self, unit: str) -> str:
+        if self.most < 1:
+            words = f"at least {1 / self.most:.3g} times as fast as"
+        elif self.most > 1:
+            words = f"at most {self.most:.3g} times as long as"
+        else:
+            words = "no longer than"
+        return f"{self.size:,} {unit}: {words} {self.against}"
 
 
 @dataclass(frozen=True)
@@ -91,10 +108,10 @@ class Contest:
             self._measure(size, rounds=2 if shorten else self.rounds)
         return Result(
             self.title,
-            [f"ms, and how many times ours of it; {self.unit}:", *(f"{size:,}" for size in sizes)],
+            [f"milliseconds (ours divided by theirs); {self.unit}:", *map("{:,}".format, sizes)],
             [[way.name, *(self._cell(way.name, size) for size in sizes)] for way in self.ways],
             list(self._figures()),
-            [self._verdict(aim) for aim in self.aims if (aim.against, aim.size) in self.seconds],
+            [self._verdict(aim) for aim in self.aims if aim.size in sizes],
             self.notes,
             self.unit,
         )
@@ -103,27 +120,30 @@ class Contest:
         ways = [way for way in self.ways if way.takes_part(size)]
         # The collector of garbage, which timeit turns off, is part of what one pays.
         timers = {way.name: Timer(way.prepare(size), gc.enable) for way in ways}
+        once = {name: _warmed_up(timer) for name, timer in timers.items()}
+        runs = {name: max(1, math.ceil(_LEAST / taken)) for name, taken in once.items()}
+        whole = sum(runs[name] * once[name] for name in timers)
         # Else each way would pay for looking through all that the others hold for garbage.
         gc.collect()
         gc.freeze()
-        runs = {name: _runs(timer) for name, timer in timers.items()}
-        for turn in range(rounds):
-            names = list(timers)
-            for name in names[turn % len(names) :] + names[: turn % len(names)]:
+        for turn in range(min(rounds, max(_FEWEST, int(_MOST / whole)))):
+            for name in random.Random(turn).sample(list(timers), len(timers)):
                 taken = timers[name].timeit(runs[name]) / runs[name]
                 self.seconds.setdefault((name, size), []).append(taken)
+        gc.unfreeze()
 
-    def _ratio(self, name: str, size: int) -> float:
-        """How many times as long ours takes, in the median of the rounds."""
+    def _ratios(self, name: str, size: int) -> list[float]:
+        """How many times as long ours takes, in each round, and in order."""
         pairs = zip(self.seconds[self.ways[0].name, size], self.seconds[name, size], strict=True)
-        return statistics.median(ours / theirs for ours, theirs in pairs)
+        return sorted(ours / theirs for ours, theirs in pairs)
 
     def _cell(self, name: str, size: int) -> str:
         if (name, size) not in self.seconds:
             return ""
         median = _rounded(statistics.median(self.seconds[name, size]) * 1000)
-        ours = name == self.ways[0].name
-        return median if ours else f"{median} (×{_rounded(self._ratio(name, size))})"
+        if name == self.ways[0].name:
+            return median
+        return f"{median} ({_rounded(statistics.median(self._ratios(name, size)))})"
 
     def _figures(self) -> Iterator[dict[str, Any]]:
         for (name, size), seconds in self.seconds.items():
@@ -131,28 +151,28 @@ class Contest:
                 "way": name,
                 self.unit: size,
                 "seconds": statistics.median(seconds),
-                "quartiles": statistics.quantiles(seconds, n=4)[::2],
-                "ratio": self._ratio(name, size),
+                "rounds": seconds,
+                "ratio": statistics.median(self._ratios(name, size)),
             }
 
     def _verdict(self, aim: Aim) -> Verdict:
-        ratio = self._ratio(aim.against, aim.size)
+        words = aim.words(self.unit)
+        if (aim.against, aim.size) not in self.seconds:
+            return Verdict(words, "not measured", met=False)
+        ratios = self._ratios(aim.against, aim.size)
+        middle = [statistics.median(ratios), *statistics.quantiles(ratios, n=4)[::2]]
         if aim.most < 1:
-            most, found = f"at least {1 / aim.most:.3g} times as fast as", f"{1 / ratio:.3g}"
-        else:
-            most, found = f"at most {aim.most:.3g} times as long as", f"{ratio:.2f}"
-            most = most.replace("at most 1 times as long as", "no longer than")
-        return Verdict(f"{aim.size:,} {self.unit}: {most} {aim.against}", found, ratio <= aim.most)
+            middle = [1 / middle[0], *sorted(1 / ratio for ratio in middle[1:])]
+        found, low, high = map(_rounded, middle)
+        return Verdict(words, f"{found} ({low} to {high})", statistics.median(ratios) <= aim.most)
 
 
-def _runs(timer: Timer) -> int:
-    """How many together can be measured. Warms up, too."""
-    taken = timer.timeit(1)
-    if taken < _LEAST:
-        taken = timer.timeit(1)
-    return max(1, math.ceil(_LEAST / taken))
+def _warmed_up(timer: Timer) -> float:
+    """How long it takes, roughly, after the first time."""
+    first = timer.timeit(1)
+    return timer.timeit(1) if first < 1 else first
 
 
 def _rounded(number: float) -> str:
-    """To three digits, without an exponent."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    """To three digits, or to four where the third would not tell it from 1."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.{4 if number > 1 else 3}g}"

@@ -9,13 +9,13 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
-from importlib.util import find_spec
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from .contest import OURS, Aim, Contest, Result, Way
-from .sink import elsewhere, serve_s3
+from .contest import OURS, Aim, Contest, Result, Way, is_installed
+from .processes import elsewhere
+from .sink import serve_s3
 
 _MOTO = "moto, S3"
 _SIZES = (1, 10, 100, 1_000)
@@ -29,7 +29,7 @@ _MOST_DRAWN = 100
 def results(shorten: bool = False) -> Iterator[Result]:
     with ExitStack() as stack:
         emulator = Emulator(stack.enter_context(elsewhere(_emulate)))
-        s3 = S3(stack.enter_context(elsewhere(serve_s3)) if find_spec("moto") else "")
+        s3 = S3(stack.enter_context(elsewhere(serve_s3)) if is_installed("moto") else "")
         yield Contest(
             "Uploads to the emulator",
             "uploads",
@@ -39,17 +39,27 @@ def results(shorten: bool = False) -> Iterator[Result]:
             _UPLOAD_NOTES,
             _ROUNDS,
         ).result(shorten)
+        objects = Way(_MOTO, partial(s3.objects, emulator.thumbnail()), "moto")
         yield Contest(
-            "Thumbnails from the emulator",
+            "Thumbnails from the emulator, which has drawn them",
             "thumbnails",
-            [
-                Way(OURS, emulator.thumbnails),
-                Way(f"{OURS}, each for the first time", emulator.new_thumbnails),
-                Way(_MOTO, s3.objects, "moto"),
-            ],
+            [Way(OURS, emulator.thumbnails), objects],
             _SIZES,
             _AIMS,
             _THUMBNAIL_NOTES,
+            _ROUNDS,
+        ).result(shorten)
+        yield Contest(
+            "Thumbnails from the emulator, each for the first time",
+            "thumbnails",
+            [
+                Way(OURS, emulator.new_thumbnails),
+                objects,
+                Way("Pillow alone, without a server", _drawn),
+            ],
+            _SIZES,
+            _AIMS,
+            [],
             _ROUNDS,
         ).result(shorten)
 
@@ -81,6 +91,9 @@ class Emulator(Client):
                 self.ask("POST", "/pictures", _picture())
 
         return upload_all
+
+    def thumbnail(self) -> bytes:
+        return self.ask("GET", self._new_thumbnail())
 
     def thumbnails(self, size: int) -> Callable[[], None]:
         paths = [self._new_thumbnail() for _ in range(size)]
@@ -118,10 +131,9 @@ class S3(Client):
 
         return upload_all
 
-    def objects(self, size: int) -> Callable[[], None]:
-        """Each is as large as a thumbnail."""
+    def objects(self, thumbnail: bytes, size: int) -> Callable[[], None]:
         for number in range(size):
-            self.ask("PUT", f"/bucket/{number}.jpg", _picture((200, 200)))
+            self.ask("PUT", f"/bucket/{number}.jpg", thumbnail)
 
         def get_all() -> None:
             for number in range(size):
@@ -144,11 +156,23 @@ def _emulate(tell: Callable[[str], object]) -> None:
         run(host="127.0.0.1", port=0, directory=None, token=None, write=write)
 
 
+def _drawn(size: int) -> Callable[[], None]:
+    from PIL import Image, ImageOps
+
+    def draw_all() -> None:
+        for _ in range(size):
+            image = ImageOps.fit(Image.open(io.BytesIO(_picture())), (200, 200))
+            image.save(io.BytesIO(), "jpeg")
+
+    return draw_all
+
+
 @cache
-def _picture(size: tuple[int, int] = (480, 325)) -> bytes:
+def _picture() -> bytes:
     """A JPEG with as much in it as a photo has."""
     from PIL import Image
 
+    size = 480, 325
     noise = Image.merge("RGB", [Image.effect_noise(size, 50) for _ in "RGB"])
     light = Image.radial_gradient("L").resize(size).convert("RGB")
     file = io.BytesIO()
@@ -164,6 +188,6 @@ _UPLOAD_NOTES = [
 ]
 
 _THUMBNAIL_NOTES = [
-    "moto has no thumbnails: it gives an object as large as one. The emulator draws a thumbnail "
-    "when it is first asked for, and keeps it.",
+    "moto has no thumbnails: it gives an object that is one. The emulator draws a thumbnail when "
+    "it is first asked for, and keeps it.",
 ]

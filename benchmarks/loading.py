@@ -34,7 +34,6 @@ def results(shorten: bool = False) -> Iterator[Result]:
         ],
         sizes=sizes,
         aims=[Aim(columns, 1_000, 1), Aim(columns, 100_000, 1)],
-        rounds=9,
     ).result(shorten)
 
 
@@ -44,7 +43,7 @@ def _asked(row: Any, sides: tuple[str, ...]) -> tuple[int, int]:
     return row.photo.width, row.photo.height
 
 
-def _tables(most: int) -> Iterator[Any]:
+def _tables(most: int) -> tuple[Any, Any, Any]:
     """Three tables of as many rows."""
     from django.core.files.base import ContentFile
     from django.core.files.storage import default_storage

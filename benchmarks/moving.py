@@ -10,8 +10,8 @@ from typing import Any
 
 from . import project
 from .contest import OURS, Aim, Contest, Result, Verdict, Way
-from .memory import apart, peak
-from .sink import Sink
+from .processes import apart, peak
+from .sink import sink
 
 _LATENCY = 0.05  # seconds
 _PICTURE = b"\xff\xd8" + bytes(1_000) + b"\xff\xd9"  # which the sink does not look at
@@ -20,8 +20,8 @@ _MOST_MORE = 0.05
 
 
 def results(shorten: bool = False) -> Iterator[Result]:
-    sizes = (1, 10) if shorten else (1, 10, 100, 1_000)
-    with Sink(_LATENCY) as url:
+    sizes = (1, 10) if shorten else (1, 10, 100, 1_000, 10_000)
+    with sink(_LATENCY) as url:
         member = _project(project.FOLDER, url)
         project.create(member)
         _fill(member, sizes[-1])
@@ -30,12 +30,11 @@ def results(shorten: bool = False) -> Iterator[Result]:
             "files",
             [
                 Way(f"{OURS}, {_WORKERS} workers", partial(_move, member, _WORKERS)),
-                Way("one worker", partial(_move, member, 1)),
-                Way(f"{_WORKERS} that do nothing but wait", _wait),
+                Way("one worker", partial(_move, member, 1), most=1_000),
+                Way(f"{_WORKERS} that do nothing but wait", _wait, most=1_000),
             ],
             sizes,
             [Aim("one worker", 1_000, 1 / 14)],
-            rounds=3,
         ).result(shorten)
     yield _memory(*(10, 20) if shorten else (1_000, 100_000))
 
@@ -43,7 +42,7 @@ def results(shorten: bool = False) -> Iterator[Result]:
 def _memory(few: int, many: int) -> Result:
     """The peak of the process that runs the command, for few rows and for many."""
     peaks = {}
-    with Sink() as url:
+    with sink() as url:
         for size in (few, many):
             folder = project.FOLDER / str(size)
             apart(_filled, folder, url, size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from django_groupme_images.pictures import Picture
@@ -39,12 +39,13 @@ def results(shorten: bool = False) -> Iterator[Result]:
         yield Contest(title, "URLs", ways, sizes=_SIZES, aims=aims).result(shorten)
 
 
-def urls(number: int) -> list[str]:
-    """Different URLs, as a database of a project holds them."""
+def urls(
+    number: int, *, most: int = 4032, suffixes: Sequence[str] = ("", "", ".large", ".avatar")
+) -> list[str]:
+    """As many different ones, as real ones are; no side of a picture has more than ``most``."""
     chance = random.Random(5)
-    suffixes = ["", "", "", ".large", ".preview", ".avatar"]
     return [
-        f"https://i.groupme.com/{chance.randint(60, 4032)}x{chance.randint(60, 4032)}."
+        f"https://i.groupme.com/{chance.randint(60, most)}x{chance.randint(60, most)}."
         f"{chance.choice(['jpeg', 'png', 'gif'])}.{UUID(int=chance.getrandbits(128)).hex}"
         f"{chance.choice(suffixes)}"
         for _ in range(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from .contest import OURS, Result
+from .contest import Result
 
 FOLDER = Path(__file__).with_name("results")
 
@@ -24,7 +25,17 @@ _BEGIN, _END = "<!-- written by make bench -->", "<!-- until here -->"
 
 # Whose version says something of the figures.
 _PACKAGES = {
-    *("django", "pillow", "requests", "urllib3", "httpx", "boto3", "moto", "django-storages"),
+    *(
+        "django-groupme-images",
+        "django",
+        "pillow",
+        "requests",
+        "urllib3",
+        "httpx",
+        "boto3",
+        "moto",
+        "django-storages",
+    ),
     *("easy-thumbnails", "sorl-thumbnail", "django-imagekit", "django-versatileimagefield"),
     *("django-pictures", "cloudinary", "wagtail", "groupyapi", "groupme-bot"),
 }
@@ -51,20 +62,33 @@ def summary(results: Sequence[Result]) -> str:
     return tabulate(rows, ["", "aim", "found"], tablefmt="github", disable_numparse=True)
 
 
+def check_that_it_can_be_written() -> None:
+    """Raise, before anything is measured, what :func:`write` would raise after half an hour."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    text = README.read_text(encoding="utf-8")
+    if text.count(_BEGIN) != 1 or text.count(_END) != 1 or text.index(_BEGIN) > text.index(_END):
+        raise SystemExit(f"{README.name} needs the lines {_BEGIN} and {_END}, once each, in order")
+
+
 def write(results: Sequence[Result]) -> None:
     """Write all of it into ``benchmarks/results/``, and what came of it into the README."""
     FOLDER.mkdir(exist_ok=True)
-    around = surroundings()
-    numbers = {"surroundings": around, "results": [asdict(result) for result in results]}
-    (FOLDER / "results.json").write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n")
-    said = ", ".join(f"{name} {version}" for name, version in around.items())
-    tables = "\n".join(table(result) for result in results)
+    numbers = {"surroundings": surroundings(), "results": [asdict(result) for result in results]}
+    (FOLDER / "results.json").write_text(
+        json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     aims = summary(results)
-    (FOLDER / "README.md").write_text(_HEAD.format(said=said, aims=aims) + tables)
-    plot(results, FOLDER / "growth.svg")
-    before, _, rest = README.read_text().partition(_BEGIN)
+    (FOLDER / "README.md").write_text(
+        _HEAD.format(said=_said(numbers["surroundings"]), aims=aims)
+        + "\n".join(table(result) for result in results),
+        encoding="utf-8",
+    )
+    before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    README.write_text(f"{before}{_BEGIN}\n\n{aims}\n\n{_END}{after}")
+    README.write_text(f"{before}{_BEGIN}\n\n{aims}\n\n{_END}{after}", encoding="utf-8")
+    plot(results, FOLDER / "growth.svg")
 
 
 def surroundings() -> dict[str, str]:
@@ -72,19 +96,23 @@ def surroundings() -> dict[str, str]:
     found = {dist.metadata["Name"].lower(): dist.version for dist in distributions()}
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "Python": platform.python_version(),
         **{name: found[name] for name in sorted(_PACKAGES & found.keys())},
     }
+
+
+def _said(around: dict[str, str]) -> str:
+    date, machine, *packages = around.items()
+    return f"on {date[1]}, on {machine[1]}, with {', '.join(map(' '.join, packages))}"
 
 
 def plot(results: Sequence[Result], path: Path) -> None:
     """How the time of each way grows."""
     import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.hashsalt": "same every time", "font.size": 8})
     from matplotlib import pyplot as plt
+
+    mpl.rcParams.update({"svg.hashsalt": "same every time", "font.size": 8})
 
     grown = [result for result in results if result.unit]
     columns = 3
@@ -94,7 +122,8 @@ def plot(results: Sequence[Result], path: Path) -> None:
         place.remove()
     for place, result in zip(places.flat, grown, strict=False):
         for name, points in _curves(result).items():
-            style = {"color": "black", "linewidth": 2.5} if name == OURS else {"linewidth": 1}
+            is_ours = name == result.rows[0][0]
+            style = {"color": "black", "linewidth": 2.5} if is_ours else {"linewidth": 1}
             place.loglog(*zip(*points, strict=True), marker=".", label=name, **style)
         place.set(title=result.title, xlabel=result.unit, ylabel="milliseconds")
         place.legend(fontsize=6)
@@ -112,11 +141,13 @@ def _curves(result: Result) -> dict[str, list[tuple[int, float]]]:
 
 _HEAD = """# What it costs, beside what one would use instead
 
-Written by `make bench`: {said}.
+Written by `make bench` {said}.
 
-The ways of a table are run in turn, in one process; a figure is the median of the rounds. ×0.5
-after one means that django-groupme-images takes half as long as that way does. The machine is
-shared: believe the ratios, not the times. What is missed stands in bold. The same as numbers:
+The ways of a table are measured in turn, in a new order each round, and a figure is the median of
+the rounds. What stands after it in brackets is the median of the ratios: 0.5 means that
+django-groupme-images takes half as long as that way does. "Found" is such a ratio, too, with its
+quartiles; where an aim lies between them, another run may find otherwise. Times of another machine
+are others: believe the ratios. What is missed stands in bold. The same as numbers, with each round:
 [results.json](results.json).
 
 {aims}

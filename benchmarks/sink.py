@@ -5,19 +5,15 @@ from __future__ import annotations
 import http.client
 import json
 import logging
-import multiprocessing
-import os
 import re
-import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from threading import Event, Thread
-from types import TracebackType
-from typing import Any
+
+from .processes import elsewhere
 
 # How many bytes of a body are taken at a time.
 _BLOCK = 256 * 1024
@@ -25,46 +21,14 @@ _BLOCK = 256 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]+)", re.IGNORECASE)
 
 
-class Sink:
+def sink(latency: float = 0, picture: bytes = b"") -> AbstractContextManager[str]:
     """
     The service: it takes whatever it is sent as fast as it can, and keeps nothing.
 
     Each upload is answered with a new URL, and each GET with ``picture``, after so many
     seconds. The block is given the URL that it is at, with a slash at the end.
     """
-
-    def __init__(self, latency: float = 0, picture: bytes = b"") -> None:
-        self._elsewhere = elsewhere(_serve, latency, picture)
-
-    def __enter__(self) -> str:
-        return self._elsewhere.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._elsewhere.__exit__(kind, error, traceback)
-
-
-@contextmanager
-def elsewhere(serve: Callable[..., object], *args: object) -> Iterator[Any]:
-    """
-    Run ``serve(tell, *args)`` in a process of its own, which ends with the block.
-
-    The block is given what it tells: where it is, as a rule.
-    """
-    spawn = multiprocessing.get_context("spawn")
-    ours, its = spawn.Pipe()
-    process = spawn.Process(target=_run, args=(its, serve, args), daemon=True)
-    process.start()
-    its.close()  # or what it does not tell, because it failed, would be waited for
-    try:
-        yield ours.recv()
-    finally:
-        process.terminate()
-        process.join()
+    return elsewhere(_serve, latency, picture)
 
 
 def serve_s3(tell: Callable[[str], object]) -> None:
@@ -80,18 +44,6 @@ def serve_s3(tell: Callable[[str], object]) -> None:
     assert connection.getresponse().status == 200
     tell(f"http://{host}:{port}/")
     Event().wait()
-
-
-def _run(pipe: Connection, serve: Callable[..., object], args: tuple[object, ...]) -> None:
-    Thread(target=_end_with, args=(pipe,), daemon=True).start()
-    serve(pipe.send, *args)
-
-
-def _end_with(pipe: Connection) -> None:
-    """End when the other process does, even if it was killed, and could not say so."""
-    with suppress(EOFError, OSError):
-        pipe.recv()
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _serve(tell: Callable[[str], object], latency: float, picture: bytes) -> None:

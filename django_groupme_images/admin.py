@@ -54,11 +54,15 @@ def thumbnail(
     def column(row: Any) -> str:
         value = _value(row, field)
         picture = rendering.picture_in(value)
-        attributes = same or rendering.written({"alt": text(row) if callable(text) else text})
-        if not (picture or any(rendering.size_of_file(value))):
+
+        def attributes() -> dict[str, str]:
+            written = same or rendering.written({"alt": text(row) if callable(text) else text})
+            if picture or any(rendering.size_of_file(value)):
+                return written
             # A file that waits in the fallback storage, and may be as large as a wall.
             most = max(variant_size(variant, *_LARGEST))
-            attributes = attributes | {"height": rendering.attribute("height", most)}
+            return written | {"height": rendering.attribute("height", most)}
+
         return rendering.image_with(attributes, value=picture or value, variant=variant)
 
     column.__name__ = f"thumbnail_{field}"

@@ -35,11 +35,11 @@ class GroupMeClient:
 
     ``access_token`` is a GroupMe user's token, or a callable that gives one and is
     asked at each upload. It is sent to ``upload_url`` and nowhere else.
-    ``timeout`` is in seconds: to connect (and, on a new connection, for each 64 KiB of a body
-    to be taken), and between two bytes; the body of an answer to an upload that drips in is
-    given up after a minute. Connection errors, 420, 429 and 5xx are tried again
-    ``max_retries`` times, after waits of at most ``max_retry_wait`` seconds each; if the
-    service asks for a longer one, the call fails at once. ``max_upload_size`` is in bytes.
+    ``timeout`` is in seconds: to connect, and between two bytes, of either side; the body of
+    an answer to an upload that drips in is given up after a minute. Connection errors, 420,
+    429 and 5xx are tried again ``max_retries`` times, after waits of at most
+    ``max_retry_wait`` seconds each; if the service asks for a longer one, the call fails at
+    once. ``max_upload_size`` is in bytes.
 
     For many uploads, ``max_retry_after`` is the longest wait, in seconds, that the service
     may ask for, if that is not ``max_retry_wait``; and ``wait`` is called in place of

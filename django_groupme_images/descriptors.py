@@ -69,10 +69,10 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
             value = value.url
         elif isinstance(value, FieldFile):
             value = self._own(instance, value)
-        held = vars(instance).get(self.field.attname)
+        held = values.get(self.field.attname)
         same = _name(value) == _name(held) and _is_stored(value) and _is_stored(held)
         if same and is_file_name(_name(held)):
-            vars(instance)[self.field.attname] = value  # the same file, and as large as it was
+            values[self.field.attname] = value  # the same file, and as large as it was
         else:
             super().__set__(instance, value)
 

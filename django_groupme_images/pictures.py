@@ -138,9 +138,11 @@ class Picture:
 
         Raises ``ValueError`` if there is no variant of that name.
         """
+        if size := _CROPPED.get(known_variant(name)):
+            return size
         if (width := self.width) is None or (height := self.height) is None:
-            return _CROPPED.get(known_variant(name), (None, None))
-        return variant_size(name, width, height)
+            return None, None
+        return fitted(width, height, _LARGE_SIDE)
 
     def attachment(self) -> dict[str, str]:
         """The picture as an attachment of a message in GroupMe's API."""
@@ -202,6 +204,8 @@ def _pictures_on(base_url: str) -> tuple[Callable[[str], re.Match[str] | None], 
     """What tells the URL of a picture there from any other text, and what it begins with."""
     if not base_url.endswith("/"):
         base_url += "/"
+    if base_url == CDN_URL.replace("https", "http"):
+        base_url = CDN_URL  # the same place, as its URLs are the same pictures
     prefix = re.escape(base_url)
     if base_url.startswith("https:"):
         prefix = prefix.replace("https", "https?", 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -64,24 +64,32 @@ def image(
 
     The sizes are known, so that a page does not jump when the pictures come.
     ``attributes`` are added to those made here and beat them: ``data_x`` becomes
-    ``data-x``, ``True`` a bare attribute, and ``None`` or ``False`` removes one. There
-    is always an ``alt``. Raises ``ValueError`` if there is no such variant, or a name
-    that no attribute can have.
+    ``data-x``, ``True`` a bare attribute, and ``None`` or ``False`` removes one, as what is
+    empty does with ``srcset``. There is always an ``alt``. Raises ``ValueError`` if there is
+    no such variant, or a name that no attribute can have.
     """
-    return image_with(written(attributes), value=value, variant=variant, default=default)
+    return image_with(lambda: written(attributes), value=value, variant=variant, default=default)
 
 
 def image_with(
-    attributes: Mapping[str, str], *, value: Any, variant: str | None = None, default: str = ""
+    attributes: Callable[[], Mapping[str, str]],
+    *,
+    value: Any,
+    variant: str | None = None,
+    default: str = "",
 ) -> SafeString:
-    """What :func:`image` gives, for attributes that were :func:`written` beforehand."""
+    """
+    What :func:`image` gives, for attributes that are :func:`written` already.
+
+    They are asked for where there is a picture alone: to write one may cost a query.
+    """
     if variant is not None:
         known_variant(variant)
     picture = picture_in(value)
     made = _of_picture(picture, variant) if picture else _of_file(value, variant)
     if not made["src"]:
         return conditional_escape(default or "")
-    made.update(attributes)
+    made.update(attributes())
     if "sizes" in made and not made.get("srcset"):
         del made["sizes"]
     html = f"<img{''.join(made.values())}>"

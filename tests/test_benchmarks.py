@@ -25,6 +25,7 @@ def test_a_topic(topic):
         capture_output=True,
         text=True,
         check=False,
+        timeout=100,
     )
     assert ran.returncode == 0, ran.stderr
     assert f"| {OURS}" in ran.stdout

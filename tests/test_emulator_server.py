@@ -384,7 +384,12 @@ def peak_memory(pid: int) -> int:
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setattr(sys, "argv", ["emulator", *arguments])
-    main()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        main()
+    finally:  # it ignores them at the end, and so would every process that is started here
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def test_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,8 @@
-"""``{% load groupme_images %}``: a thin skin over ``rendering.py``."""
+"""
+``{% load groupme_images %}``: a skin over ``rendering.py``.
+
+It is thin, but for ``{% groupme_image %}``, which does beforehand what is the same for all rows.
+"""
 
 from __future__ import annotations
 
@@ -45,10 +49,10 @@ def groupme_url(value: Any, variant: str | None = None, default: str = "") -> st
 def groupme_image(parser: Parser, token: Token) -> Node:
     """``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>``."""
     tag: SimpleNode = _arguments.tags["groupme_image"](parser, token)
-    parameters, attributes = tag.func(*tag.args, **tag.kwargs)
     try:
+        parameters, attributes = tag.func(*tag.args, **tag.kwargs)
         return ImageNode(parameters, attributes, tag.target_var)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # a parameter that is given twice; a name of none
         raise _mistake("groupme_image", error) from error
 
 
@@ -57,7 +61,7 @@ _arguments = template.Library()
 
 
 @_arguments.simple_tag(name="groupme_image")
-def _sorted(
+def _read(
     value: Any, variant: Any = None, default: Any = None, **attributes: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The parameters that are given, and the attributes."""
@@ -68,8 +72,6 @@ def _sorted(
 class ImageNode(Node):
     """An ``<img>``; what the template itself says of it is written once for all pictures."""
 
-    child_nodelists = ()
-
     def __init__(
         self,
         parameters: dict[str, FilterExpression],
@@ -78,26 +80,15 @@ class ImageNode(Node):
     ) -> None:
         self._target = target
         self._parameters = parameters
-        self._written = rendering.written(dict.fromkeys(attributes))
-        self._later: dict[str, FilterExpression] = {}
-        for given, expression in attributes.items():
-            name = rendering.attribute_name(given)
-            self._later.pop(name, None)
-            if _is_literal(expression):
-                self._written[name] = rendering.attribute(name, expression.var)
-            else:
-                self._later[name] = expression
+        named = {rendering.attribute_name(name): given for name, given in attributes.items()}
+        self._later = {name: given for name, given in named.items() if not _is_literal(given)}
+        literals = {name: given.var for name, given in named.items() if _is_literal(given)}
+        self._written = rendering.written(dict.fromkeys(named) | literals)
 
     def render(self, context: Context) -> str:
         parameters = {name: value.resolve(context) for name, value in self._parameters.items()}
-        attributes = self._written
-        if self._later:
-            attributes = attributes | {
-                name: rendering.attribute(name, expression.resolve(context))
-                for name, expression in self._later.items()
-            }
         try:
-            html = rendering.image_with(attributes, **parameters)
+            html = rendering.image_with(lambda: self._attributes(context), **parameters)
         except ValueError as error:
             raise _mistake("groupme_image", error) from error
         if self._target is None:
@@ -105,11 +96,19 @@ class ImageNode(Node):
         context[self._target] = html
         return ""
 
+    def _attributes(self, context: Context) -> dict[str, str]:
+        if not self._later:
+            return self._written
+        return self._written | {
+            name: rendering.attribute(name, given.resolve(context))
+            for name, given in self._later.items()
+        }
+
 
 def _is_literal(expression: FilterExpression) -> bool:
     """Whether it is a text in quotes, and not one to translate: that depends on who looks."""
     return isinstance(expression.var, str) and not expression.filters
 
 
-def _mistake(tag: str, error: ValueError) -> template.TemplateSyntaxError:
+def _mistake(tag: str, error: Exception) -> template.TemplateSyntaxError:
     return template.TemplateSyntaxError(f"{tag}: {error}")
