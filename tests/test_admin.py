@@ -10,7 +10,7 @@ from django.contrib.admin.widgets import AdminFileWidget
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, override
 
 from django_groupme_images.admin import AdminGroupMeImageInput, thumbnail
 from django_groupme_images.emulator.faults import Fault
@@ -197,6 +197,19 @@ def test_a_thumbnail_of_a_file_that_waits_is_no_larger(fallback, variant, height
     assert f'src="/media/photos/cat.jpg" height="{height}" alt="Photo"' in html
     measured = thumbnail("photo", variant=variant)(Measured(photo="cat.jpg", width=30, height=9))
     assert 'src="/media/cat.jpg" width="30" height="9"' in measured
+
+
+def test_a_file_that_waits_changes_nothing_for_the_next_row(fallback):
+    column: Any = thumbnail("photo", variant="large")
+    assert 'height="960"' in column(Member(photo="photos/cat.jpg"))
+    assert 'height="325"' in column(Member(photo=JPEG))
+
+
+def test_the_text_is_in_the_language_of_who_looks():
+    column: Any = thumbnail("photo", description=gettext_lazy("Yes"))
+    for language, yes in (("en", "Yes"), ("de", "Ja")):
+        with override(language):
+            assert f'alt="{yes}"' in column(Member(photo=JPEG))
 
 
 def test_the_column_of_a_related_object():

@@ -9,6 +9,7 @@ from django.core import serializers
 from django.core.exceptions import FieldError, ValidationError
 from django.core.files import File
 from django.core.files.base import ContentFile
+from django.core.files.storage import InMemoryStorage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.autodetector import MigrationAutodetector
@@ -574,3 +575,10 @@ def test_the_models_cause_no_migration_twice():
     )[0]
     assert "GroupMeStorage()" in code
     assert "marked" not in code
+
+
+def test_the_size_of_a_picture_in_another_storage():
+    """Of the URL that it has there, whatever that storage can do with it."""
+    field = GroupMeImageField(storage=InMemoryStorage(), name="photo")
+    file = field.attr_class(Member(), field, JPEG)
+    assert (file.width, file.height) == (480, 325)

@@ -29,6 +29,7 @@ from django_groupme_images.pictures import CDN_URL, UPLOAD_URL, Picture
 from django_groupme_images.storage import GroupMeStorage, groupme_storage
 
 from . import emulator_pictures as pictures
+from .gallery.models import Member
 from .urls_of_pictures import JPEG
 
 PHOTO = pictures.plain()
@@ -515,3 +516,12 @@ def test_a_failure_leaves_the_file_as_it_was_with_metadata_to_remove(emulator):
     with pytest.raises(ServiceUnavailable):
         GroupMeStorage(strip_metadata=True).save("cat.jpg", photo)
     assert (photo.tell(), photo.closed) == (0, False)
+
+
+def test_the_cdn_of_the_service_by_http(settings):
+    """It has the same pictures, which are asked for, and stored, by https."""
+    settings.GROUPME_CDN_URL = "http://i.groupme.com/"
+    storage = GroupMeStorage()
+    for name in (JPEG, JPEG.replace("https", "http")):
+        assert storage.picture(name).url == storage.url(name) == JPEG
+        assert Member(photo=name).photo.picture.url == JPEG

@@ -142,6 +142,36 @@ def test_an_attribute_that_depends_on_who_looks():
         assert f' alt="{yes}" title="Yes" ' in html
 
 
+def test_an_attribute_with_a_filter():
+    assert ' alt="A" ' in render("{% groupme_image v alt='a'|upper %}", v=JPEG)
+
+
+def test_an_empty_srcset_is_none():
+    assert "srcset" not in image(LARGE, srcset="")
+    assert "sizes" not in image(LARGE, srcset="")
+
+
+def test_attributes_are_asked_for_where_there_is_a_picture_alone():
+    class Name:
+        def __str__(self):
+            asked.append(self)  # a query, in a project
+            return "Ada"
+
+    asked = []
+    assert image(None, "avatar", alt=Name(), title=Name()) == ""
+    assert asked == []
+    assert 'alt="Ada" title="Ada"' in image(JPEG, "avatar", alt=Name(), title=Name())
+
+
+def test_a_value_that_breaks_while_it_is_written():
+    class Name:
+        def __str__(self):
+            raise ValueError("no name")
+
+    with pytest.raises(TemplateSyntaxError, match="groupme_image: no name"):
+        render("{% groupme_image v alt=a %}", v=JPEG, a=Name())
+
+
 def test_attributes_of_any_name():
     assert ' target="a" node="b" ' in image(JPEG, target="a", node="b")
     assert ' self="a" ' in render("{% groupme_image v self=a %}", v=JPEG, a="a")
@@ -153,7 +183,9 @@ def test_attributes_of_any_name():
         ("", "did not receive value.*'value'"),
         ("v 'avatar' '' 'more'", "received too many positional arguments"),
         ("v alt='a' alt='b'", "received multiple values for keyword argument 'alt'"),
-        ("v a/b='c'", "a/b"),
+        ("v a/b='c'", "Could not parse the remainder: '/b="),
+        ("v _='c'", "groupme_image: '_' cannot be the name of an HTML attribute"),
+        ("v 'avatar' variant='large'", "groupme_image: .*multiple values for argument 'variant'"),
     ],
 )
 def test_a_tag_that_is_written_wrongly(arguments, message):

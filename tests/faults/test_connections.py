@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from django_groupme_images.exceptions import ServiceUnavailable
+from django_groupme_images.sessions import new_session
 from django_groupme_images.storage import GroupMeStorage
 
 from .. import emulator_pictures as pictures
@@ -121,6 +123,16 @@ def test_a_failed_upload_does_not_cost_the_next_one_its_connection():
         assert len(seen) == 1
 
 
+@pytest.fixture
+def bare_environment(monkeypatch):
+    for name in ("http_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("bare_environment")
 def test_a_proxy_that_the_environment_names(monkeypatch):
     asked = []
 
@@ -129,13 +141,67 @@ def test_a_proxy_that_the_environment_names(monkeypatch):
             asked.append(received(connection))
             connection.sendall(success("http://image.example/").encode())
 
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
     with server(proxy) as (url, _):
         monkeypatch.setenv("http_proxy", url)
         client = client_of("http://image.example/")
         for _ in range(3):
             client.upload(PHOTO)
+    assert len(asked) == 3
     for request in asked:
         assert request.startswith(b"POST http://image.example/pictures HTTP/1.1\r\n")
         assert request.endswith(PHOTO)
+
+
+@pytest.mark.usefixtures("bare_environment")
+def test_the_environment_is_asked_once_for_each_host(monkeypatch):
+    session = new_session(0, 1, 1, None)
+
+    def of(url, verify=None):
+        return session.merge_environment_settings(url, {}, True, verify, None)
+
+    monkeypatch.setenv("http_proxy", "http://proxy.example")
+    monkeypatch.setenv("no_proxy", "near.example")
+    assert of("http://far.example/a")["proxies"]["http"] == "http://proxy.example"
+    assert not of("http://near.example/a")["proxies"].get("http")
+    monkeypatch.setenv("http_proxy", "http://other.example")
+    assert of("http://far.example/b")["proxies"]["http"] == "http://proxy.example"
+    assert of("http://new.example/b")["proxies"]["http"] == "http://other.example"
+    # What one call asks for is not what the next one gets.
+    assert of("http://far.example/c", verify=False)["verify"] is False
+    assert of("http://far.example/c")["verify"] is True
+    assert of("http://far.example/c")["stream"] is True
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_line_that_is_slow(kept):
+    """A piece may take as long as an answer, and not only as long as to connect."""
+    body = PHOTO + bytes(8_000_000)  # more than the system takes into its hands
+
+    def slow(connection):
+        if kept:
+            received(connection)
+            connection.sendall(success(url).encode())
+        _, _, begun = received(connection, most=1000).partition(b"\r\n\r\n")
+        time.sleep(1)
+        received(connection, most=len(body) - len(begun))
+        connection.sendall(success(url).encode())
+
+    with server(slow) as (url, seen):
+        client = client_of(url, timeout=(0.3, 20), max_retries=0)
+        if kept:
+            client.upload(PHOTO)
+        client.upload(body)
+        assert len(seen) == 1
+
+
+def test_a_server_that_takes_nothing_more():
+    def stuck(connection):
+        received(connection, most=1000)
+        until.wait(20)
+
+    until = threading.Event()
+    with server(stuck) as (url, _):
+        client = client_of(url, timeout=(20, 0.3), max_retries=0)
+        with pytest.raises(ServiceUnavailable, match="did not answer in time"):
+            client.upload(PHOTO + bytes(8_000_000))
+        until.set()
