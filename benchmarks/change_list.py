@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 from . import project
@@ -52,7 +51,7 @@ def _counts(ours: Callable[[], object], without: Callable[[], object]) -> Result
             [name, str(each.queries), str(each.cache.total()), str(each.storage.total())]
             for name, each in asked.items()
         ],
-        [{"way": name, **asdict(each)} for name, each in asked.items()],
+        [{"way": name, **each.numbers()} for name, each in asked.items()],
         [Verdict("no further query, and no request", f"{more}, {requests}", more == requests == 0)],
     )
 

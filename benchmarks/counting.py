@@ -25,6 +25,10 @@ class Asked:
     storage: Counter[str] = field(default_factory=Counter)
     urls: int = 0
 
+    def numbers(self) -> dict[str, int]:
+        cache, storage = self.cache.total(), self.storage.total()
+        return {"queries": self.queries, "cache": cache, "storage": storage, "urls": self.urls}
+
 
 def asked_by(work: Callable[[], object]) -> Asked:
     from django.core.cache.backends.dummy import DummyCache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -108,7 +107,7 @@ def _counts(present: list[App]) -> Result:
             [name, str(asked.queries), _told(asked.cache), _told(asked.storage), str(asked.urls)]
             for name, asked in counted
         ],
-        [{"way": name, "tags": _COUNTED, **asdict(asked)} for name, asked in counted],
+        [{"way": name, "tags": _COUNTED, **asked.numbers()} for name, asked in counted],
         [
             Verdict(
                 f"{_COUNTED} tags: no query, no call of the cache or the storage",

@@ -223,7 +223,7 @@ _NOTES = [
     "groupme_bot makes a new client for each upload, and downloads the picture before it sends it; "
     "S3 is moto, which closes every connection, keeps what it is sent, and works on it itself.",
     "Ours is `GroupMeStorage.save()`. http.client sends 8 KiB at a time, unless it is told "
-    "otherwise; ours sends 64 KiB, since a slow line needs too long for a larger piece.",
+    "otherwise; ours sends 128 KiB, since a slow line needs too long for a much larger piece.",
 ]
 
 _MEMORY_NOTE = (

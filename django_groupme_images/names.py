@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .pictures import CDN_URL, Picture
+from .pictures import CDN_URL, Picture, find_picture
 
 if TYPE_CHECKING:
     from django.core.files import File
@@ -35,7 +35,7 @@ def known_picture(name: str | None, storage: Storage) -> Picture | None:
     do, so that a project's tests can put another one in the place of ``STORAGES["groupme"]``.
     """
     # The service's first: what the storage's is costs more than all the rest.
-    return Picture.find(name) or Picture.find(name, getattr(storage, "cdn_url", CDN_URL))
+    return find_picture(name) or find_picture(name, getattr(storage, "cdn_url", CDN_URL))
 
 
 def is_saved(file: File[Any]) -> bool:

@@ -13,7 +13,7 @@ import re
 import reprlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Self, TypeVar
+from typing import Any, final
 
 from .exceptions import InvalidPicture
 
@@ -22,6 +22,7 @@ __all__ = [
     "UPLOAD_URL",
     "VARIANTS",
     "Picture",
+    "find_picture",
     "fitted",
     "known_variant",
     "variant_size",
@@ -48,14 +49,12 @@ _SIDE = "[1-9][0-9]{0,4}"
 _NAME = rf"(?:({_SIDE})x({_SIDE})\.([a-z][a-z0-9+-]{{0,15}})\.)?([0-9A-Za-z_-]{{1,64}})"
 
 
-P = TypeVar("P", bound="Picture")
-
-
+@final
 class Picture:
     """
     A picture on the image service. Immutable, hashable, equal when the URLs are.
 
-    Made by :meth:`parse` and :meth:`find` only. ``str(picture)`` is its URL.
+    Made by :meth:`parse` and :func:`find_picture` only. ``str(picture)`` is its URL.
     """
 
     # Holding the match, and reading a group when it is asked for, makes parsing
@@ -69,7 +68,7 @@ class Picture:
         raise TypeError("a Picture is made by Picture.parse(url)")
 
     @classmethod
-    def parse(cls, url: str, base_url: str = CDN_URL) -> Self:
+    def parse(cls, url: str, base_url: str = CDN_URL) -> Picture:
         """
         Read a picture's URL.
 
@@ -79,14 +78,9 @@ class Picture:
 
         Raises ``InvalidPicture`` for anything else, of whatever type.
         """
-        if (picture := _found(cls, url, base_url)) is None:
+        if (picture := find_picture(url, base_url)) is None:
             raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
         return picture
-
-    @classmethod
-    def find(cls, url: Any, base_url: str = CDN_URL) -> Self | None:
-        """What :meth:`parse` gives, or ``None`` where that raises ``InvalidPicture``."""
-        return _found(cls, url, base_url)
 
     @property
     def id(self) -> str:
@@ -185,7 +179,8 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
 
 
-def _found(cls: type[P], url: Any, base_url: str) -> P | None:
+def find_picture(url: Any, base_url: str = CDN_URL) -> Picture | None:
+    """What :meth:`Picture.parse` gives, or ``None`` where that raises ``InvalidPicture``."""
     try:
         is_picture, base_url = _pictures_on(base_url)
         match = is_picture(url)
@@ -193,7 +188,7 @@ def _found(cls: type[P], url: Any, base_url: str) -> P | None:
         match = None
     if match is None:
         return None
-    picture = object.__new__(cls)
+    picture = object.__new__(Picture)
     picture._base_url = base_url
     picture._match = match
     return picture

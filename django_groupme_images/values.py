@@ -8,7 +8,7 @@ from django.core.files import File
 from django.db.models.fields.files import ImageFieldFile
 
 from .exceptions import InvalidPicture
-from .names import is_saved, known_picture, picture_of
+from .names import is_saved, known_picture
 from .pictures import Picture
 from .storage import GroupMeStorage
 
@@ -26,7 +26,7 @@ class GroupMeImageFieldFile(ImageFieldFile):
     @property
     def picture(self) -> Picture | None:
         """The picture, or ``None`` if there is none, or it is not on the service (yet)."""
-        return picture_of(self)
+        return known_picture(self.name, self.storage) if self._committed else None
 
     @property
     def preview_url(self) -> str:

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from django_groupme_images.bodies import Body
+from django_groupme_images.bodies import PIECE, Body
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.exceptions import (
@@ -101,9 +101,9 @@ class Counted(io.BytesIO):
 
 
 def test_a_large_file_is_sent_in_large_pieces(client):
-    file = Counted(PHOTO + bytes(640 * 1024 - len(PHOTO)))
+    file = Counted(PHOTO + bytes(10 * PIECE - len(PHOTO)))
     client.upload(file)
-    assert file.reads == 10 + 1  # of 64 KiB each, and the one that finds the end
+    assert file.reads == 10 + 1  # the one that finds the end
 
 
 class Unseekable(io.RawIOBase):
