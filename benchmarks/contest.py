@@ -123,14 +123,10 @@ class Contest:
         once = {name: _warmed_up(timer) for name, timer in timers.items()}
         runs = {name: max(1, math.ceil(_LEAST / taken)) for name, taken in once.items()}
         whole = sum(runs[name] * once[name] for name in timers)
-        # Else each way would pay for looking through all that the others hold for garbage.
-        gc.collect()
-        gc.freeze()
         for turn in range(min(rounds, max(_FEWEST, int(_MOST / whole)))):
             for name in random.Random(turn).sample(list(timers), len(timers)):
                 taken = timers[name].timeit(runs[name]) / runs[name]
                 self.seconds.setdefault((name, size), []).append(taken)
-        gc.unfreeze()
 
     def _ratios(self, name: str, size: int) -> list[float]:
         """How many times as long ours takes, in each round, and in order."""
