@@ -98,7 +98,7 @@ class Contest:
     sizes: Sequence[int] = (1, 10, 100, 1_000, 10_000)
     aims: Sequence[Aim] = ()
     notes: Sequence[str] = ()
-    rounds: int = 15
+    rounds: int = 9
     seconds: dict[tuple[str, int], list[float]] = field(default_factory=dict)
 
     def result(self, shorten: bool = False) -> Result:

@@ -14,7 +14,7 @@ from .contest import OURS, Aim, Contest, Result, Verdict, Way, is_installed
 from .counting import Asked, asked_by
 from .thumbnail_apps import APPS, SETTINGS, App
 
-_MOST = 10_000
+_SIZES = (1, 10, 100, 1_000)
 _COUNTED = 100
 
 
@@ -26,7 +26,7 @@ def results(shorten: bool = False) -> Iterator[Result]:
     for app in present:
         _define(app)
     project.create(*apps.get_models())
-    number = _COUNTED if shorten else _MOST
+    number = _COUNTED if shorten else max(_SIZES)
     _draw(number)
     for app in present:
         _fill(app, number)
@@ -35,6 +35,7 @@ def results(shorten: bool = False) -> Iterator[Result]:
         "An `<img>`, and the thumbnail apps",
         "tags",
         [Way(app.name, partial(_page, app), needs=app.package) for app in APPS],
+        sizes=_SIZES,
         aims=[Aim(app.name, 1_000, 1 / 3) for app in APPS if app.has_tag and app.name != OURS],
         notes=[_NOTE, "\n".join(f"- {app.name}: `{app.source}`" for app in present)],
     ).result(shorten)

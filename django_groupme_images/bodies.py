@@ -14,9 +14,8 @@ from .exceptions import UploadRejected
 
 __all__ = ["PIECE", "Body", "announced_size", "check_size", "rewindable"]
 
-#: Bytes of a body that are sent at a time. With urllib3's 16 KiB, much of the time is its own;
-#: a slow line has half a minute for a piece, by default.
-PIECE = 128 * 1024
+#: Bytes of a body that are sent at a time. With urllib3's 16 KiB, much of the time is its own.
+PIECE = 512 * 1024
 
 # A copy of content that cannot seek stays in memory up to this many bytes.
 _SPOOLED_IN_MEMORY = 1024 * 1024

@@ -15,10 +15,10 @@ __all__ = ["PatientAdapter"]
 
 class PatientAdapter(HTTPAdapter):
     """
-    Sends a body in large pieces, and waits as long for one to be taken as for an answer.
+    Sends a body in large pieces, and waits as long for a byte to be taken as for one to come.
 
-    urllib3 gives a piece no longer than it gives the connection to be made, and a slow line
-    needs some seconds for a large one.
+    urllib3 has a piece taken, all of it, within the time that the connection may need to be
+    made, which a slow line cannot do.
     """
 
     patience: float  # seconds
@@ -54,5 +54,8 @@ class _PatientConnection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        self.sock.settimeout(self.adapter.patience)
-        super().send(data)
+        if self.sock.gettimeout() != self.adapter.patience:  # to set it is a call of the system
+            self.sock.settimeout(self.adapter.patience)
+        left = memoryview(data)
+        while left:  # sendall() would have the time for the whole of it
+            left = left[self.sock.send(left) :]
