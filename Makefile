@@ -16,7 +16,7 @@ help:
 	@echo "make matrix     run the tests on every supported Python and Django"
 	@echo "make fuzz       look for input that breaks it, for ten minutes, or SECONDS=60"
 	@echo "make mutants    change the code, a little at a time, and see whether a test notices; hours"
-	@echo "make bench      compare with what one would use or write instead; half an hour"
+	@echo "make bench      compare with what one would use or write instead; twenty minutes"
 	@echo "make test-live  run the contract against the real service; needs GM_TOKEN"
 	@echo "make messages   collect the texts for the translators, and compile what they wrote"
 	@echo "make build      build the wheel and the sdist into dist/"
