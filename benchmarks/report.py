@@ -112,7 +112,7 @@ def plot(results: Sequence[Result], path: Path) -> None:
     import matplotlib as mpl
     from matplotlib import pyplot as plt
 
-    mpl.rcParams.update({"svg.hashsalt": "same every time", "font.size": 8})
+    mpl.rcParams.update({"svg.hashsalt": "any", "svg.fonttype": "none", "font.size": 8})
 
     grown = [result for result in results if result.unit]
     columns = 3
@@ -125,7 +125,7 @@ def plot(results: Sequence[Result], path: Path) -> None:
             is_ours = name == result.rows[0][0]
             style = {"color": "black", "linewidth": 2.5} if is_ours else {"linewidth": 1}
             place.loglog(*zip(*points, strict=True), marker=".", label=name, **style)
-        place.set(title=result.title, xlabel=result.unit, ylabel="milliseconds")
+        place.set(title=result.title.replace("`", ""), xlabel=result.unit, ylabel="milliseconds")
         place.legend(fontsize=6)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
