@@ -24,7 +24,7 @@ def results(shorten: bool = False) -> Iterator[Result]:
         MESSAGE_STORAGE="django.contrib.messages.storage.cookie.CookieStorage",
         ROOT_URLCONF=__name__,
         STATIC_URL="static/",
-        SECRET_KEY="none is needed",  # noqa: S106
+        SECRET_KEY="none is needed",
     )
     change_list = _admin()
     # As Django's own list of users has them.
