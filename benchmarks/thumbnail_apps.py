@@ -17,7 +17,7 @@ class App:
     One app, used in the fastest way that its documentation has for a template.
 
     It is left out where its ``package`` is not installed. ``source`` renders a row, whose
-    model has these ``columns``, with this ``library`` loaded. ``row`` gives what the n-th row
+    model has these ``columns``, with this ``tags`` loaded. ``row`` gives what the n-th row
     holds, ``warm`` makes the thumbnails of the rows, where the first rendering does not, and
     ``load`` prefetches what belongs to them. ``holder`` tells where the file of a row is held,
     and ``has_tag`` whether the app can write an ``<img>`` itself.
@@ -28,7 +28,7 @@ class App:
     source: str
     columns: Callable[[], dict[str, Any]]
     installed: tuple[str, ...] = ()
-    library: str = ""
+    tags: str = ""
     row: Callable[[int], dict[str, Any]] = lambda n: {"photo": f"photos/{n}.jpg"}
     warm: Callable[[Any], object] = lambda rows: None
     load: Callable[[Any], Any] = lambda rows: rows
@@ -104,7 +104,7 @@ APPS = (
         "django_groupme_images",
         '{% groupme_image row.photo "preview" alt=row.name %}',
         _field("django_groupme_images.fields.GroupMeImageField"),
-        library="groupme_images",
+        tags="groupme_images",
         row=lambda n: {"photo": f"https://i.groupme.com/240x200.jpeg.{n:032x}"},
         makes_files=False,
     ),
@@ -123,7 +123,7 @@ APPS = (
         + "{% endthumbnail %}",
         _field("sorl.thumbnail.ImageField"),
         installed=("sorl.thumbnail",),
-        library="sorl_thumbnail",
+        tags="sorl_thumbnail",
         has_tag=False,
     ),
     App(
@@ -149,7 +149,7 @@ APPS = (
         '{% picture row.photo img_alt=row.name ratio="1/1" %}',
         _pictures,
         installed=("pictures",),
-        library="pictures",
+        tags="pictures",
         row=lambda n: {"photo": f"photos/{n}.jpg", "width": 240, "height": 200},
         warm=lambda rows: [row.photo.save_all() for row in rows],
     ),
@@ -159,7 +159,7 @@ APPS = (
         '{% cloudinary row.photo width=200 height=200 crop="fill" alt=row.name %}',
         _field("cloudinary.models.CloudinaryField"),
         installed=("cloudinary",),
-        library="cloudinary",
+        tags="cloudinary",
         row=lambda n: {"photo": f"image/upload/v1/photos/{n}.jpg"},
         makes_files=False,
     ),
@@ -172,7 +172,7 @@ APPS = (
             *("django.contrib.auth", "django.contrib.contenttypes", "taggit"),
             *("wagtail.images", "wagtail"),
         ),
-        library="wagtailimages_tags",
+        tags="wagtailimages_tags",
         row=_wagtail_row,
         warm=lambda rows: [row.photo.get_rendition("fill-200x200") for row in rows],
         load=_with_renditions,

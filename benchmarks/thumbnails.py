@@ -72,7 +72,7 @@ def _page(app: App, size: int) -> Callable[[], str]:
     from django.template import Context, Template
 
     loop = "{% for row in rows %}" + app.source + "{% endfor %}"
-    template = Template("{% load " + app.library + " %}" + loop if app.library else loop)
+    template = Template("{% load " + app.tags + " %}" + loop if app.tags else loop)
     rows = list(app.load(app.model.objects.order_by("pk"))[:size])
     held = [(vars(row), name) for row, name in map(app.holder, rows)]
     stored = [(values, name, values[name]) for values, name in held]

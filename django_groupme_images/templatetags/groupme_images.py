@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.template import library
 from django.template.base import FilterExpression, Node, Parser, Token
 from django.template.context import Context
-from django.template.library import SimpleNode
 
 from .. import rendering
 
@@ -48,7 +48,7 @@ def groupme_url(value: Any, variant: str | None = None, default: str = "") -> st
 @register.tag
 def groupme_image(parser: Parser, token: Token) -> Node:
     """``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>``."""
-    tag: SimpleNode = _arguments.tags["groupme_image"](parser, token)
+    tag: library.SimpleNode = _arguments.tags["groupme_image"](parser, token)
     try:
         parameters, attributes = tag.func(*tag.args, **tag.kwargs)
         return ImageNode(parameters, attributes, tag.target_var)
