@@ -18,12 +18,13 @@ from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
 import requests
+from requests.adapters import BaseAdapter
 
 from .answers import cdn_error, network_errors, upload_error, uploaded_picture
 from .bodies import Body, announced_size, check_size, rewindable
 from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
-from .sessions import TokenAuth, Wait, new_session
+from .sessions import TokenAuth, Wait, new_adapter, new_session
 
 __all__ = ["Download", "GroupMeClient"]
 
@@ -46,6 +47,9 @@ class GroupMeClient:
     ``time.sleep``, with the seconds, and with whether the service has had too many requests,
     so that whoever else makes some can wait, too.
 
+    ``transport``, for tests, is called in each thread with the client; the adapter of requests
+    that it gives carries the requests in place of the network, and nothing is tried again.
+
     Every method raises a ``ServiceError`` if the service or the network fails.
     """
 
@@ -61,6 +65,7 @@ class GroupMeClient:
         max_upload_size: int | None = None,
         max_retry_after: float | None = None,
         wait: Wait | None = None,
+        transport: Callable[[GroupMeClient], BaseAdapter] | None = None,
     ) -> None:
         self._ask_token = access_token if callable(access_token) else lambda: access_token
         self.upload_url = upload_url
@@ -71,6 +76,7 @@ class GroupMeClient:
         self.max_upload_size = max_upload_size
         self.max_retry_after = max_retry_wait if max_retry_after is None else max_retry_after
         self._wait = wait
+        self._transport = transport or GroupMeClient._network
         self._local = threading.local()
 
     def upload(self, content: IO[bytes] | bytes | bytearray) -> Picture:
@@ -156,12 +162,13 @@ class GroupMeClient:
     def _session(self) -> requests.Session:
         # A child process must not talk on its parent's connections.
         if getattr(self._local, "pid", None) != os.getpid():
-            self._local.session = new_session(
-                self.max_retries, self.max_retry_wait, self.max_retry_after, self._wait
-            )
+            self._local.session = new_session(self._transport(self))
             self._local.pid = os.getpid()
         session: requests.Session = self._local.session
         return session
+
+    def _network(self) -> BaseAdapter:
+        return new_adapter(self.max_retries, self.max_retry_wait, self.max_retry_after, self._wait)
 
 
 class Download:

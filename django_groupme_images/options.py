@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Any, Self
 
@@ -38,6 +38,9 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     strip_metadata = conf.Option(False, "True or False", conf.is_switch)
     fallback = conf.Option[str | None](None, "the alias of another storage, or None", conf.is_alias)
     deferred = conf.Option(False, "True or False", conf.is_switch)
+    transport = conf.Option[Callable[..., Any] | None](
+        None, "a callable that is given the client, or None", conf.is_callable
+    )
     on_delete = conf.Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, ResponseError
@@ -18,7 +19,7 @@ from . import __version__
 from .connections import PatientAdapter
 from .exceptions import AuthenticationFailed
 
-__all__ = ["ACCESS_HEADER", "BoundedRetry", "TokenAuth", "new_session"]
+__all__ = ["ACCESS_HEADER", "BoundedRetry", "TokenAuth", "new_adapter", "new_session"]
 
 ACCESS_HEADER = "X-Access-Token"
 
@@ -128,11 +129,10 @@ class _Session(requests.Session):
         return {**self._environment[host], "stream": stream}
 
 
-def new_session(
+def new_adapter(
     max_retries: int, max_retry_wait: float, max_retry_after: float, wait: Wait | None
-) -> requests.Session:
-    """A session for one thread: it keeps one connection to each host open."""
-    session = _Session()
+) -> BaseAdapter:
+    """What carries requests over the network: it keeps one connection to each host open."""
     retries = BoundedRetry(
         total=max_retries,
         allowed_methods=None,  # an upload too
@@ -144,8 +144,14 @@ def new_session(
     )
     retries.longest_pause = max_retry_after
     retries.wait = wait or _sleep
+    return PatientAdapter(max_retries=retries, pool_maxsize=1)
+
+
+def new_session(adapter: BaseAdapter) -> requests.Session:
+    """A session for one thread, whose requests the adapter carries, wherever they go."""
+    session = _Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, PatientAdapter(max_retries=retries, pool_maxsize=1))
+        session.mount(scheme, adapter)
     session.headers.update(
         {
             "User-Agent": f"django-groupme-images/{__version__}",

@@ -42,6 +42,7 @@ _CLIENT_OPTIONS = (
     "max_retries",
     "max_retry_wait",
     "max_upload_size",
+    "transport",
 )
 
 

@@ -6,18 +6,20 @@ import logging
 import re
 from contextlib import suppress
 from email.utils import formatdate
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
 from ..pictures import VARIANTS
 from .faults import Fault, Faults
+from .fetching import fetched
 from .messages import Answer, ConnectionDropped, Refused, Request
 from .record import Record
 from .store import NotAnImage, PictureStore, image_format
 from .uploads import receive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -41,7 +43,8 @@ class EmulatorApp:
 
     With a ``token``, no other is accepted. ``stopping`` ends every wait once it is set.
     ``log`` takes one line of ASCII for each request that was answered; no token is ever
-    in it, and a log that cannot be written changes no answer.
+    in it, and a log that cannot be written changes no answer. ``fetch`` gives the bytes behind
+    a URL, a block at a time, or raises ``Refused``.
 
     Two faults close the connection. They raise ``ConnectionDropped``, a
     ``ConnectionError``, to the WSGI server.
@@ -54,6 +57,7 @@ class EmulatorApp:
         token: str | None = None,
         stopping: Event | None = None,
         log: Callable[[str], object] = logger.debug,
+        fetch: Callable[[str], Iterator[bytes]] | None = None,
     ) -> None:
         self.store = store
         self.record = Record()
@@ -61,6 +65,7 @@ class EmulatorApp:
         self._token = token
         self._stopping = stopping or Event()
         self._log = log
+        self._fetch = fetch or partial(fetched, stopping=self._stopping)
 
     @property
     def assumptions(self) -> Assumptions:
@@ -133,7 +138,7 @@ class EmulatorApp:
         if not request.token or request.token != (self._token or request.token):
             raise Refused(401, "unauthorized", self.assumptions.unauthorized_code)
         with self.store.incoming() as path:
-            receive(request, path, self._stopping)
+            receive(request, path, self._fetch)
             url = request.base_url + self.store.add(path)
         payload = {"url": url}
         if self.assumptions.answer_with_picture_url:

@@ -43,6 +43,11 @@ class Fault:
             values = None
         if not isinstance(values, dict):
             raise Refused(400, f"not a JSON object; kind is one of {', '.join(_OPTIONS)}")
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Fault:
+        """A fault of these values. Raises ``Refused`` with what is allowed."""
         kind = values.get("kind")
         if not isinstance(kind, str) or kind not in _OPTIONS:
             raise Refused(400, f"kind is one of {', '.join(_OPTIONS)}")

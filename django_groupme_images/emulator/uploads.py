@@ -8,32 +8,30 @@ from typing import TYPE_CHECKING
 from django.http.multipartparser import LazyStream, MultiPartParserError, Parser
 from django.utils.http import parse_header_parameters
 
-from .fetching import fetched
 from .messages import Refused, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-    from threading import Event
 
 __all__ = ["receive"]
 
 
-def receive(request: Request, path: Path, stopping: Event) -> None:
+def receive(request: Request, path: Path, fetch: Callable[[str], Iterator[bytes]]) -> None:
     """
     Write the picture that an upload brings to a file, a block at a time.
 
-    Raises ``Refused`` if there is none. A fetch ends when ``stopping`` is set.
+    ``fetch`` gives what is behind a URL. Raises ``Refused`` if there is no picture.
     """
     with path.open("xb") as file:
-        file.writelines(_blocks(request, stopping))
+        file.writelines(_blocks(request, fetch))
     if not path.stat().st_size:
         raise Refused(400, "the body is empty")
 
 
-def _blocks(request: Request, stopping: Event) -> Iterator[bytes]:
+def _blocks(request: Request, fetch: Callable[[str], Iterator[bytes]]) -> Iterator[bytes]:
     if "url" in request.query:
-        return fetched(request.query["url"], stopping)
+        return fetch(request.query["url"])
     if request.content_length is None:
         raise Refused(411, "an upload needs a Content-Length")
     if request.content_type.lower().startswith("multipart/form-data"):

@@ -1,0 +1,238 @@
+"""What projects test with: the service inside the process."""
+
+from __future__ import annotations
+
+import io
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+from django.test import TestCase
+from PIL import Image
+
+from django_groupme_images import exceptions
+from django_groupme_images.client import GroupMeClient
+from django_groupme_images.storage import GroupMeStorage
+from django_groupme_images.testing import InProcessService, InProcessServiceMixin, image_file
+
+from . import emulator_pictures as pictures
+from .gallery.models import Member
+
+pytestmark = pytest.mark.any_django
+
+
+@pytest.fixture(autouse=True)
+def no_sockets(monkeypatch):
+    def refuse(*args):
+        raise ConnectionRefusedError("a socket")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def production(settings):
+    """The settings of a project that uses the service itself."""
+    del settings.GROUPME_UPLOAD_URL, settings.GROUPME_MAX_RETRIES
+
+
+@pytest.mark.django_db
+def test_a_picture_is_as_in_production(production, groupme_service):
+    photo = image_file("ada.png")
+    member = Member.objects.create(name="Ada", photo=photo)
+    assert member.photo.url.startswith("https://i.groupme.com/480x325.png.")
+    (upload,) = groupme_service.uploads
+    assert upload.picture == member.photo.picture
+    photo.seek(0)
+    assert upload.content == photo.read() == member.photo.open().read()
+    assert upload.url is None
+    assert groupme_service.requests == ["POST /pictures", f"GET /{member.photo.name[22:]}"]
+
+
+def test_thumbnails_can_be_fetched(groupme_service):
+    picture = GroupMeStorage().picture(GroupMeStorage().save("a.png", image_file()))
+    client = GroupMeStorage().client
+    answer = client._session.get(picture.avatar_url, timeout=1)
+    assert Image.open(io.BytesIO(answer.content)).size == (60, 60)
+
+
+@pytest.mark.parametrize("cdn_url", ["http://127.0.0.1:8001/", "https://cdn.example.com/club/pics"])
+def test_the_options_of_a_storage_are_its_own(groupme_service, cdn_url):
+    storage = GroupMeStorage(upload_url="http://127.0.0.1:8001/there", cdn_url=cdn_url)
+    name = storage.save("a.png", image_file())
+    assert name.startswith(f"{cdn_url.rstrip('/')}/480x325.png.")
+    assert storage.size(name) == groupme_service.uploads[0]._path.stat().st_size
+    assert storage.open(name).read() == groupme_service.uploads[0].content
+
+
+def test_no_storage_talks_to_it_afterwards():
+    with InProcessService() as service:
+        GroupMeStorage().save("a.png", image_file())
+    with pytest.raises(exceptions.ServiceUnavailable, match="a socket"):
+        GroupMeStorage().save("a.png", image_file())
+    assert not service._store.directory.exists()
+
+
+def test_each_begins_anew():
+    storage = GroupMeStorage()
+    for _ in range(2):
+        with InProcessService() as service:
+            storage.save("a.png", image_file())
+            assert len(service.uploads) == 1
+
+
+@pytest.mark.parametrize(("given", "sent"), [(None, "a-token-for-tests"), ("ada's", "ada's")])
+def test_the_token(settings, given, sent):
+    settings.GROUPME_ACCESS_TOKEN = given
+    with InProcessService() as service:
+        GroupMeStorage().save("a.png", image_file())
+        GroupMeStorage(access_token=lambda: "bob's").save("a.png", image_file())
+    assert [upload.token for upload in service.uploads] == [sent, "bob's"]
+    assert sent not in repr(service.uploads)
+
+
+def test_an_address(groupme_service):
+    address = "https://example.com/a cat.jpg?size=1&token=x"
+    groupme_service.web[address] = image_file("cat.jpg").read()
+    name = GroupMeStorage().save_from_url(address)
+    (upload,) = groupme_service.uploads
+    assert (upload.url, upload.picture.url) == (address, name)
+    assert upload.content == groupme_service.web[address]
+    with pytest.raises(exceptions.UploadRejected, match=r"nothing is at https://example.com/dog"):
+        GroupMeStorage().save_from_url("https://example.com/dog")
+
+
+def test_a_picture_that_is_there_already(groupme_service):
+    picture = groupme_service.add(pictures.plain())
+    assert GroupMeStorage().open(picture.url).read() == pictures.plain()
+    assert groupme_service.uploads == []
+    with pytest.raises(ValueError, match="not an image"):
+        groupme_service.add(b"a text")
+
+
+@pytest.mark.django_db
+def test_a_picture_that_vanishes(groupme_service):
+    member = Member.objects.create(photo=image_file())
+    groupme_service.lose(member.photo)
+    assert not member.photo.storage.exists(member.photo.name)
+    with pytest.raises(exceptions.PictureNotFound):
+        member.photo.open().read()
+    with pytest.raises(FileNotFoundError):
+        _ = groupme_service.uploads[0].content
+    with pytest.raises(FileNotFoundError, match="no picture"):
+        groupme_service.lose(member.photo.picture)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "status"),
+    [
+        ({}, exceptions.ServiceUnavailable, 503),
+        ({"status": 401}, exceptions.AuthenticationFailed, 401),
+        ({"status": 400, "body": "too dull"}, exceptions.UploadRejected, 400),
+        ({"status": 429, "headers": {"Retry-After": "9"}}, exceptions.RateLimited, 429),
+        ({"kind": "drop"}, exceptions.ServiceUnavailable, None),
+        ({"kind": "half"}, exceptions.ServiceUnavailable, None),
+        ({"kind": "delay", "seconds": 31}, exceptions.ServiceUnavailable, None),
+        ({"kind": "garbage"}, exceptions.UnexpectedResponse, 200),
+        ({"kind": "redirect", "location": "/"}, exceptions.UnexpectedResponse, 302),
+    ],
+)
+def test_a_failure_is_one_failure(production, groupme_service, fault, kind, status):
+    photo = image_file()
+    groupme_service.fail(**fault)
+    with pytest.raises(kind) as caught:
+        GroupMeStorage().save("a.png", photo)
+    assert caught.value.status == status
+    assert (photo.closed, photo.tell()) == (False, 0)
+    assert groupme_service.uploads == []
+    assert groupme_service.requests == ["POST /pictures"]  # which was not tried again
+    assert GroupMeStorage().save("a.png", photo)
+
+
+def test_a_delay_that_is_not_too_long_takes_no_time(groupme_service):
+    groupme_service.fail("delay", seconds=3000)
+    assert GroupMeStorage(timeout=3600).save("a.png", image_file())
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "earthquake"}, "kind is one of status, delay"),
+        ({"kind": "delay"}, "delay needs seconds"),
+        ({"status": 99}, "status is 200 to 599"),
+        ({"colour": "red"}, "the options are"),
+    ],
+)
+def test_a_failure_that_is_none(groupme_service, fault, words):
+    with pytest.raises(ValueError, match=words):
+        groupme_service.fail(**fault)
+
+
+def test_what_is_refused_is_as_with_the_emulator(groupme_service):
+    with pytest.raises(exceptions.UploadRejected, match="not an image"):
+        GroupMeStorage().save("cat.png", ContentFile(b"a text"))
+
+
+def test_an_error_of_the_file_is_its_own(groupme_service):
+    class Broken(io.BytesIO):
+        def read(self, *args):
+            raise RuntimeError("the disk is on fire")
+
+    with pytest.raises(RuntimeError, match="on fire"):
+        GroupMeClient("any", transport=groupme_service._transport).upload(Broken(b"abc"))
+
+
+def test_threads(groupme_service):
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda n: GroupMeStorage().save("a.png", image_file()), range(40)))
+    assert {upload.picture.url for upload in groupme_service.uploads} == {*names}
+    assert len(names) == 40
+
+
+@pytest.mark.django_db
+def test_a_move(groupme_service, fallback):
+    fallback.save("waiting.png", image_file())
+    member = Member.objects.create(photo="waiting.png")
+    call_command("groupme_upload", "gallery.Member", stdout=io.StringIO(), stderr=io.StringIO())
+    member.refresh_from_db()
+    assert [upload.picture for upload in groupme_service.uploads] == [member.photo.picture]
+
+
+class ForTestCases(InProcessServiceMixin, TestCase):
+    @classmethod
+    def setUpTestData(cls):
+        cls.ada = Member.objects.create(name="Ada", photo=image_file())
+
+    def test_one(self):
+        assert self.groupme_service.uploads == []
+        assert self.groupme_service.requests == []
+        Member.objects.create(photo=image_file())
+        assert len(self.groupme_service.uploads) == 1
+        self.groupme_service.fail()
+
+    test_another = test_one
+
+    def test_what_the_class_made_is_there(self):
+        assert self.ada.photo.open().read()
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.gif", "a.JPG", "a.jpeg"])
+def test_a_small_image(name):
+    file = image_file(name, 1000, 20)
+    image = Image.open(file)
+    image.load()
+    assert image.size == (1000, 20)
+    assert file.content_type == Image.MIME[image.format]
+    assert file.size < 4000
+
+
+def test_an_image_of_no_format():
+    with pytest.raises(ValueError, match="extension"):
+        image_file("a.txt")
+
+
+def test_the_requests_of_others_are_not_its_business(groupme_service):
+    with pytest.raises(requests.ConnectionError, match="a socket"):
+        requests.get("http://127.0.0.1:9/", timeout=1)
