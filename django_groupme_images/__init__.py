@@ -1,3 +1,3 @@
 """Keep a Django project's images on GroupMe's image service."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
