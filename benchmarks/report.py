@@ -18,7 +18,7 @@ from .contest import Result
 
 FOLDER = Path(__file__).with_name("results")
 
-README = FOLDER.parents[1] / "README.md"
+PAGE = FOLDER.parents[1] / "docs/explanation/cost.md"
 
 # Around what stands there.
 _BEGIN, _END = "<!-- written by make bench -->", "<!-- until here -->"
@@ -67,13 +67,13 @@ def check_that_it_can_be_written() -> None:
     import matplotlib as mpl
 
     mpl.use("svg")
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     if text.count(_BEGIN) != 1 or text.count(_END) != 1 or text.index(_BEGIN) > text.index(_END):
-        raise SystemExit(f"{README.name} needs the lines {_BEGIN} and {_END}, once each, in order")
+        raise SystemExit(f"{PAGE.name} needs the lines {_BEGIN} and {_END}, once each, in order")
 
 
 def write(results: Sequence[Result]) -> None:
-    """Write all of it into ``benchmarks/results/``, and what came of it into the README."""
+    """Write all of it into ``benchmarks/results/``, and what came of it into the manual."""
     FOLDER.mkdir(exist_ok=True)
     numbers = {"surroundings": surroundings(), "results": [asdict(result) for result in results]}
     (FOLDER / "results.json").write_text(
@@ -85,9 +85,9 @@ def write(results: Sequence[Result]) -> None:
         + "\n".join(table(result) for result in results),
         encoding="utf-8",
     )
-    before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    README.write_text(f"{before}{_BEGIN}\n\n{aims}\n\n{_END}{after}", encoding="utf-8")
+    PAGE.write_text(f"{before}{_BEGIN}\n\n{aims}\n\n{_END}{after}", encoding="utf-8")
     plot(results, FOLDER / "growth.svg")
 
 

@@ -1,3 +1,5 @@
+"""The app, as ``INSTALLED_APPS`` has it."""
+
 from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 

@@ -18,29 +18,49 @@ __all__ = ["ConfiguredStorage", "options_of"]
 class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages is untyped
     """The options of a ``GroupMeStorage``. Nothing that copies or stores them holds the token."""
 
+    #: The token of a GroupMe user; a bot's id does not do. A string; or a callable, or its dotted
+    #: path, which is asked at each upload, so that each user's uploads can use their own token.
     access_token = conf.Option[conf.Token](
         None,
         "a string without spaces, a callable or its dotted path",
         conf.is_token,
         environment="GM_TOKEN",
     )
+    #: Where pictures are sent: the only address that ever gets the token.
     upload_url = conf.Option(UPLOAD_URL, "an http or https URL without a query", conf.is_web_url)
+    #: Where pictures are fetched from, and what their URLs begin with.
     cdn_url = conf.Option(CDN_URL, "an http or https URL without a query", conf.is_web_url)
+    #: Seconds to connect, and seconds between two bytes, of either side; one number is both.
     timeout = conf.Option[Any](
         (5, 30), "seconds, or a pair: to connect, and between bytes", conf.is_timeout
     )
+    #: How often to try again after a connection error, 420, 429 or 5xx (but 501).
     max_retries = conf.Option(2, "a whole number, 0 or more", conf.is_count)
+    #: The longest wait before a retry, in seconds. If the service asks for a longer one, the
+    #: upload fails at once.
     max_retry_wait = conf.Option[float](10, "seconds, 0 or more", conf.is_wait)
+    #: In bytes. What is larger is refused before a byte is sent, by forms with an error of the
+    #: field.
     max_upload_size = conf.Option[int | None](None, "a number of bytes, or None", conf.is_size)
+    #: What forms and serializers take, in Pillow's words in lower case. The MPO files of many
+    #: phones are JPEGs.
     allowed_formats = conf.Option[Collection[str]](
         ("jpeg", "png", "gif"), "a list of formats such as 'jpeg'", conf.is_formats
     )
+    #: Whether EXIF (where a photograph was taken), XMP, IPTC and comments are removed from JPEGs
+    #: and PNGs before the upload. No pixel changes.
     strip_metadata = conf.Option(False, "True or False", conf.is_switch)
+    #: The alias in ``STORAGES`` of the storage that holds every file that is not on GroupMe (yet).
     fallback = conf.Option[str | None](None, "the alias of another storage, or None", conf.is_alias)
+    #: Whether files are saved to the fallback, and uploaded in the background.
     deferred = conf.Option(False, "True or False", conf.is_switch)
+    #: For tests, which :mod:`django_groupme_images.testing` sets it for: called with the client,
+    #: it gives the adapter of requests that carries its requests in place of the network.
     transport = conf.Option[Callable[..., Any] | None](
         None, "a callable that is given the client, or None", conf.is_callable
     )
+    #: What ``delete()`` does, as the service cannot: log that the picture stays, and go on; or
+    #: raise ``NotImplementedError``.
     on_delete = conf.Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
 
     @classmethod

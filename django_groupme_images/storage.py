@@ -173,6 +173,7 @@ class GroupMeStorage(FallbackStorage):
         logger.info("GroupMe's image service cannot delete pictures: %s stays public", name)
 
     def listdir(self, path: str) -> NoReturn:
+        """Raise ``NotImplementedError``: the service has no call for it."""
         raise NotImplementedError("GroupMe's image service has no call that lists pictures")
 
     def path(self, name: str) -> str:
@@ -190,6 +191,7 @@ class GroupMeStorage(FallbackStorage):
 
     @of_either
     def get_accessed_time(self, name: str) -> NoReturn:
+        """Raise ``NotImplementedError``: the CDN does not say."""
         raise NotImplementedError("GroupMe's CDN does not say when a picture was last looked at")
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:

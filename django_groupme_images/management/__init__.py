@@ -1,0 +1,1 @@
+"""``manage.py``: what the commands that work on many rows share."""

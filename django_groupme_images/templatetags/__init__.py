@@ -1,0 +1,1 @@
+"""``{% load groupme_images %}``, a thin skin over ``rendering.py``."""

@@ -8,8 +8,8 @@ from django.core.files.base import ContentFile
 from django_groupme_images.exceptions import InvalidPicture
 
 from .conftest import half_red
+from .manual import told
 from .models import Member, Scaled, Thumbnailed
-from .readme import told
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from django.core.files.base import ContentFile
 from django_groupme_images.exceptions import InvalidPicture, PictureNotFound
 
 from .conftest import half_red
+from .manual import told
 from .models import Portrait, Scaled
-from .readme import told
 
 pytestmark = pytest.mark.django_db
 

@@ -9,8 +9,8 @@ from import_export.resources import modelresource_factory
 from tablib import Dataset
 
 from .admin import MemberResource
+from .manual import told
 from .models import Member
-from .readme import told
 
 pytestmark = pytest.mark.django_db
 

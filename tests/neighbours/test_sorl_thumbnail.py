@@ -6,8 +6,8 @@ import pytest
 from django.utils.functional import empty
 from sorl.thumbnail import default, delete
 
+from .manual import told
 from .models import Member
-from .readme import told
 
 pytestmark = pytest.mark.django_db
 

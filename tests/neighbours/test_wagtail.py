@@ -17,8 +17,8 @@ from django_groupme_images.emulator.faults import Fault
 
 from .. import emulator_pictures as pictures
 from .conftest import half_red
+from .manual import block, told
 from .models import PublicPicture, SitePicture, SiteRendition
-from .readme import block, told
 from .urls import urlpatterns
 
 pytestmark = pytest.mark.django_db
@@ -49,12 +49,12 @@ def ways(arrived):
     return [request.split()[0] for request in arrived()]
 
 
-def test_the_models_in_the_readme():
-    readme = block("AbstractImage")
+def test_the_models_in_the_manual():
+    page = block("AbstractImage")
     for model in (SitePicture, SiteRendition):
-        assert inspect.getsource(model) in readme
+        assert inspect.getsource(model) in page
     names = {}
-    exec(readme.partition("\n\nclass ")[0], names)
+    exec(page.partition("\n\nclass ")[0], names)
     assert {"GroupMeImageField", "PictureNotFound", "SourceImageIOError"} <= names.keys()
 
 

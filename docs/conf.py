@@ -1,0 +1,55 @@
+"""How Sphinx makes the manual: ``make docs``."""
+
+import sys
+from pathlib import Path
+
+import django
+from django.conf import settings
+
+import django_groupme_images
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+# What docstrings are read from imports models and storages.
+settings.configure(
+    INSTALLED_APPS=["django.contrib.contenttypes", "rest_framework", "django_groupme_images"]
+)
+django.setup()
+
+project = "django-groupme-images"
+author = "The django-groupme-images contributors"
+copyright = author  # noqa: A001  # Sphinx's name
+version = release = django_groupme_images.__version__
+
+extensions = [
+    "myst_parser",
+    "facts",
+    "options",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinxarg.ext",
+]
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_theme_options = {"navigation_with_keys": True}
+
+# $ is no part of what is to be typed.
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+myst_ref_domains = ["std", "py"]
+
+autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # what Django says is in its own manual
+autodoc_default_options = {"members": True, "show-inheritance": True}
+
+# Every name that is written as a reference leads somewhere; other projects' pages are not asked.
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:.*", "(?!django_groupme_images).*"),
+    ("py:class", r"django_groupme_images\.descriptors\..*"),  # of no use to anybody else
+]

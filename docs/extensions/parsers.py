@@ -1,0 +1,23 @@
+"""The commands' own parsers, for their page of the reference."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from functools import partial
+
+from django.core.management import load_command_class
+from django.core.management.base import BaseCommand
+
+
+def _parser(name: str) -> ArgumentParser:
+    """Of the options that are the command's own: Django's documentation has the others."""
+    parser = ArgumentParser(add_help=False)
+    command: BaseCommand = load_command_class("django_groupme_images", name)
+    command.add_arguments(parser)
+    parser.description = command.help
+    return parser
+
+
+groupme_upload = partial(_parser, "groupme_upload")
+groupme_check = partial(_parser, "groupme_check")
+groupme_emulator = partial(_parser, "groupme_emulator")
