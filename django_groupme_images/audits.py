@@ -15,7 +15,7 @@ from .bulk import Bulk
 from .exceptions import InvalidPicture, PictureNotFound, ServiceError, UploadRejected
 from .files import GroupMeFile
 from .pictures import Picture
-from .report import Result, results, swapped
+from .report import Result, results, swapped, worded
 from .selection import Named
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _copy(picture: Picture, client: GroupMeClient, mirror: Storage) -> None:
 def _settled(named: Named, future: Future[_Finding]) -> Iterator[Result]:
     if error := future.exception():
         outcome = "unreachable" if isinstance(error, ServiceError) else "failed"
-        yield from results(outcome, named, reason=f"{type(error).__name__}: {error}")
+        yield from results(outcome, named, reason=worded(error))
         return
     finding = future.result()
     if finding.restored is None:

@@ -14,6 +14,7 @@ from django.db import Error, connections
 
 from .exceptions import AuthenticationFailed, RateLimited, ServiceError
 from .pace import Pace, Stopped
+from .report import worded
 
 if TYPE_CHECKING:
     from .client import GroupMeClient
@@ -94,7 +95,7 @@ class Bulk:
                 yield item
         except Error as error:
             logger.exception("no more items, because the database failed")
-            self.stop(f"{type(error).__name__}: {error}")
+            self.stop(worded(error))
 
     @contextmanager
     def _stopped_by_errors(self) -> Iterator[None]:

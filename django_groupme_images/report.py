@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .pictures import Picture
     from .selection import Named
 
-__all__ = ["CHANGED", "REPLACED", "Report", "Result", "results", "swapped"]
+__all__ = ["CHANGED", "REPLACED", "Report", "Result", "results", "swapped", "worded"]
 
 # Failures stay in memory up to this many bytes.
 _SPOOLED_IN_MEMORY = 256 * 1024
@@ -71,10 +71,15 @@ def swapped(outcome: str, named: Named, picture: Picture) -> Iterator[Result]:
     """Put the picture in the place of the name, with this outcome where the row still held it."""
     for column, pk, done in named.swap(picture):
         if isinstance(done, Error):
-            what, reason = "failed", f"{type(done).__name__}: {done}"
+            what, reason = "failed", worded(done)
         else:
             what, reason = (outcome, "") if done else ("skipped", CHANGED)
         yield Result(what, column, pk, named.name, picture.url, reason)
+
+
+def worded(error: BaseException) -> str:
+    """An error as a reason: of what kind it is, and what it says."""
+    return f"{type(error).__name__}: {error}"
 
 
 class Report:

@@ -17,7 +17,7 @@ from django.db import Error, transaction
 from .bulk import Bulk
 from .columns import PAGE, in_use
 from .pictures import Picture
-from .report import CHANGED, REPLACED, Result, results, swapped
+from .report import CHANGED, REPLACED, Result, results, swapped, worded
 from .selection import Named
 from .storage import GroupMeStorage
 
@@ -107,7 +107,7 @@ class Move:
     ) -> Iterator[Result]:
         yield from results("skipped", file.without(still), reason=CHANGED)
         if error := future.exception():
-            yield from results("failed", still, reason=f"{type(error).__name__}: {error}")
+            yield from results("failed", still, reason=worded(error))
         elif done := future.result():
             file.storage.uploaded(done.picture, file.name)
             if done.version != done.version_after:
