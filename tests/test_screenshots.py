@@ -23,7 +23,7 @@ def images():
 def shown():
     pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *DOCS.rglob("*.rst")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
-    return set(re.findall(r"images/([\w.-]+\.\w+)", text))
+    return set(re.findall(r"(?<![\w-])images/([\w.-]+\.\w+)", text))
 
 
 @pytest.mark.parametrize("name", SHOTS)
