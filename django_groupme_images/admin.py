@@ -40,7 +40,8 @@ def thumbnail(
     ``field`` is the name of a picture's field, of a related object too
     (``"album__cover"``, which wants ``list_select_related``). ``alt`` is what stands for
     the picture where it is not seen: a text, or what a callable says of the row; by default
-    the field's name. ``description`` is the column's header. Costs no query and no request.
+    the column's header. ``description`` is that header, by default the field's name. Costs
+    no query and no request.
 
     Raises ``ValueError`` if there is no such variant.
     """

@@ -5,7 +5,7 @@ What can go wrong, as one tree::
     ├── InvalidPicture (ValueError)            a name or URL that is no picture of the CDN
     ├── PictureNotFound (FileNotFoundError)    the CDN says 403 or 404
     └── ServiceError                           the service, or the way to it, failed
-        ├── AuthenticationFailed               401 or 403 on an upload, or nobody gave a token
+        ├── AuthenticationFailed               401 or 403 on an upload, or no token was given
         ├── UploadRejected                     other 4xx; also too large, or empty
         ├── RateLimited                        420 or 429
         ├── ServiceUnavailable                 5xx, timeout, connection

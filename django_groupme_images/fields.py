@@ -39,6 +39,9 @@ class GroupMeImageField(models.ImageField):
     ``Picture``; a file is uploaded when its row is saved. ``storage`` defaults to
     ``STORAGES["groupme"]``, or to a ``GroupMeStorage`` made from the settings.
 
+    ``bulk_create()`` uploads, too; ``update()`` and ``bulk_update()`` raise ``ValueError`` for a
+    file that is not uploaded yet.
+
     ``width_field`` and ``height_field`` are filled from the URL. Declare them after
     this field: one declared before is saved with what was known before the upload.
     """

@@ -20,6 +20,7 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
 
     #: The token of a GroupMe user; a bot's id does not do. A string; or a callable, or its dotted
     #: path, which is asked at each upload, so that each user's uploads can use their own token.
+    #: A text with a dot in it is taken for such a path: that no token has one is assumed.
     access_token = conf.Option[conf.Token](
         None,
         "a string without spaces, a callable or its dotted path",

@@ -28,8 +28,9 @@ __all__ = [
     "variant_size",
 ]
 
-#: Where the service takes pictures, and where they live then (documented by GroupMe).
+#: Where the service takes pictures (documented by GroupMe).
 UPLOAD_URL = "https://image.groupme.com/pictures"
+#: Where they live then (documented by GroupMe).
 CDN_URL = "https://i.groupme.com/"
 
 #: The thumbnails of every picture, each a suffix of its URL (documented by GroupMe).

@@ -62,7 +62,8 @@ def image(
     """
     An ``<img>`` of a picture, or ``default`` where ``url`` would give its own.
 
-    The sizes are known, so that a page does not jump when the pictures come.
+    The sizes are known, so that a page does not jump when the pictures come. The original and
+    ``"large"`` have ``srcset`` and ``sizes``, too: their renderings show all of the picture.
     ``attributes`` are added to those made here and beat them: ``data_x`` becomes
     ``data-x``, ``True`` a bare attribute, and ``None`` or ``False`` removes one, as what is
     empty does with ``srcset``. There is always an ``alt``. Raises ``ValueError`` if there is

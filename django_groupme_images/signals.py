@@ -6,8 +6,9 @@ Their receivers cannot undo it: what one raises is logged, and changes nothing.
 ``picture_uploaded``
     A file is on the service now. ``sender`` is the storage's class, ``storage`` the storage,
     ``picture`` the ``Picture``, and ``name`` the file's name before: the one that ``save()`` was
-    given, its name in the fallback storage if it was moved from there, or the address that
-    the service fetched. In a form, its row may not be saved yet.
+    given, its name in the fallback storage if it was moved from there, the address that the
+    service fetched, or the old URL of a picture that was restored from a mirror. In a form, its
+    row may not be saved yet.
 
 ``upload_postponed``
     An upload failed in a way that may pass, and the file is in the fallback storage.

@@ -71,8 +71,8 @@ class InProcessService:
     """
     The image service for the length of a ``with`` block, in place of the one of the settings.
 
-    Every ``GroupMeStorage`` talks to it, whatever its ``upload_url`` and ``cdn_url`` are, and
-    pictures have URLs as in production. It is the emulator, and takes and refuses what that
+    Every ``GroupMeStorage`` talks to it, whatever its ``upload_url`` is, and pictures have
+    their URLs on its ``cdn_url``. It is the emulator, and takes and refuses what that
     does; its thumbnails can be fetched. What fails is not tried again, and nothing waits: a
     delay that is longer than the option ``timeout`` is a timeout at once. Where the settings
     have no access token, there is one.

@@ -57,8 +57,8 @@ class BulkCommand(BaseCommand):
             type=_rate,
             default=_RATE,
             metavar="R",
-            help="Requests per second over all workers (default: %(default)s, which the service "
-            "is known to bear); 0 for no limit.",
+            help="Requests per second over all workers (default: %(default)s, which GroupMe's main "
+            "API is known to bear); 0 for no limit.",
         )
         parser.add_argument(
             "--limit", type=_positive, metavar="N", help="Stop after so many files."

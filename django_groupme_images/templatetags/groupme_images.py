@@ -47,7 +47,12 @@ def groupme_url(value: Any, variant: str | None = None, default: str = "") -> st
 
 @register.tag
 def groupme_image(parser: Parser, token: Token) -> Node:
-    """``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>``."""
+    """
+    ``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>``.
+
+    Keyword arguments become attributes: ``data_x=1`` is ``data-x="1"``, ``True`` a bare
+    attribute, and ``None`` removes one, ``loading=None`` for example.
+    """
     tag: library.SimpleNode = _arguments.tags["groupme_image"](parser, token)
     try:
         parameters, attributes = tag.func(*tag.args, **tag.kwargs)

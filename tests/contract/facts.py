@@ -77,17 +77,17 @@ def _(service):
     return "picture_url" in service.answer.json()["payload"]
 
 
-@fact("a JPEG is served as it was uploaded", DOCUMENTED, ("JPEG", (1200, 600)))
+@fact("a JPEG keeps its format and size", SEEN, ("JPEG", (1200, 600)))
 def _(service):
     return kind_of(service.image(service.photo))
 
 
-@fact("a PNG, as image/jpeg, is served as it was uploaded", DOCUMENTED, ("PNG", (48, 32)))
+@fact("a PNG, as image/jpeg, keeps its format and size", SEEN, ("PNG", (48, 32)))
 def _(service):
     return kind_of(service.image(service.png))
 
 
-@fact("a GIF, as image/jpeg, is served as it was uploaded", DOCUMENTED, ("GIF", (40, 30)))
+@fact("a GIF, as image/jpeg, keeps its format and size", SEEN, ("GIF", (40, 30)))
 def _(service):
     return kind_of(service.image(service.moving))
 
