@@ -24,7 +24,7 @@ from .answers import cdn_error, network_errors, upload_error, uploaded_picture
 from .bodies import Body, announced_size, check_size, rewindable
 from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
-from .sessions import TokenAuth, Wait, new_adapter, new_session
+from .sessions import TokenAuth, Wait, new_adapter, new_session, transports
 
 __all__ = ["Download", "GroupMeClient"]
 
@@ -47,9 +47,6 @@ class GroupMeClient:
     ``time.sleep``, with the seconds, and with whether the service has had too many requests,
     so that whoever else makes some can wait, too.
 
-    ``transport``, for tests, is called in each thread with the client; the adapter of requests
-    that it gives carries the requests in place of the network, and nothing is tried again.
-
     Every method raises a ``ServiceError`` if the service or the network fails.
     """
 
@@ -65,7 +62,6 @@ class GroupMeClient:
         max_upload_size: int | None = None,
         max_retry_after: float | None = None,
         wait: Wait | None = None,
-        transport: Callable[[GroupMeClient], BaseAdapter] | None = None,
     ) -> None:
         self._ask_token = access_token if callable(access_token) else lambda: access_token
         self.upload_url = upload_url
@@ -76,7 +72,6 @@ class GroupMeClient:
         self.max_upload_size = max_upload_size
         self.max_retry_after = max_retry_wait if max_retry_after is None else max_retry_after
         self._wait = wait
-        self._transport = transport or GroupMeClient._network
         self._local = threading.local()
 
     def upload(self, content: IO[bytes] | bytes | bytearray) -> Picture:
@@ -160,10 +155,11 @@ class GroupMeClient:
 
     @property
     def _session(self) -> requests.Session:
-        # A child process must not talk on its parent's connections.
-        if getattr(self._local, "pid", None) != os.getpid():
-            self._local.session = new_session(self._transport(self))
-            self._local.pid = os.getpid()
+        # A child process must not talk on its parent's connections, nor a test on the network.
+        made_for = os.getpid(), transports[-1] if transports else GroupMeClient._network
+        if getattr(self._local, "made_for", None) != made_for:
+            _, transport = self._local.made_for = made_for
+            self._local.session = new_session(transport(self))
         session: requests.Session = self._local.session
         return session
 

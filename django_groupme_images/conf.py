@@ -160,10 +160,6 @@ def is_alias(value: Any) -> bool:
     return value is None or (isinstance(value, str) and bool(value))
 
 
-def is_callable(value: Any) -> bool:
-    return value is None or callable(value)
-
-
 def is_switch(value: Any) -> bool:
     return isinstance(value, bool)
 

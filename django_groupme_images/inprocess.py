@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote, urlsplit
 from wsgiref.types import WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
@@ -43,22 +42,14 @@ class InProcessAdapter(HTTPAdapter):
     Carries requests to an emulator's application, whatever host they are for.
 
     Pictures have their URLs on ``cdn_url``, and a delay is over at once: longer than the
-    client waits, it is a timeout. ``uploaded`` is called with each upload that was answered
-    with 200, and with the body of that answer.
+    client waits, it is a timeout.
     """
 
-    def __init__(
-        self,
-        app: EmulatorApp,
-        cdn_url: str,
-        delays: Delays,
-        uploaded: Callable[[requests.PreparedRequest, bytes], None],
-    ) -> None:
+    def __init__(self, app: EmulatorApp, cdn_url: str, delays: Delays) -> None:
         super().__init__()
         self._app = app
         self._cdn_url = cdn_url.rstrip("/") + "/"
         self._delays = delays
-        self._uploaded = uploaded
 
     def send(
         self,
@@ -75,8 +66,6 @@ class InProcessAdapter(HTTPAdapter):
         patience = timeout[-1] if isinstance(timeout, tuple) else timeout
         if self._delays.taken() > patience:
             raise requests.ReadTimeout(f"nothing for {patience} seconds", request=request)
-        if request.method == "POST" and status == 200:
-            self._uploaded(request, body)
         raw = HTTPResponse(
             io.BytesIO(body),
             dict(headers),
@@ -93,8 +82,8 @@ class InProcessAdapter(HTTPAdapter):
         body = b"".join(request.body or ())  # type: ignore[arg-type]  # a Body is bytes in pieces
         environ: WSGIEnvironment = {
             "REQUEST_METHOD": request.method,
-            "SCRIPT_NAME": mount,
-            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "SCRIPT_NAME": unquote(mount),
+            "PATH_INFO": unquote(path, "latin-1"),
             "QUERY_STRING": url.query,
             "HTTP_HOST": cdn.netloc,
             "wsgi.url_scheme": cdn.scheme,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import cache
 from typing import Any, Self
 
@@ -55,11 +55,6 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     fallback = conf.Option[str | None](None, "the alias of another storage, or None", conf.is_alias)
     #: Whether files are saved to the fallback, and uploaded in the background.
     deferred = conf.Option(False, "True or False", conf.is_switch)
-    #: For tests, which :mod:`django_groupme_images.testing` sets it for: called with the client,
-    #: it gives the adapter of requests that carries its requests in place of the network.
-    transport = conf.Option[Callable[..., Any] | None](
-        None, "a callable that is given the client, or None", conf.is_callable
-    )
     #: What ``delete()`` does, as the service cannot: log that the picture stays, and go on; or
     #: raise ``NotImplementedError``.
     on_delete = conf.Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)

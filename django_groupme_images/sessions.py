@@ -19,7 +19,7 @@ from . import __version__
 from .connections import PatientAdapter
 from .exceptions import AuthenticationFailed
 
-__all__ = ["ACCESS_HEADER", "BoundedRetry", "TokenAuth", "new_adapter", "new_session"]
+__all__ = ["ACCESS_HEADER", "BoundedRetry", "TokenAuth", "new_adapter", "new_session", "transports"]
 
 ACCESS_HEADER = "X-Access-Token"
 
@@ -30,6 +30,11 @@ _RETRIED_STATUSES = _TOO_MANY_REQUESTS | {*range(500, 600)} - {501}
 
 #: Waits for so many seconds, because of what concerns everybody who uses the service, or not.
 Wait = Callable[[float, bool], None]
+
+
+#: For tests: each gives, for a client, what carries its requests in place of the network. The
+#: last one counts.
+transports: list[Callable[[Any], BaseAdapter]] = []
 
 
 def _sleep(seconds: float, for_all: bool) -> None:

@@ -42,7 +42,6 @@ _CLIENT_OPTIONS = (
     "max_retries",
     "max_retry_wait",
     "max_upload_size",
-    "transport",
 )
 
 

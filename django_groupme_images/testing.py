@@ -13,39 +13,39 @@ With pytest, the fixture ``groupme_service``; with Django's test cases, a mixin:
 from __future__ import annotations
 
 import io
-import json
 import mimetypes
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, urlsplit
 
-from django.conf import settings
+from django.core.files.storage import Storage
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import override_settings
 from PIL import Image
-from requests import PreparedRequest
 
-from .client import GroupMeClient
-from .emulator import EmulatorApp, PictureStore
+from .emulator import Assumptions, EmulatorApp, PictureStore
 from .emulator.faults import Fault
-from .emulator.messages import Refused
+from .emulator.messages import Refused, Request
+from .exceptions import InvalidPicture
 from .inprocess import Delays, InProcessAdapter
-from .pictures import Picture
-from .sessions import ACCESS_HEADER
+from .pictures import CDN_URL, Picture
+from .sessions import transports
 from .storage import groupme_storage
 
 if TYPE_CHECKING:
-    from unittest import TestCase
+    from unittest import TestCase, TestResult
 
     from django.db.models.fields.files import FieldFile
 else:
     TestCase = object  # what the mixin is put before
 
 __all__ = ["InProcessService", "InProcessServiceMixin", "Upload", "image_file"]
+
+# The environment variable that a storage reads its token from.
+_VARIABLE = "GM_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -57,53 +57,66 @@ class Upload:
     """
 
     picture: Picture
-    token: str = field(repr=False)
+    token: str = field(repr=False, compare=False)
     url: str | None
-    _path: Path = field(repr=False)
+    _path: Path = field(repr=False, compare=False)
 
     @property
     def content(self) -> bytes:
-        """The bytes that arrived. Raises ``FileNotFoundError`` once the picture is lost."""
+        """The bytes that arrived. Raises ``FileNotFoundError`` while the picture is lost."""
         return self._path.read_bytes()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # No pickle holds a token.
+        return {name: value for name, value in vars(self).items() if name != "token"}
 
 
 class InProcessService:
     """
-    The image service for the length of a ``with`` block, in place of the one of the settings.
+    The image service for the length of a ``with`` block, in place of the network.
 
-    Every ``GroupMeStorage`` talks to it, whatever its ``upload_url`` is, and pictures have
-    their URLs on its ``cdn_url``. It is the emulator, and takes and refuses what that
-    does; its thumbnails can be fetched. What fails is not tried again, and nothing waits: a
-    delay that is longer than the option ``timeout`` is a timeout at once. Where the settings
-    have no access token, there is one.
+    Every ``GroupMeClient``, and so every ``GroupMeStorage``, talks to it, whatever its
+    ``upload_url`` is, and pictures have their URLs on its ``cdn_url``. It is the emulator, and
+    takes and refuses what that does; ``assumptions`` turn round what nobody knows. What fails
+    is not tried again, and a delay takes no time: one that is longer than the option
+    ``timeout`` is a timeout at once. Where the environment variable ``GM_TOKEN`` is
+    empty, it is not for that long.
+
+    Raises ``RuntimeError`` outside of its block.
     """
 
-    def __init__(self) -> None:
-        #: What was uploaded, in the order in which it was answered.
+    def __init__(self, assumptions: Assumptions | None = None) -> None:
+        #: What was uploaded, in the order in which it was taken.
         self.uploads: list[Upload] = []
         #: What the service finds at an address that it is to fetch.
         self.web: dict[str, bytes] = {}
+        self._assumptions = assumptions
+        self._lost: dict[Path, bytes] = {}
+        self._running: EmulatorApp | None = None
 
     @property
     def requests(self) -> list[str]:
         """Every request that arrived, as ``"POST /pictures"`` or ``"HEAD /480x325.jpeg.9e20…"``."""
         return [f"{entry['method']} {entry['path']}" for entry in self._app.record.as_list()]
 
-    def add(self, content: bytes) -> Picture:
+    def add(self, content: bytes, storage: Storage = groupme_storage) -> Picture:
         """
-        Put a picture on the service that nobody uploads in the test.
+        Put a picture on the service that nobody uploads in the test, for a storage to have.
 
         Raises ``ValueError`` if it is none that the service takes.
         """
-        with self._store.incoming() as path:
+        store = self._app.store
+        with store.incoming() as path:
             path.write_bytes(content)
-            name = self._store.add(path)
-        cdn_url = groupme_storage.cdn_url
+            name = store.add(path)
+        cdn_url = getattr(storage, "cdn_url", CDN_URL)
         return Picture.parse(f"{cdn_url.rstrip('/')}/{name}", cdn_url)
 
     def lose(self, picture: Picture | FieldFile | str) -> None:
         """Let a picture vanish, as the real service may. Raises ``FileNotFoundError``."""
-        self._path(str(picture)).unlink()
+        path = self._path(str(picture))
+        self._lost[path] = path.read_bytes()
+        path.unlink()
 
     def fail(self, kind: str = "status", **options: Any) -> None:
         """
@@ -120,19 +133,31 @@ class InProcessService:
             raise ValueError(str(error)) from None
 
     def forget(self) -> None:
-        """Forget what arrived, and what is still to fail; the pictures stay."""
+        """Forget what arrived, what was to fail, what was lost, and the web; all pictures stay."""
         self.uploads.clear()
+        self.web.clear()
         self._app.record.clear()
         self._app.faults.clear()
+        while self._lost:
+            path, content = self._lost.popitem()
+            path.write_bytes(content)
 
     def __enter__(self) -> Self:
-        self._delays = Delays()
-        with ExitStack() as stack:
-            self._store = PictureStore()
-            stack.callback(self._store.close)
-            self._app = EmulatorApp(self._store, stopping=self._delays, fetch=self._fetch)
-            stack.enter_context(override_settings(**self._settings()))
-            self._end = stack.pop_all()
+        if self._running:
+            raise RuntimeError("this service runs already: each has one block")
+        delays = Delays()
+        app = self._running = EmulatorApp(
+            PictureStore(assumptions=self._assumptions),
+            stopping=delays,
+            fetch=self._fetch,
+            taken=self._taken,
+        )
+        # A closure is another one each time, so that no client keeps what it has of the last.
+        self._transport = lambda client: InProcessAdapter(app, client.cdn_url, delays)
+        transports.append(self._transport)
+        self._lends_token = not os.environ.get(_VARIABLE)
+        if self._lends_token:
+            os.environ[_VARIABLE] = "a-token-for-tests"
         return self
 
     def __exit__(
@@ -141,28 +166,28 @@ class InProcessService:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._end.close()
+        transports.remove(self._transport)
+        if self._lends_token:
+            os.environ.pop(_VARIABLE, None)
+        self._app.store.close()
+        self._running = None
 
-    def _settings(self) -> dict[str, Any]:
-        token = getattr(settings, "GROUPME_ACCESS_TOKEN", None) or "a-token-for-tests"
-        return {"GROUPME_TRANSPORT": self._transport, "GROUPME_ACCESS_TOKEN": token}
+    @property
+    def _app(self) -> EmulatorApp:
+        if self._running is None:
+            raise RuntimeError("the service is there within its with block, and not outside")
+        return self._running
 
-    def _transport(self, client: GroupMeClient) -> InProcessAdapter:
-        return InProcessAdapter(self._app, client.cdn_url, self._delays, self._uploaded)
-
-    def _uploaded(self, request: PreparedRequest, answer: bytes) -> None:
-        with suppress(ValueError):  # half of an answer, or garbage: a failure that was asked for
-            url = json.loads(answer)["payload"]["url"]
-            fetched = parse_qs(urlsplit(str(request.url)).query).get("url", [None])[0]
-            picture = Picture.parse(url, url.rpartition("/")[0])
-            token = request.headers[ACCESS_HEADER]
-            self.uploads.append(Upload(picture, token, fetched, self._path(url)))
+    def _taken(self, request: Request, url: str) -> None:
+        upload = Upload(_picture(url), request.token, request.query.get("url"), self._path(url))
+        self.uploads.append(upload)
 
     def _path(self, url: str) -> Path:
-        name = url.rpartition("/")[2]
-        if (path := self._store.find(name)) is None:
-            raise FileNotFoundError(f"the service has no picture {url}")
-        return path
+        with suppress(InvalidPicture):
+            url = _picture(url).url  # without the suffix of a variant
+        if path := self._app.store.find(url.rpartition("/")[2]):
+            return path
+        raise FileNotFoundError(f"the service has no picture {url}")
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         if url not in self.web:
@@ -175,7 +200,7 @@ class InProcessServiceMixin(TestCase):
     For a test case of Django: ``self.groupme_service`` is an :class:`InProcessService`.
 
     Put it before ``TestCase``. What ``setUpTestData()`` uploads stays for every test of the
-    class; each begins with no ``uploads``, no ``requests`` and no failures to come.
+    class; each begins with all of it, and as after :meth:`InProcessService.forget`.
     """
 
     groupme_service: InProcessService
@@ -185,9 +210,9 @@ class InProcessServiceMixin(TestCase):
         cls.groupme_service = cls.enterClassContext(InProcessService())
         super().setUpClass()
 
-    def setUp(self) -> None:
-        super().setUp()
-        self.groupme_service.forget()
+    def run(self, result: TestResult | None = None) -> TestResult | None:
+        self.groupme_service.forget()  # not in setUp(), which many override without super()
+        return super().run(result)
 
 
 def image_file(name: str = "image.png", width: int = 480, height: int = 325) -> SimpleUploadedFile:
@@ -200,3 +225,7 @@ def image_file(name: str = "image.png", width: int = 480, height: int = 325) -> 
     file.name = name  # by which Pillow knows the format
     Image.new("1", (width, height)).save(file)  # the quickest to decode
     return SimpleUploadedFile(name, file.getvalue(), str(mimetypes.guess_type(name)[0]))
+
+
+def _picture(url: str) -> Picture:
+    return Picture.parse(url, url.rpartition("/")[0])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import pickle
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 import requests
@@ -15,11 +18,15 @@ from PIL import Image
 
 from django_groupme_images import exceptions
 from django_groupme_images.client import GroupMeClient
+from django_groupme_images.emulator import Assumptions
+from django_groupme_images.pictures import Picture
+from django_groupme_images.sessions import transports
 from django_groupme_images.storage import GroupMeStorage
 from django_groupme_images.testing import InProcessService, InProcessServiceMixin, image_file
 
 from . import emulator_pictures as pictures
 from .gallery.models import Member
+from .urls_of_pictures import JPEG
 
 pytestmark = pytest.mark.any_django
 
@@ -35,7 +42,7 @@ def no_sockets(monkeypatch):
 @pytest.fixture
 def production(settings):
     """The settings of a project that uses the service itself."""
-    del settings.GROUPME_UPLOAD_URL, settings.GROUPME_MAX_RETRIES
+    del settings.GROUPME_UPLOAD_URL, settings.GROUPME_MAX_RETRIES, settings.GROUPME_ACCESS_TOKEN
 
 
 @pytest.mark.django_db
@@ -58,21 +65,42 @@ def test_thumbnails_can_be_fetched(groupme_service):
     assert Image.open(io.BytesIO(answer.content)).size == (60, 60)
 
 
-@pytest.mark.parametrize("cdn_url", ["http://127.0.0.1:8001/", "https://cdn.example.com/club/pics"])
+@pytest.mark.parametrize(
+    "cdn_url", ["http://127.0.0.1:8001/", "https://cdn.example.com/club/our%20pics"]
+)
 def test_the_options_of_a_storage_are_its_own(groupme_service, cdn_url):
     storage = GroupMeStorage(upload_url="http://127.0.0.1:8001/there", cdn_url=cdn_url)
     name = storage.save("a.png", image_file())
     assert name.startswith(f"{cdn_url.rstrip('/')}/480x325.png.")
-    assert storage.size(name) == groupme_service.uploads[0]._path.stat().st_size
+    assert storage.size(name) == len(groupme_service.uploads[0].content)
     assert storage.open(name).read() == groupme_service.uploads[0].content
+    picture = groupme_service.add(pictures.plain(), storage)
+    assert storage.open(picture.url).read() == pictures.plain()
+
+
+def test_a_client_without_a_storage(groupme_service):
+    picture = GroupMeClient("of-a-bot").upload(pictures.plain())
+    assert [upload.picture for upload in groupme_service.uploads] == [picture]
 
 
 def test_no_storage_talks_to_it_afterwards():
+    storage = GroupMeStorage()
     with InProcessService() as service:
+        storage.save("a.png", image_file())
+        directory = service._app.store.directory
+    with pytest.raises(exceptions.ServiceUnavailable, match="a socket"):
+        storage.save("a.png", image_file())
+    assert not directory.exists()
+    with pytest.raises(RuntimeError, match="within its with block"):
+        service.fail()
+
+
+def test_neither_after_settings_that_end_after_it(settings):
+    with InProcessService():
+        settings.GROUPME_MAX_UPLOAD_SIZE = 9999
         GroupMeStorage().save("a.png", image_file())
     with pytest.raises(exceptions.ServiceUnavailable, match="a socket"):
         GroupMeStorage().save("a.png", image_file())
-    assert not service._store.directory.exists()
 
 
 def test_each_begins_anew():
@@ -83,14 +111,56 @@ def test_each_begins_anew():
             assert len(service.uploads) == 1
 
 
-@pytest.mark.parametrize(("given", "sent"), [(None, "a-token-for-tests"), ("ada's", "ada's")])
-def test_the_token(settings, given, sent):
-    settings.GROUPME_ACCESS_TOKEN = given
+def test_the_same_twice():
+    service, storage = InProcessService(), GroupMeStorage()
+    for _ in range(2):
+        with service:
+            storage.save("a.png", image_file())
+            assert service.requests == ["POST /pictures"]
+            with pytest.raises(RuntimeError, match="runs already"), service:
+                pass  # pragma: no cover
+
+
+def test_the_last_one_counts_in_whatever_order_they_end():
+    first, second = InProcessService(), InProcessService()
+    storage = GroupMeStorage()
+    with ExitStack() as stack:
+        stack.enter_context(first)
+        stack.enter_context(second)
+        storage.save("a.png", image_file())
+        first.__exit__(None, None, None)
+        storage.save("a.png", image_file())
+        first.__enter__()
+    assert len(second.uploads) == 2
+    assert transports == []
+
+
+def test_a_token_where_there_is_none(production, monkeypatch):
+    monkeypatch.delenv("GM_TOKEN", raising=False)
+    with InProcessService() as service:
+        GroupMeStorage(access_token=None).save("a.png", image_file())
+    assert [upload.token for upload in service.uploads] == ["a-token-for-tests"]
+    assert "GM_TOKEN" not in os.environ
+
+
+def test_the_token(monkeypatch):
+    monkeypatch.setenv("GM_TOKEN", "of-the-environment")
     with InProcessService() as service:
         GroupMeStorage().save("a.png", image_file())
         GroupMeStorage(access_token=lambda: "bob's").save("a.png", image_file())
-    assert [upload.token for upload in service.uploads] == [sent, "bob's"]
-    assert sent not in repr(service.uploads)
+    of_the_settings, of_bob = service.uploads
+    assert (of_the_settings.token, of_bob.token) == ("5ecre7t0ken", "bob's")
+    assert "bob's" not in repr(of_bob)
+    assert b"bob's" not in pickle.dumps(of_bob)
+    assert os.environ["GM_TOKEN"] == "of-the-environment"
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_nobody_knows(status):
+    with InProcessService(Assumptions(missing_status=status)):
+        picture = Picture.parse(JPEG, GroupMeStorage().cdn_url)
+        with pytest.raises(exceptions.PictureNotFound, match=str(status)):
+            GroupMeStorage().client.head(picture)
 
 
 def test_an_address(groupme_service):
@@ -115,14 +185,18 @@ def test_a_picture_that_is_there_already(groupme_service):
 @pytest.mark.django_db
 def test_a_picture_that_vanishes(groupme_service):
     member = Member.objects.create(photo=image_file())
-    groupme_service.lose(member.photo)
+    groupme_service.lose(member.photo.avatar_url)
     assert not member.photo.storage.exists(member.photo.name)
     with pytest.raises(exceptions.PictureNotFound):
         member.photo.open().read()
     with pytest.raises(FileNotFoundError):
         _ = groupme_service.uploads[0].content
     with pytest.raises(FileNotFoundError, match="no picture"):
-        groupme_service.lose(member.photo.picture)
+        groupme_service.lose(member.photo)
+    with pytest.raises(FileNotFoundError, match="no picture nonsense"):
+        groupme_service.lose("nonsense")
+    groupme_service.forget()
+    assert member.photo.storage.exists(member.photo.name)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +210,7 @@ def test_a_picture_that_vanishes(groupme_service):
         ({"kind": "half"}, exceptions.ServiceUnavailable, None),
         ({"kind": "delay", "seconds": 31}, exceptions.ServiceUnavailable, None),
         ({"kind": "garbage"}, exceptions.UnexpectedResponse, 200),
+        ({"status": 200, "body": "{}"}, exceptions.UnexpectedResponse, 200),
         ({"kind": "redirect", "location": "/"}, exceptions.UnexpectedResponse, 302),
     ],
 )
@@ -146,7 +221,8 @@ def test_a_failure_is_one_failure(production, groupme_service, fault, kind, stat
         GroupMeStorage().save("a.png", photo)
     assert caught.value.status == status
     assert (photo.closed, photo.tell()) == (False, 0)
-    assert groupme_service.uploads == []
+    taken = fault.get("kind") in ("half", "delay")  # and its answer was not heard
+    assert len(groupme_service.uploads) == taken
     assert groupme_service.requests == ["POST /pictures"]  # which was not tried again
     assert GroupMeStorage().save("a.png", photo)
 
@@ -181,7 +257,7 @@ def test_an_error_of_the_file_is_its_own(groupme_service):
             raise RuntimeError("the disk is on fire")
 
     with pytest.raises(RuntimeError, match="on fire"):
-        GroupMeClient("any", transport=groupme_service._transport).upload(Broken(b"abc"))
+        GroupMeClient("any").upload(Broken(b"abc"))
 
 
 def test_threads(groupme_service):
@@ -205,17 +281,20 @@ class ForTestCases(InProcessServiceMixin, TestCase):
     def setUpTestData(cls):
         cls.ada = Member.objects.create(name="Ada", photo=image_file())
 
+    def setUp(self):
+        """Without super(), as many have it."""
+
     def test_one(self):
         assert self.groupme_service.uploads == []
         assert self.groupme_service.requests == []
-        Member.objects.create(photo=image_file())
-        assert len(self.groupme_service.uploads) == 1
+        assert self.groupme_service.web == {}
+        assert self.ada.photo.open().read()
         self.groupme_service.fail()
+        self.groupme_service.fail(times=9, path="/pictures")
+        self.groupme_service.web["https://example.com/"] = b""
+        self.groupme_service.lose(self.ada.photo)
 
     test_another = test_one
-
-    def test_what_the_class_made_is_there(self):
-        assert self.ada.photo.open().read()
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif", "a.JPG", "a.jpeg"])

@@ -44,7 +44,8 @@ class EmulatorApp:
     With a ``token``, no other is accepted. ``stopping`` ends every wait once it is set.
     ``log`` takes one line of ASCII for each request that was answered; no token is ever
     in it, and a log that cannot be written changes no answer. ``fetch`` gives the bytes behind
-    a URL, a block at a time, or raises ``Refused``.
+    a URL, a block at a time, or raises ``Refused``. ``taken`` is called with each upload that
+    became a picture, and the picture's URL.
 
     Two faults close the connection. They raise ``ConnectionDropped``, a
     ``ConnectionError``, to the WSGI server.
@@ -58,6 +59,7 @@ class EmulatorApp:
         stopping: Event | None = None,
         log: Callable[[str], object] = logger.debug,
         fetch: Callable[[str], Iterator[bytes]] | None = None,
+        taken: Callable[[Request, str], object] | None = None,
     ) -> None:
         self.store = store
         self.record = Record()
@@ -66,6 +68,7 @@ class EmulatorApp:
         self._stopping = stopping or Event()
         self._log = log
         self._fetch = fetch or partial(fetched, stopping=self._stopping)
+        self._taken = taken
 
     @property
     def assumptions(self) -> Assumptions:
@@ -140,6 +143,8 @@ class EmulatorApp:
         with self.store.incoming() as path:
             receive(request, path, self._fetch)
             url = request.base_url + self.store.add(path)
+        if self._taken:
+            self._taken(request, url)
         payload = {"url": url}
         if self.assumptions.answer_with_picture_url:
             payload["picture_url"] = url

@@ -14,7 +14,7 @@ __all__ = ["above", "progress_bar"]
 
 # Where there is no terminal, a line in so many seconds is enough.
 _LINE_EVERY = 10
-_LINE = "{n} of {total} files, {rate_fmt}, {remaining} left"
+_LINE = "{n} of {total} files, {rate_noinv_fmt}, {remaining} left"
 
 
 def progress_bar(stderr: OutputWrapper, total: int, *, shown: bool) -> Any:

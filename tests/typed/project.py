@@ -11,6 +11,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 from django.db import models
 from django.dispatch import receiver
+from django.test import TestCase
 
 from django_groupme_images.admin import thumbnail
 from django_groupme_images.client import Download, GroupMeClient
@@ -22,6 +23,7 @@ from django_groupme_images.pictures import Picture
 from django_groupme_images.rendering import image, url
 from django_groupme_images.signals import picture_uploaded, upload_postponed
 from django_groupme_images.storage import GroupMeStorage
+from django_groupme_images.testing import InProcessService, InProcessServiceMixin, image_file
 
 
 def make_storage() -> Storage:
@@ -111,3 +113,17 @@ def use_the_emulator(storage: GroupMeStorage) -> None:
         assert_type((server.upload_url, server.cdn_url), tuple[str, str])
         assert_type(storage.save("cat.jpg", ContentFile(b"a photo")), str)
         assert_type(storage.open("https://i.groupme.com/123456789").read(), Any)
+
+
+class PersonTests(InProcessServiceMixin, TestCase):
+    def test_a_picture(self) -> None:
+        assert_type(self.groupme_service.uploads[0].content, bytes)
+        self.assertContains(self.client.get("/"), self.groupme_service.uploads[0].picture.url)
+
+
+def with_pytest(groupme_service: InProcessService, person: Person) -> None:
+    groupme_service.fail("delay", seconds=60)
+    assert_type(groupme_service.uploads[0].url, str | None)
+    assert_type(groupme_service.add(b""), Picture)
+    groupme_service.lose(person.photo)
+    person.photo = image_file("a.png", width=1)
