@@ -33,7 +33,7 @@ test: $(VENV)/dev
 
 coverage: $(VENV)/dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser" --ignore=tests/workers
+	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser" --ignore=tests/workers --ignore=tests/manual
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 

@@ -200,6 +200,8 @@ SETTINGS = {
         "PIXEL_DENSITIES": [1],
         "QUEUE_NAME": "default",
     },
+    # Of django-rq, which django-imagekit wants to be set up wherever it is installed.
+    "RQ_QUEUES": {"default": {"URL": "redis://127.0.0.1:9"}},
     "STATIC_URL": "/static/",
     "THUMBNAIL_ALIASES": {"": {"preview": {"size": (200, 200), "crop": True}}},
     "VERSATILEIMAGEFIELD_SETTINGS": {"create_images_on_demand": False},

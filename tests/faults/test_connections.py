@@ -13,7 +13,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from django_groupme_images.exceptions import ServiceUnavailable
-from django_groupme_images.sessions import new_session
+from django_groupme_images.sessions import new_adapter, new_session
 from django_groupme_images.storage import GroupMeStorage
 
 from .. import emulator_pictures as pictures
@@ -154,7 +154,7 @@ def test_a_proxy_that_the_environment_names(monkeypatch):
 
 @pytest.mark.usefixtures("bare_environment")
 def test_the_environment_is_asked_once_for_each_host(monkeypatch):
-    session = new_session(0, 1, 1, None)
+    session = new_session(new_adapter(0, 1, 1, None))
 
     def of(url, verify=None):
         return session.merge_environment_settings(url, {}, True, verify, None)
