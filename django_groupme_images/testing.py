@@ -80,7 +80,7 @@ class InProcessService:
     takes and refuses what that does; ``assumptions`` turn round what nobody knows. What fails
     is not tried again, and a delay takes no time: one that is longer than the option
     ``timeout`` is a timeout at once. Where the environment variable ``GM_TOKEN`` is
-    empty, it is not for that long.
+    empty, it has a token for as long.
 
     Raises ``RuntimeError`` outside of its block.
     """
@@ -170,6 +170,7 @@ class InProcessService:
         if self._lends_token:
             os.environ.pop(_VARIABLE, None)
         self._app.store.close()
+        self._lost.clear()
         self._running = None
 
     @property
