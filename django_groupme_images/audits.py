@@ -121,5 +121,5 @@ def _settled(named: Named, future: Future[_Finding]) -> Iterator[Result]:
     if finding.restored is None:
         yield from results(finding.outcome, named, reason=finding.reason)
     else:
-        named.storage.uploaded(finding.restored, named.name)
+        named.storage.announce(finding.restored, named.name)
         yield from swapped(finding.outcome, named, finding.restored)

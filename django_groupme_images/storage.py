@@ -102,12 +102,13 @@ class GroupMeStorage(FallbackStorage):
         This process never opens ``url``, so there is nothing to put into a fallback storage.
         Raises ``UploadRejected`` if the service cannot use it.
         """
-        return self.uploaded(self.client.upload_from_url(url), url)
-
-    def uploaded(self, picture: Picture, name: str) -> str:
-        """Tell the receivers of ``picture_uploaded``; the picture's name here, its URL."""
-        picture_uploaded.send_robust(type(self), storage=self, picture=picture, name=name)
+        picture = self.client.upload_from_url(url)
+        self.announce(picture, url)
         return picture.url
+
+    def announce(self, picture: Picture, name: str) -> None:
+        """Tell the receivers of ``picture_uploaded`` what became of the file of this name."""
+        picture_uploaded.send_robust(type(self), storage=self, picture=picture, name=name)
 
     @of_either
     def url(self, name: str | None) -> str:
@@ -209,7 +210,9 @@ class GroupMeStorage(FallbackStorage):
         )
 
     def _save(self, name: str, content: IO[bytes]) -> str:
-        return self.uploaded(self.upload(content), name)
+        picture = self.upload(content)
+        self.announce(picture, name)
+        return picture.url
 
     def _client_options(self) -> dict[str, Any]:
         values = {name: self.options()[name].checked(self) for name in _CLIENT_OPTIONS}

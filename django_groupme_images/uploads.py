@@ -109,7 +109,7 @@ class Move:
         if error := future.exception():
             yield from results("failed", still, reason=worded(error))
         elif done := future.result():
-            file.storage.uploaded(done.picture, file.name)
+            file.storage.announce(done.picture, file.name)
             if done.version != done.version_after:
                 yield from results("skipped", still, done.picture.url, REPLACED)
                 return
