@@ -118,7 +118,7 @@ def test_the_same_twice():
             storage.save("a.png", image_file())
             assert service.requests == ["POST /pictures"]
             with pytest.raises(RuntimeError, match="runs already"), service:
-                pass  # pragma: no cover
+                pass
 
 
 def test_the_last_one_counts_in_whatever_order_they_end():
