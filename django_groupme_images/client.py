@@ -158,8 +158,9 @@ class GroupMeClient:
         # A child process must not talk on its parent's connections, nor a test on the network.
         made_for = os.getpid(), transports[-1] if transports else GroupMeClient._network
         if getattr(self._local, "made_for", None) != made_for:
-            _, transport = self._local.made_for = made_for
+            _, transport = made_for
             self._local.session = new_session(transport(self))
+            self._local.made_for = made_for
         session: requests.Session = self._local.session
         return session
 

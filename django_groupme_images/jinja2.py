@@ -40,5 +40,9 @@ def groupme_url(value: Any, variant: str | None = None, default: str = "") -> st
 def groupme_image(
     value: Any, variant: str | None = None, default: str = "", **attributes: Any
 ) -> str:
-    """An ``<img>``. Raises ``ValueError`` for an unknown variant."""
+    """
+    An ``<img>``; keyword arguments become attributes.
+
+    Raises ``ValueError`` for an unknown variant, or a name that no attribute can have.
+    """
     return rendering.image(value=value, variant=variant, default=default, attributes=attributes)

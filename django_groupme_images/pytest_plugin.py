@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def groupme_service() -> Iterator[InProcessService]:
-    """GroupMe's image service in this process, in place of the one of the settings."""
+    """GroupMe's image service in this process, in place of the network."""
     from .testing import InProcessService  # once the settings are there
 
     with InProcessService() as service:

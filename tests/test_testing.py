@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import pickle
 import socket
+import unittest
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -117,6 +119,10 @@ def test_the_same_twice():
         with service:
             storage.save("a.png", image_file())
             assert service.requests == ["POST /pictures"]
+            assert len(service.uploads) == 1
+            service.lose(service.uploads[0].picture)
+            service.forget()
+            service.lose(service.add(pictures.plain()))
             with pytest.raises(RuntimeError, match="runs already"), service:
                 pass
 
@@ -152,6 +158,7 @@ def test_the_token(monkeypatch):
     assert (of_the_settings.token, of_bob.token) == ("5ecre7t0ken", "bob's")
     assert "bob's" not in repr(of_bob)
     assert b"bob's" not in pickle.dumps(of_bob)
+    assert copy.deepcopy(of_bob).token == "bob's"
     assert os.environ["GM_TOKEN"] == "of-the-environment"
 
 
@@ -295,6 +302,17 @@ class ForTestCases(InProcessServiceMixin, TestCase):
         self.groupme_service.lose(self.ada.photo)
 
     test_another = test_one
+
+
+def test_a_class_that_is_skipped():
+    @unittest.skip("to be skipped, and not to break the run")
+    class Skipped(InProcessServiceMixin, TestCase):
+        def test_nothing(self):
+            """Which is never run."""
+
+    result = unittest.TestResult()
+    Skipped("test_nothing").run(result)
+    assert (len(result.skipped), result.errors, result.failures) == (1, [], [])
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif", "a.JPG", "a.jpeg"])
