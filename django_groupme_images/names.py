@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
     from django.db.models.fields.files import FieldFile
 
-__all__ = ["is_file_name", "is_saved", "known_picture", "picture_of"]
+__all__ = ["FORM_FOLDER", "is_file_name", "is_saved", "known_picture", "picture_of"]
+
+#: The folder in the fallback storage for files that forms and serializers save before there is a
+#: row. Only files in it may be deleted because no row references them.
+FORM_FOLDER = "groupme-forms"
 
 # One slash is what is left of a URL after Django has normalised it as a path.
 _LIKE_AN_ADDRESS = re.compile("https?:/", re.IGNORECASE)
