@@ -8,7 +8,8 @@ What can go wrong, as one tree::
         ├── AuthenticationFailed               401 or 403 on an upload, or no token was given
         ├── UploadRejected                     other 4xx; also too large, or empty
         ├── RateLimited                        420 or 429
-        ├── ServiceUnavailable                 5xx, timeout, connection
+        ├── ServiceUnavailable                 5xx, 408, 425, timeout, connection, certificates
+        │   └── FallbackFailed (OSError)       and the fallback could not save the file either
         └── UnexpectedResponse                 an answer that the service should not give
 
 and the ``except`` blocks that this is drawn for::
@@ -27,6 +28,7 @@ settings is no ``GroupMeImageError`` but Django's ``ImproperlyConfigured``.
 
 __all__ = [
     "AuthenticationFailed",
+    "FallbackFailed",
     "GroupMeImageError",
     "InvalidPicture",
     "PictureNotFound",
@@ -95,9 +97,23 @@ class RateLimited(ServiceError):
 
 
 class ServiceUnavailable(ServiceError):
-    """The service failed (5xx), did not answer in time, or could not be reached."""
+    """
+    The service failed (5xx, 408, 425), did not respond in time, or could not be reached.
+
+    This includes certificates that do not verify, and certificate files or proxy settings of this
+    machine that cannot be used.
+    """
 
     retryable = True
+
+
+class FallbackFailed(ServiceUnavailable, OSError):
+    """
+    The fallback storage could not save a file that was not uploaded.
+
+    The message has both causes. ``status`` is that of the failed upload, or ``None``. It is also
+    an ``OSError``, as when any other storage cannot save a file.
+    """
 
 
 class UnexpectedResponse(ServiceError):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import posixpath
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import IO, Any, Concatenate, ParamSpec, TypeVar, cast
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import Storage, storages
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.core.files.storage import FileSystemStorage, Storage, storages
 
-from .bodies import Body, check_size, rewindable
-from .exceptions import ServiceError
+from .bodies import PIECE, Body, check_size, rewindable
+from .exceptions import FallbackFailed, ServiceError
 from .names import is_file_name
 from .options import ConfiguredStorage
 from .signals import upload_postponed
@@ -74,13 +75,14 @@ class FallbackStorage(ConfiguredStorage):
 
     def save(self, name: str | None, content: IO[bytes], max_length: int | None = None) -> str:
         """
-        Upload the content, and return the URL of the picture that it became.
+        Upload the content, and return the URL of the resulting picture.
 
-        Where there is a fallback and the upload fails in a way that may pass, or where
-        ``deferred`` is true, the content is saved to the fallback storage, under a name of
-        at most ``max_length`` characters, and that name is returned.
+        If there is a fallback and the upload fails temporarily, or if ``deferred`` is true, save
+        the content to the fallback storage instead, under a name of at most ``max_length``
+        characters, and return that name.
 
-        Raises ``ServiceError``, and leaves the content open and at its beginning.
+        Raises ``ServiceError``, or ``FallbackFailed`` if neither storage could save the content.
+        The content stays open, and is then at its beginning.
         """
         fallback = self.fallback_storage
         if fallback is None:
@@ -95,9 +97,10 @@ class FallbackStorage(ConfiguredStorage):
             except ServiceError as error:
                 if not error.retryable:
                     raise
-                reason = error
-            saved = _saved(fallback, name, file, max_length)
-        logger.warning("%.200r waits in the fallback storage, as %r: %s", name, saved, reason)
+                # Its traceback would refer to this frame, and so keep itself and a socket.
+                reason = error.with_traceback(None)
+            saved = _saved(fallback, name, file, max_length, reason)
+        logger.warning("Saved %.200r to the fallback storage as %r: %s", name, saved, reason)
         upload_postponed.send_robust(type(self), storage=self, name=saved, error=reason)
         return saved
 
@@ -105,12 +108,58 @@ class FallbackStorage(ConfiguredStorage):
         return cast("str", super().save(name, content, max_length))
 
 
-def _saved(fallback: Storage, name: str, content: IO[bytes], max_length: int | None) -> str:
+def _saved(
+    fallback: Storage,
+    name: str,
+    content: IO[bytes],
+    max_length: int | None,
+    reason: ServiceError | None = None,
+) -> str:
+    """Save to the fallback. Raises ``FallbackFailed`` with the ``reason`` if that fails."""
     if not is_file_name(name):
-        name = posixpath.basename(name)  # of a picture that is saved once more
-    saved = fallback.save(fallback.generate_filename(name), content, max_length)
+        name = posixpath.basename(name)  # the URL of a picture that is saved again
+    name = fallback.generate_filename(name)
+    try:
+        saved = _saved_whole(fallback, name, content, max_length)
+    except SuspiciousOperation:
+        raise
+    except Exception as error:
+        causes = [str(reason)] if reason else []
+        causes.append(f"the fallback storage could not save the file: {error}")
+        status = reason.status if reason else None
+        raise FallbackFailed("; ".join(causes), status=status) from error
     if not is_file_name(saved):
         raise ImproperlyConfigured(
             f"The fallback storage named a file {saved!r}, which cannot be told from a picture."
         )
     return saved
+
+
+def _saved_whole(fallback: Storage, name: str, content: IO[bytes], max_length: int | None) -> str:
+    """Save the content. If that fails, leave no part of it in the storage."""
+    # Other storages write all of a file or nothing.
+    if not isinstance(fallback, FileSystemStorage):
+        return fallback.save(name, content, max_length)
+    name = fallback.get_available_name(name, max_length)
+    try:
+        return fallback.save(name, content, max_length)
+    except OSError:
+        with suppress(OSError):
+            if _is_part_of(content, fallback, name):
+                fallback.delete(name)
+        raise
+
+
+def _is_part_of(content: IO[bytes], storage: Storage, name: str) -> bool:
+    """
+    Whether a file holds the beginning of the content, and not all of it.
+
+    Then it is what a failed save has left. Any other file of this name was saved by another
+    process in the meantime.
+    """
+    content.seek(0)
+    with storage.open(name) as part:
+        while chunk := part.read(PIECE):
+            if content.read(len(chunk)) != chunk:
+                return False
+    return bool(content.read(1))

@@ -7,6 +7,7 @@ import pytest
 
 from django_groupme_images import exceptions
 from django_groupme_images.exceptions import (
+    FallbackFailed,
     GroupMeImageError,
     InvalidPicture,
     PictureNotFound,
@@ -44,10 +45,11 @@ def test_each_pickles(cls):
 def test_the_built_ins_that_callers_catch_already():
     assert issubclass(InvalidPicture, ValueError)
     assert issubclass(PictureNotFound, FileNotFoundError)
+    assert issubclass(FallbackFailed, OSError)
     assert not issubclass(ServiceError, OSError)
 
 
 def test_what_may_pass():
     retryable = {cls for cls in CLASSES if getattr(cls, "retryable", False)}
-    assert retryable == {RateLimited, ServiceUnavailable}
+    assert retryable == {FallbackFailed, RateLimited, ServiceUnavailable}
     assert issubclass(RateLimited, GroupMeImageError)

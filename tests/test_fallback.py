@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import itertools
 import logging
 import os
 import re
@@ -21,6 +23,7 @@ from django_groupme_images.carrying import signed, signer
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.exceptions import (
     AuthenticationFailed,
+    FallbackFailed,
     InvalidPicture,
     RateLimited,
     ServiceUnavailable,
@@ -204,14 +207,66 @@ class Full(InMemoryStorage):
         raise OSError("no space left on device")
 
 
-def test_a_fallback_that_fails_too(storage, emulator, settings):
+@pytest.mark.parametrize("deferred", [False, True])
+def test_save_to_a_full_fallback_raises_both_causes(storage, emulator, settings, deferred):
     settings.STORAGES = settings.STORAGES | {"full": {"BACKEND": f"{__name__}.Full"}}
-    settings.GROUPME_FALLBACK = "full"
+    settings.GROUPME_FALLBACK, settings.GROUPME_DEFERRED = "full", deferred
     fail(emulator)
     content = ContentFile(PHOTO)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(FallbackFailed, match="could not save the file: no space left") as caught:
         storage.save("cat.jpg", content)
     assert content.tell() == 0
+    assert isinstance(caught.value, OSError)
+    assert ("503" in str(caught.value)) is not deferred
+    assert caught.value.status == (None if deferred else 503)
+
+
+class Overflowing(ContentFile):
+    """A file of which only the first block fits on the disk."""
+
+    def chunks(self, chunk_size: int | None = None) -> Any:
+        yield from itertools.islice(super().chunks(100), 1)
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+
+@pytest.mark.parametrize("deferred", [False, True])
+def test_save_to_a_disk_that_is_full_leaves_no_partial_file(
+    storage, emulator, settings, files, deferred
+):
+    settings.GROUPME_DEFERRED = deferred
+    fail(emulator)
+    files.save("cat.jpg", ContentFile(b"another cat"))
+    with pytest.raises(FallbackFailed, match="no space left"):
+        storage.save("cat.jpg", Overflowing(PHOTO))
+    assert files.listdir("") == ([], ["cat.jpg"])
+    assert content_of(files, "cat.jpg") == b"another cat"
+
+
+class Raced(FileSystemStorage):
+    """Another process saves a file of the same name first, and then the disk is full."""
+
+    other = b"another cat"
+
+    def _save(self, name: str, content: Any) -> str:
+        super()._save(name, ContentFile(self.other))
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+
+class RacedBySame(Raced):
+    other = PHOTO
+
+
+@pytest.mark.parametrize("raced", [Raced, RacedBySame])
+def test_save_to_a_disk_that_is_full_keeps_a_file_of_another_process(
+    storage, emulator, settings, tmp_path, raced
+):
+    backend = {"BACKEND": f"{__name__}.{raced.__name__}", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = settings.STORAGES | {"raced": backend}
+    settings.GROUPME_FALLBACK = "raced"
+    fail(emulator)
+    with pytest.raises(FallbackFailed):
+        storage.save("cat.jpg", ContentFile(PHOTO))
+    assert (tmp_path / "cat.jpg").read_bytes() == raced.other
 
 
 def test_a_receiver_cannot_undo_an_upload(storage, emulator, sent, caplog):
