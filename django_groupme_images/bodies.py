@@ -120,9 +120,11 @@ def announced_size(headers: Mapping[str, str]) -> int | None:
 
 
 def _copy(content: IO[bytes], copy: IO[bytes]) -> None:
-    if not hasattr(content, "chunks"):
+    # Some of Django's files can only be read in chunks. A file that wraps an unbuffered pipe can
+    # only be read: seeking to the beginning, as chunks() does first, raises OSError.
+    try:
+        copy.writelines(content.chunks())  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        if copy.tell():
+            raise
         shutil.copyfileobj(content, copy)
-        return
-    # Django's files read themselves from the beginning, and some can do nothing else.
-    for chunk in content.chunks():
-        copy.write(chunk)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import copy
+import errno
 import io
+import os
 import pickle
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 
@@ -490,6 +493,57 @@ class Trickle(io.RawIOBase):
 
     def readinto(self, buffer) -> int:
         return self._file.readinto(buffer)
+
+
+@pytest.fixture(params=[0, -1], ids=["unbuffered", "buffered"])
+def pipe(request):
+    """The reading end of a pipe that another thread fills; seeking raises a plain OSError."""
+    reading, writing = os.pipe()
+
+    def fill() -> None:
+        with open(writing, "wb") as file:  # noqa: PTH123
+            file.write(PHOTO)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    with open(reading, "rb", buffering=request.param) as file:  # noqa: PTH123
+        yield file
+    thread.join()
+
+
+WRAPPERS = {"plain": lambda pipe: pipe, "File": lambda pipe: File(pipe, "cat.jpg")}
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+@pytest.mark.parametrize("options", [{}, {"strip_metadata": True}])
+def test_save_from_a_pipe_uploads_all_of_it(emulator, pipe, wrap, options):
+    storage = GroupMeStorage(**options)
+    name = storage.save("cat.jpg", WRAPPERS[wrap](pipe))
+    assert storage.open(name).read() == PHOTO
+    assert not pipe.closed
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+def test_save_from_a_pipe_in_an_outage_uses_the_fallback(emulator, fallback, pipe, wrap):
+    emulator.app.faults.add(Fault("status", status=503))
+    with fallback.open(GroupMeStorage().save("cat.jpg", WRAPPERS[wrap](pipe))) as file:
+        assert file.read() == PHOTO
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+def test_client_upload_from_a_pipe(emulator, pipe, wrap):
+    picture = GroupMeStorage().client.upload(WRAPPERS[wrap](pipe))
+    assert (picture.width, picture.height) == pictures.opened(PHOTO).size
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS)
+def test_upload_from_a_pipe_that_cannot_be_read_raises_its_error(emulator, wrap):
+    class Broken(Trickle):
+        def readinto(self, buffer) -> int:
+            raise OSError(errno.EIO, "the disk is broken")
+
+    with pytest.raises(OSError, match="the disk is broken"):
+        GroupMeStorage().save("cat.jpg", WRAPPERS[wrap](Broken(b"")))
 
 
 def test_metadata_stays_unless_told_otherwise(emulator, storage):
