@@ -46,23 +46,36 @@ _MEANINGS: dict[type[ServiceError], str] = {
     UnexpectedResponse: "gave an answer that it should not give",
 }
 
-#: What an error of the libraries below means: the first line that fits counts.
+_UNREACHABLE = ServiceUnavailable, "could not be reached"
+_MISCONFIGURED = ServiceUnavailable, "cannot be reached with this machine's network settings"
+
+#: What the exceptions of the libraries below mean: the first class that matches counts.
 NETWORK_ERRORS: dict[type[Exception], tuple[type[ServiceError], str]] = {
     requests.Timeout: (ServiceUnavailable, "did not answer in time"),
-    requests.ConnectionError: (ServiceUnavailable, "could not be reached"),
+    requests.exceptions.SSLError: (ServiceUnavailable, "could not be reached over TLS"),
+    requests.ConnectionError: _UNREACHABLE,
     requests.exceptions.ChunkedEncodingError: (ServiceUnavailable, "broke off its answer"),
     requests.exceptions.RetryError: (ServiceUnavailable, "kept failing"),
+    # A proxy variable that is not a URL, or a kind of proxy that is not installed.
+    requests.exceptions.InvalidURL: _MISCONFIGURED,
+    requests.exceptions.InvalidSchema: _MISCONFIGURED,
     requests.RequestException: (UnexpectedResponse, "cannot be talked to"),
     urllib3_exceptions.TimeoutError: (ServiceUnavailable, "did not answer in time"),
     urllib3_exceptions.ProtocolError: (ServiceUnavailable, "broke off its answer"),
     urllib3_exceptions.SSLError: (ServiceUnavailable, "broke off its answer"),
+    urllib3_exceptions.LocationValueError: _MISCONFIGURED,
     urllib3_exceptions.HTTPError: (UnexpectedResponse, "gave an answer that cannot be read"),
+    # A certificate file that is missing or cannot be read.
+    OSError: _MISCONFIGURED,
 }
+
+# The user name and password in the URL of a proxy.
+_CREDENTIALS = re.compile(r"//[^/\s]*@")
 
 
 class network_errors:  # noqa: N801  # reads as contextlib's
     """
-    Turn every error of requests and urllib3 within the block into a ``ServiceError``.
+    Turn every error of requests, urllib3, and the system in the block into a ``ServiceError``.
 
     Whatever the error is, it loses the frames below: they hold the request's headers, and
     an error page shows the variables of every frame. (A generator could not do that:
@@ -83,7 +96,7 @@ class network_errors:  # noqa: N801  # reads as contextlib's
         links = _links(error, self._outer)
         for link in links:
             link.__traceback__ = None
-        if isinstance(error, requests.RequestException | urllib3_exceptions.HTTPError):
+        if isinstance(error, OSError | urllib3_exceptions.HTTPError):
             raise _network_error(error, links, self._host, self._token) from error
 
 
@@ -92,7 +105,7 @@ def upload_error(response: requests.Response) -> ServiceError:
     status = response.status_code
     if status in (401, 403):
         return AuthenticationFailed(_message(AuthenticationFailed, response), status=status)
-    if 400 <= status < 500 and status not in (420, 429):
+    if 400 <= status < 500 and status not in (408, 420, 425, 429):
         return UploadRejected(_message(UploadRejected, response), status=status)
     return _other_error(response)
 
@@ -133,7 +146,8 @@ def _other_error(response: requests.Response) -> ServiceError:
             status=status,
             retry_after=BoundedRetry().get_retry_after(response.raw),
         )
-    kind = ServiceUnavailable if 500 <= status < 600 else UnexpectedResponse
+    is_temporary = 500 <= status < 600 or status in (408, 425)
+    kind = ServiceUnavailable if is_temporary else UnexpectedResponse
     return kind(_message(kind, response), status=status)
 
 
@@ -186,7 +200,7 @@ def _cleaned(words: str, token: str | None) -> str:
     """Words from outside: short, on one line, and without the token."""
     if token:
         words = words.replace(token, "[access token]")
-    words = " ".join(words.split())[:_LONGEST_QUOTE]
+    words = " ".join(_CREDENTIALS.sub("//", words).split())[:_LONGEST_QUOTE]
     return "".join(char if char.isprintable() else "?" for char in words)
 
 

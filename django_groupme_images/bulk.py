@@ -31,6 +31,8 @@ R = TypeVar("R")
 _MOST_RETRIES = 5
 # and waits for as many seconds as the service asks it to, if it asks for no more than these.
 _LONGEST_PAUSE = 300
+# Seconds that one upload may take in a bulk job, including waits; nobody is waiting for a page.
+_LONGEST_UPLOAD = 3600
 # Seconds, where the service says that it has had too many requests, and no more.
 _PAUSE = 1
 # After so many failures of the service one after another, it is down.
@@ -56,6 +58,7 @@ class Bulk:
         """The client for this storage, whose retries keep to the pace."""
         if storage not in self._clients:
             self._clients[storage] = storage.new_client(
+                max_upload_time=_LONGEST_UPLOAD,
                 max_retries=max(storage.max_retries, _MOST_RETRIES),
                 max_retry_after=max(storage.max_retry_wait, _LONGEST_PAUSE),
                 wait=self.pace.wait,

@@ -22,6 +22,7 @@ from requests.adapters import BaseAdapter
 
 from .answers import cdn_error, network_errors, upload_error, uploaded_picture
 from .bodies import Body, announced_size, check_size, rewindable
+from .connections import time_limit
 from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
 from .sessions import TokenAuth, Wait, new_adapter, new_session, transports
@@ -31,23 +32,31 @@ __all__ = ["Download", "GroupMeClient"]
 
 class GroupMeClient:
     """
-    A client of the image service. One serves a whole process: it is safe with
-    threads and after a fork, and each thread keeps its own connections open.
+    A client of the image service.
 
-    ``access_token`` is a GroupMe user's token, or a callable that gives one and is
-    asked at each upload. It is sent to ``upload_url`` and nowhere else.
-    ``timeout`` is in seconds: to connect, and between two bytes, of either side; the body of
-    an answer to an upload that drips in is given up after a minute. Connection errors, 420,
-    429 and 5xx are tried again ``max_retries`` times, after waits of at most
-    ``max_retry_wait`` seconds each; if the service asks for a longer one, the call fails at
-    once. ``max_upload_size`` is in bytes.
+    One client serves a whole process: it is safe with threads and after a fork. Each thread keeps
+    its own connections open until it ends.
 
-    For many uploads, ``max_retry_after`` is the longest wait, in seconds, that the service
-    may ask for, if that is not ``max_retry_wait``; and ``wait`` is called in place of
-    ``time.sleep``, with the seconds, and with whether the service has had too many requests,
-    so that whoever else makes some can wait, too.
+    ``access_token`` is a GroupMe user's token, or a callable that returns one and is called for
+    each upload. It is sent to ``upload_url`` and nowhere else.
 
-    Every method raises a ``ServiceError`` if the service or the network fails.
+    ``timeout`` is in seconds: to connect, and between two bytes in either direction.
+    ``max_upload_time`` is in seconds, and limits one upload as a whole, including retries and the
+    waits between them. Resolving a host name is not limited, and neither is what a SOCKS proxy
+    does.
+
+    Connection errors, 408, 420, 425, 429, and 5xx are retried ``max_retries`` times, after waits
+    of at most ``max_retry_wait`` seconds each. If the service asks for a longer wait, the call
+    fails at once. A certificate that does not verify is not retried. ``max_upload_size`` is in
+    bytes.
+
+    For many uploads, ``max_retry_after`` is the longest wait, in seconds, that the service may
+    ask for, if that is not ``max_retry_wait``. ``wait`` is called instead of ``time.sleep``, with
+    the seconds and with whether all other threads should wait, too, because the service has
+    received too many requests.
+
+    Every method raises a ``ServiceError`` if the service or the network fails, or if the
+    environment configures a proxy or certificates that cannot be used.
     """
 
     def __init__(
@@ -57,6 +66,7 @@ class GroupMeClient:
         upload_url: str = UPLOAD_URL,
         cdn_url: str = CDN_URL,
         timeout: float | tuple[float, float] = (5, 30),
+        max_upload_time: float | None = None,
         max_retries: int = 2,
         max_retry_wait: float = 10,
         max_upload_size: int | None = None,
@@ -67,6 +77,7 @@ class GroupMeClient:
         self.upload_url = upload_url
         self.cdn_url = cdn_url
         self.timeout = timeout
+        self.max_upload_time = max_upload_time
         self.max_retries = max_retries
         self.max_retry_wait = max_retry_wait
         self.max_upload_size = max_upload_size
@@ -132,11 +143,17 @@ class GroupMeClient:
 
     def _post(self, **kwargs: Any) -> Picture:
         auth = TokenAuth(self._ask_token())
-        with self._send("POST", self.upload_url, auth=auth, **kwargs) as response:
+        with (
+            time_limit(self.max_upload_time),
+            self._send("POST", self.upload_url, auth=auth, **kwargs) as response,
+        ):
             ok = 200 <= response.status_code < 300
             found = uploaded_picture(response, self.cdn_url) if ok else upload_error(response)
         if isinstance(found, ServiceError):
-            raise found
+            try:
+                raise found
+            finally:
+                del found  # a reference to it from its own traceback would keep the socket open
         return found
 
     def _get(self, method: str, picture: Picture | str) -> requests.Response:

@@ -136,6 +136,11 @@ def is_wait(value: Any) -> bool:
     return is_number and 0 <= value <= _LONGEST_WAIT
 
 
+def is_time_limit(value: Any) -> bool:
+    """Whether this is a positive number of seconds, or None for no limit."""
+    return value is None or (is_wait(value) and value > 0)
+
+
 def is_timeout(value: Any) -> bool:
     """Whether these are positive seconds, or a pair of them: never without an end."""
     pair = value if isinstance(value, tuple | list) else (value, value)

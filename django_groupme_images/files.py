@@ -63,7 +63,7 @@ class _Reader(io.RawIOBase):
         self._position = 0
         self._seen = 0
         self._failure: BaseException | None = None
-        self._kept: IO[bytes] = tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115
+        self._kept = _new_temporary_file()
 
     @cached_property
     def _download(self) -> Download:
@@ -130,7 +130,13 @@ class _Reader(io.RawIOBase):
             self._seen = 0
             del self._download
             download.close()
+            self._kept.close()  # because the failure keeps this reader until garbage collection
+            self._kept = _new_temporary_file()
             raise
+
+
+def _new_temporary_file() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(_SPOOLED_IN_MEMORY)
 
 
 def require_read_mode(mode: str) -> None:

@@ -14,6 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
+from .connections import seconds_left
 from .emulator import EmulatorApp
 from .emulator.messages import ConnectionDropped
 
@@ -63,7 +64,7 @@ class InProcessAdapter(HTTPAdapter):
             status, headers, body = _ask(self._app, self._environ(request))
         except ConnectionDropped as error:
             raise requests.ConnectionError("it closed the connection", request=request) from error
-        patience = timeout[-1] if isinstance(timeout, tuple) else timeout
+        patience = min(timeout[-1] if isinstance(timeout, tuple) else timeout, seconds_left())
         if self._delays.taken() > patience:
             raise requests.ReadTimeout(f"nothing for {patience} seconds", request=request)
         raw = HTTPResponse(

@@ -35,7 +35,14 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     timeout = conf.Option[Any](
         (5, 30), "seconds, or a pair: to connect, and between bytes", conf.is_timeout
     )
-    #: How often to try again after a connection error, 420, 429 or 5xx (but 501).
+    #: Seconds that one upload may take in total, including retries and the waits between them; then
+    #: it fails as unavailable, and the fallback stores the file. Set it below the time limit of the
+    #: application server, which would otherwise stop the worker first. Resolving a host name is
+    #: not limited.
+    max_upload_time = conf.Option[float | None](
+        None, "seconds, more than 0, or None", conf.is_time_limit
+    )
+    #: How often to retry after a connection error, 408, 420, 425, 429, or 5xx (except 501).
     max_retries = conf.Option(2, "a whole number, 0 or more", conf.is_count)
     #: The longest wait before a retry, in seconds. If the service asks for a longer one, the
     #: upload fails at once.

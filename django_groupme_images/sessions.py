@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.cookiejar
 import re
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any, Self
@@ -14,25 +15,27 @@ from requests.adapters import BaseAdapter
 from requests.auth import AuthBase
 from urllib3 import BaseHTTPResponse, Retry
 from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, ResponseError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from . import __version__
-from .connections import PatientAdapter
+from .connections import ServiceAdapter, seconds_left
 from .exceptions import AuthenticationFailed
 
 __all__ = ["ACCESS_HEADER", "BoundedRetry", "TokenAuth", "new_adapter", "new_session", "transports"]
 
 ACCESS_HEADER = "X-Access-Token"
 
-# 420 and 429 both mean "too many requests" on GroupMe's main API (seen).
-# A 501 would come back every time.
+# 420 and 429 both mean "too many requests" on GroupMe's main API (seen). In HTTP, 408 and 425 ask
+# for another try (assumed of this service). A 501 would be the same every time.
 _TOO_MANY_REQUESTS = frozenset({420, 429})
-_RETRIED_STATUSES = _TOO_MANY_REQUESTS | {*range(500, 600)} - {501}
+_RETRIED_STATUSES = _TOO_MANY_REQUESTS | {408, 425} | {*range(500, 600)} - {501}
 
-#: Waits for so many seconds, because of what concerns everybody who uses the service, or not.
+#: Waits for a number of seconds; the flag says whether all threads should wait, because the
+#: service has received too many requests.
 Wait = Callable[[float, bool], None]
 
 
-#: For tests: each gives, for a client, what carries its requests in place of the network. The
+#: For tests: factories that make, for a client, an adapter to use instead of the network. The
 #: last one counts.
 transports: list[Callable[[Any], BaseAdapter]] = []
 
@@ -43,14 +46,16 @@ def _sleep(seconds: float, for_all: bool) -> None:
 
 class BoundedRetry(Retry):
     """
-    Retries that never wait longer than ``backoff_max`` seconds.
+    Retries that never wait longer than ``backoff_max`` seconds, nor past the time limit.
 
-    A ``Retry-After`` beyond ``longest_pause`` fails at once. So does a read timeout: the
-    service may have taken the picture, and each further try could wait as long again.
+    A ``Retry-After`` beyond ``longest_pause`` fails at once. So does a certificate that does not
+    verify, and a read timeout: the service may have stored the image, and each further try could
+    wait as long again.
     """
 
     longest_pause: float
     wait: Wait
+    pause: float = 0
 
     def increment(  # type: ignore[override]  # passes on whatever urllib3 calls it with
         self,
@@ -61,13 +66,15 @@ class BoundedRetry(Retry):
         _pool: Any = None,
         _stacktrace: Any = None,
     ) -> Retry:
-        if isinstance(error, ReadTimeoutError):
+        if error is not None and _is_final(error):
             raise error
-        if response is not None and (self.get_retry_after(response) or 0) > self.longest_pause:
-            raise MaxRetryError(_pool, url or "", ResponseError("told to wait too long"))
+        retry_after = None if response is None else self.get_retry_after(response)
         next_try = super().increment(method, url, response, error, _pool, _stacktrace)
+        next_try.pause = retry_after or next_try._backoff(response)
+        if (retry_after or 0) > self.longest_pause or next_try.pause >= seconds_left():
+            raise MaxRetryError(_pool, url or "", error or ResponseError("the wait is too long"))
         if response is not None:
-            response.close()  # which urllib3 would read to its end, to keep the connection
+            response.close()  # because urllib3 would read all of it to keep the connection
         return next_try
 
     def new(self, **kw: Any) -> Self:
@@ -76,20 +83,37 @@ class BoundedRetry(Retry):
         return retry
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        limited = response is not None and response.status in _TOO_MANY_REQUESTS
-        asked = None if response is None else self.get_retry_after(response)
-        # Another request at once, as urllib3 would make it, is what there have been too many of.
-        least = min(self.backoff_factor, self.backoff_max) if limited else 0
-        self.wait(asked or max(least, self.get_backoff_time()), limited)
+        self.wait(self.pause, _is_limited(response))
+
+    def _backoff(self, response: BaseHTTPResponse | None) -> float:
+        # urllib3 makes the first retry at once, which is wrong after too many requests.
+        least = min(self.backoff_factor, self.backoff_max) if _is_limited(response) else 0
+        return max(least, self.get_backoff_time())
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        return status_code in self.status_forcelist  # a 413 stays one, whenever it is tried
+        # Not as urllib3 has it, which retries a 413 that has a Retry-After.
+        return status_code in self.status_forcelist
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
         try:
             return super().get_retry_after(response)
         except (InvalidHeader, OverflowError, ValueError):
-            return None  # a header that says nothing should not hide the status
+            return None  # an invalid header must not hide the status
+
+
+def _is_limited(response: BaseHTTPResponse | None) -> bool:
+    return response is not None and response.status in _TOO_MANY_REQUESTS
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether another try would fail in the same way, or take too long."""
+    while not isinstance(error, ReadTimeoutError | ssl.SSLCertVerificationError | CertificateError):
+        if getattr(error, "library", "") in ("PEM", "X509"):
+            return True  # the file of the trusted certificates cannot be read
+        if not (error.args and isinstance(error.args[-1], BaseException)):
+            return False
+        error = error.args[-1]
+    return True
 
 
 class TokenAuth(AuthBase):
@@ -149,7 +173,7 @@ def new_adapter(
     )
     retries.longest_pause = max_retry_after
     retries.wait = wait or _sleep
-    return PatientAdapter(max_retries=retries, pool_maxsize=1)
+    return ServiceAdapter(max_retries=retries, pool_maxsize=1)
 
 
 def new_session(adapter: BaseAdapter) -> requests.Session:

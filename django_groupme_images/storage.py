@@ -39,6 +39,7 @@ _CLIENT_OPTIONS = (
     "upload_url",
     "cdn_url",
     "timeout",
+    "max_upload_time",
     "max_retries",
     "max_retry_wait",
     "max_upload_size",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +23,9 @@ Conversation = Callable[[socket.socket], Any]
 
 
 @contextmanager
-def server(*conversations: Conversation) -> Iterator[tuple[str, list[Conversation]]]:
+def server(
+    *conversations: Conversation, tls: ssl.SSLContext | None = None
+) -> Iterator[tuple[str, list[Conversation]]]:
     """A server that has one conversation with each connection, in order, and counts them."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         seen: list[Conversation] = []
@@ -32,18 +35,23 @@ def server(*conversations: Conversation) -> Iterator[tuple[str, list[Conversatio
             with connection, suppress(OSError):  # which the client may have left
                 conversation(connection)
 
+        def converse_over_tls(connection: socket.socket, conversation: Conversation) -> None:
+            with suppress(OSError), tls.wrap_socket(connection, server_side=True) as encrypted:
+                connections.append(encrypted)
+                converse(encrypted, conversation)
+
         def serve() -> None:
             with ThreadPoolExecutor(len(conversations)) as threads, suppress(OSError):
                 for conversation in conversations:
                     connection, _ = listener.accept()  # an OSError if nobody comes
                     seen.append(conversation)
                     connections.append(connection)
-                    threads.submit(converse, connection, conversation)
+                    threads.submit(converse_over_tls if tls else converse, connection, conversation)
 
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/", seen
+            yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}/", seen
         finally:
             for open_one in (listener, *connections):
                 with suppress(OSError):  # it is not

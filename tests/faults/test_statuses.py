@@ -51,9 +51,13 @@ MEANINGS = {
 }
 
 
+def is_temporary(status):
+    return status in (408, 425) or status >= 500
+
+
 def tries(status):
     """Of a client that may try three times."""
-    return 3 if status in (420, 429) or (status >= 500 and status != 501) else 1
+    return 3 if status in (420, 429) or (is_temporary(status) and status != 501) else 1
 
 
 def telling(status, body, sent, more=""):
@@ -104,7 +108,7 @@ def check_asking_for_a_picture(method, status, data):
         assert str(caught.value) == f"{url}1x1.png.123456789 is not there ({status})"
     else:
         kind = RateLimited if status in (420, 429) else UnexpectedResponse
-        assert type(caught.value) is (ServiceUnavailable if status >= 500 else kind)
+        assert type(caught.value) is (ServiceUnavailable if is_temporary(status) else kind)
         assert caught.value.status == status
     assert sum(sent) < BUFFERED * len(seen)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection
 
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.exceptions import (
@@ -35,11 +34,10 @@ class Wire:
     def __init__(self, answer: bytes) -> None:
         self._answer = answer
 
-    def makefile(self, *args: Any) -> io.BytesIO:
+    def makefile(self, *args: Any, **kwargs: Any) -> io.BytesIO:
         return io.BytesIO(self._answer)
 
-    def send(self, data: memoryview) -> int:
-        return len(data)
+    def sendall(self, data: bytes) -> None: ...
 
     def gettimeout(self) -> None: ...
 
@@ -51,15 +49,6 @@ class Wire:
 def client_of(answer: bytes, cdn_url: str = CDN_URL) -> GroupMeClient:
     """A client of a service that answers so to whatever it is asked."""
 
-    class Connection(HTTPConnection):
-        is_connected = False  # any more: each request has a connection of its own
-
-        def _new_conn(self) -> Any:
-            return Wire(answer)
-
-    class Pool(HTTPConnectionPool):
-        ConnectionCls = Connection
-
     client = GroupMeClient(
         TOKEN,
         upload_url=f"{HOST}pictures",
@@ -69,6 +58,16 @@ def client_of(answer: bytes, cdn_url: str = CDN_URL) -> GroupMeClient:
     )
     client._session.trust_env = False  # no proxy of this machine's
     manager = client._session.get_adapter(HOST).poolmanager
+
+    class Connection(manager.pool_classes_by_scheme["http"].ConnectionCls):
+        is_connected = False  # any more: each request has a connection of its own
+
+        def _new_conn(self) -> Any:
+            return Wire(answer)
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
     manager.pool_classes_by_scheme = {"http": Pool}
     return client
 
@@ -99,9 +98,9 @@ def kinds_of(status: int | None) -> set[type[ServiceError]]:
         return {AuthenticationFailed}
     if status in (420, 429):
         return {RateLimited}
-    if 400 <= status < 500:
-        return {UploadRejected}
-    return {ServiceUnavailable if 500 <= status < 600 else UnexpectedResponse}
+    if 500 <= status < 600 or status in (408, 425):
+        return {ServiceUnavailable}
+    return {UploadRejected if 400 <= status < 500 else UnexpectedResponse}
 
 
 class Storage(GroupMeStorage):
