@@ -1,10 +1,11 @@
-"""The wheel has what it needs, and no more."""
+"""The sdist and the wheel contain the files that are committed, and no others."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,42 +14,66 @@ from pathlib import Path
 import pytest
 
 import django_groupme_images
+from release import ROOT, distributions, tree
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = Path(django_groupme_images.__file__).parent
 
 pytestmark = pytest.mark.any_django
 
 
+# Files that a checkout may contain and that no distribution may: secrets, data, and notes.
+STRAYS = [
+    ".env",
+    ".env.local",
+    "db.sqlite3",
+    "secrets.txt",
+    "settings_local.py",
+    "scratch/notes.py",
+    "django_groupme_images/.env",
+    "django_groupme_images/db.sqlite3",
+    "django_groupme_images/static/groupme_images/secrets.txt",
+    "docs/howto/token.txt",
+    "docs/scratch/notes.md",
+    "example_project/.env",
+    "example_project/config/local_settings.py",
+    "example_project/db.sqlite3",
+    "fuzz/seeds/answer/.env",
+    "fuzz/seeds/answer/crash.bin",
+    "release/.pypirc",
+    "tests/.env",
+    "tests/scratch/test_notes.py",
+    "tests/typed/.mypy.ini",
+]
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
-        check=True,
-        capture_output=True,
-    )
-    (path,) = folder.glob("*.whl")
-    return zipfile.ZipFile(path)
+def built(tmp_path_factory):
+    """The folder of the sdist and the wheel of a checkout that contains stray files."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("git lists the files")
+    checkout, folder = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("built")
+    for name in tree.tracked():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, checkout / name)
+    for name in STRAYS:
+        assert not (checkout / name).exists()
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("a secret")
+    # Named both, the wheel is built from the checkout, and not from the sdist.
+    command = [sys.executable, "-m", "build", "--sdist", "--wheel", "--outdir", folder, checkout]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="git knows the files")
-def test_every_file_of_the_package_is_in_the_wheel(wheel):
-    tracked = subprocess.run(
-        ["git", "ls-files", "django_groupme_images"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    packed = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert packed >= set(tracked)
-    assert "django_groupme_images/py.typed" in packed
-    assert {name.split("/")[0] for name in packed} == {"django_groupme_images"}
-    assert not [name for name in packed if "__pycache__" in name]
+@pytest.mark.parametrize(("pattern", "below"), [("*.tar.gz", "."), ("*.whl", PACKAGE.name)])
+def test_distribution_of_a_checkout_with_stray_files_contains_tracked_files(built, pattern, below):
+    (distribution,) = built.glob(pattern)
+    assert list(distributions.differences(distribution, tree.tracked(below))) == []
 
 
-def test_the_metadata(wheel):
+def test_wheel_metadata(built):
+    (path,) = built.glob("*.whl")
+    wheel = zipfile.ZipFile(path)
     (name,) = [name for name in wheel.namelist() if name.endswith("/METADATA")]
     metadata = wheel.read(name).decode()
     assert f"Version: {django_groupme_images.__version__}\n" in metadata
