@@ -1,8 +1,8 @@
 """
-System checks: what is wrong with the settings or a field, told before a picture is lost.
+System checks that report mistakes in the settings or a field before an image is lost.
 
 ====================  ===========================================================
-groupme_images.E001   no access token, or a dotted path that leads nowhere
+groupme_images.E001   under ``--deploy``: W006, as an error
 groupme_images.E002   an option, or a ``GROUPME_`` setting, is not what it must be
 groupme_images.E003   a storage of ``STORAGES`` cannot be made: an unknown option
 groupme_images.E004   a field's column is too short for the URLs of the CDN
@@ -12,6 +12,7 @@ groupme_images.W002   ``STORAGES["groupme"]`` is missing, and no setting makes u
 groupme_images.W003   a ``GroupMeImageField`` on a storage that is not GroupMe's
 groupme_images.W004   ``deferred`` uploads, and no tasks to make them
 groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that run at once
+groupme_images.W006   no access token, or a dotted path that cannot be imported
 ====================  ===========================================================
 """
 
@@ -49,13 +50,17 @@ def check_storages(**kwargs: Any) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.files, deploy=True)
 def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Check that uploads in production go to a service, and go there unread."""
+    """Check that uploads in production have a token, TLS, and a queue."""
     if _broken():
         return []
     return [
         message
         for storage in _storages()
-        for message in (*_check_upload_url(storage), *_check_tasks(storage))
+        for message in (
+            *_check_token(storage, checks.Error, "groupme_images.E001"),
+            *_check_upload_url(storage),
+            *_check_tasks(storage),
+        )
     ]
 
 
@@ -96,13 +101,23 @@ def _check_options(storage: GroupMeStorage) -> Messages:
     if wrong:
         return
     yield from _check_fallback(storage)
+    # A warning, because an error would stop migrate, test, and runserver without a token.
+    yield from _check_token(storage, checks.Warning, "groupme_images.W006")
+
+
+def _check_token(
+    storage: GroupMeStorage, message: type[checks.Error | checks.Warning], check_id: str
+) -> Messages:
+    if _error(storage.options()["access_token"], storage):
+        return
     try:
         resolved_token(storage.access_token)
     except ImproperlyConfigured as error:
-        yield checks.Error(
+        yield message(
             str(error),
-            hint="The emulator, manage.py groupme_emulator, takes any word for a token.",
-            id="groupme_images.E001",
+            hint="Set GROUPME_ACCESS_TOKEN or GM_TOKEN. The emulator (manage.py groupme_emulator) "
+            "accepts any non-empty string without dots or spaces.",
+            id=check_id,
         )
 
 

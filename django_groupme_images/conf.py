@@ -85,26 +85,26 @@ class Option(Generic[T]):
 
 def resolved_token(option: Token) -> str | Callable[[], str | None]:
     """
-    The access token that the option stands for, or the callable that knows it and was not asked.
+    Return the access token, or the callable that returns it. The callable is not called.
 
-    Raises ``ImproperlyConfigured`` if there is none, or if its dotted path leads nowhere.
+    Raises ``ImproperlyConfigured`` if there is no token, or if its dotted path cannot be imported.
     """
     if not option:
         raise ImproperlyConfigured(
-            "There is no access token to upload pictures with. Set the storage's option "
-            "'access_token', the setting GROUPME_ACCESS_TOKEN or the environment variable "
+            "No access token is configured, so images cannot be uploaded. Set the storage option "
+            "'access_token', the setting GROUPME_ACCESS_TOKEN, or the environment variable "
             "GM_TOKEN to the access token of a GroupMe user."
         )
-    # Assumed, as nobody has published what a token looks like: it has no dots.
+    # Assumption: a token contains no dots. GroupMe does not document the format.
     if callable(option) or "." not in option:
         return option
     with suppress(ImportError):
         if callable(found := import_string(option)):
             return found  # type: ignore[no-any-return]  # what it gives is checked when sent
-    del option  # in case it is a secret after all: an error page shows variables
+    del option  # because an error page shows variables, and it may be a token after all
     raise ImproperlyConfigured(
-        "The access token has a dot in it, which makes it the dotted path of a callable, "
-        "and there is no callable to import at that path."
+        "The access token contains a dot, so it is read as the dotted path of a callable, but no "
+        "callable can be imported from that path."
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from django.apps import apps
 from django.core import checks
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
 from django.db import models
 from django.test.utils import isolate_apps
 
@@ -20,6 +22,7 @@ from django_groupme_images.tasks import upload_row
 
 BACKENDS = upload_row.get_backend().__module__.rpartition(".")[0]
 BACKEND = "django_groupme_images.storage.GroupMeStorage"
+ROOT = Path(our_checks.__file__).parent.parent
 
 
 def messages(deploy=False, app_configs=None):
@@ -51,14 +54,29 @@ def test_nothing_is_wrong():
     call_command("check")
 
 
-def test_no_token(settings, monkeypatch):
+@pytest.fixture
+def no_token(settings, monkeypatch):
     monkeypatch.delenv("GM_TOKEN", raising=False)
     del settings.GROUPME_ACCESS_TOKEN
-    # One storage is the project's and one is made by a callable; the third has a token.
-    assert ids() == ["E001", "E001"]
+
+
+def test_token_missing_is_a_warning(no_token, monkeypatch):
+    # STORAGES and the model fields have three storages; one of them is made with a token.
+    assert ids() == ["W006", "W006"]
+    assert {message.level for message in messages()} == {checks.WARNING}
     assert "GM_TOKEN" in messages()[0].msg
+    assert "any non-empty string" in messages()[0].hint
+    monkeypatch.setenv("GM_TOKEN", "")
+    assert ids() == ["W006", "W006"]
     monkeypatch.setenv("GM_TOKEN", "abc")
     assert ids() == []
+
+
+def test_token_missing_in_deployment_is_an_error(no_token, settings):
+    settings.GROUPME_UPLOAD_URL = "https://image.groupme.com/pictures"
+    assert sorted(ids(deploy=True)) == ["E001", "E001", "W006", "W006"]
+    with pytest.raises(SystemCheckError, match=r"groupme_images\.E001"):
+        call_command("check", deploy=True, stderr=io.StringIO())
 
 
 def test_a_callable_is_not_asked(options):
@@ -68,10 +86,20 @@ def test_a_callable_is_not_asked(options):
     assert ids() == []
 
 
-def test_a_dotted_path_that_leads_nowhere(options):
+def test_token_path_that_cannot_be_imported_is_a_warning(options, settings):
+    settings.GROUPME_UPLOAD_URL = "https://image.groupme.com/pictures"
     options(access_token="marked.t0ken")
-    assert ids() == ["E001"]
-    assert "marked" not in messages()[0].msg + messages()[0].hint
+    assert ids() == ["W006"]
+    assert sorted(ids(deploy=True)) == ["E001", "W006"]
+    assert "marked" not in "".join(found.msg + found.hint for found in messages(deploy=True))
+
+
+@pytest.mark.parametrize("token", [5, ["a.b"], "a token"])
+def test_token_of_wrong_type_is_an_error(options, settings, token):
+    settings.GROUPME_UPLOAD_URL = "https://image.groupme.com/pictures"
+    options(access_token=token)
+    assert ids() == ["E002"]
+    assert ids(deploy=True) == ["E002"]
 
 
 @pytest.mark.parametrize(
@@ -94,6 +122,52 @@ def test_every_wrong_option_is_told_at_once(options):
     options(timeout=0, upload_url="ftp://example.com/", access_token="a token")
     assert ids() == ["E002"] * 3
     assert ids(deploy=True).count("E002") == 3
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A new project that uses the app and has no access token."""
+    folder = tmp_path_factory.mktemp("project")
+    call_command("startproject", "mysite", folder)
+    with (folder / "mysite/settings.py").open("a") as file:
+        file.write(PROJECT_SETTINGS)
+    return folder
+
+
+PROJECT_SETTINGS = """
+INSTALLED_APPS += ["django_groupme_images"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "groupme": {"BACKEND": "django_groupme_images.storage.GroupMeStorage"},
+}
+"""
+
+
+def manage(project, *arguments):
+    environment = {name: value for name, value in os.environ.items() if name != "GM_TOKEN"}
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=project,
+        env=environment | {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["check", "makemigrations", "migrate", "test"])
+def test_command_without_a_token_succeeds_with_a_warning(project, command):
+    ran = manage(project, command)
+    assert ran.returncode == 0, ran.stderr
+    assert "groupme_images.W006" in ran.stderr
+    assert "groupme_images.E001" not in ran.stderr
+
+
+def test_check_deploy_without_a_token_fails(project):
+    ran = manage(project, "check", "--deploy", "--tag", "files")
+    assert ran.returncode == 1
+    assert "groupme_images.E001" in ran.stderr
 
 
 def test_models_are_loaded_before_the_storage_is_made():

@@ -18,7 +18,7 @@ class Command(BulkCommand):
         "Ask the CDN for every stored picture, and list the rows whose picture is gone or "
         "cannot be reached, or whose URL is no picture."
     )
-    requires_system_checks = ()  # of which the first asks for a token
+    requires_system_checks = ()  # They warn about a missing token, which is not needed here.
     addresses = True
     outcomes = OUTCOMES
     bad = BAD
