@@ -1,4 +1,4 @@
-"""For pytest, which finds it by itself: the fixture ``groupme_service``."""
+"""The pytest plugin, which provides the fixture ``groupme_service``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def groupme_service() -> Iterator[InProcessService]:
     """GroupMe's image service in this process, in place of the network."""
-    from .testing import InProcessService  # once the settings are there
+    from .testing import InProcessService  # here, because pytest loads plugins before the settings
 
     with InProcessService() as service:
         yield service

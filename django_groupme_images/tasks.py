@@ -18,6 +18,7 @@ from django.core.files.storage import storages
 from .bulk import Bulk
 from .columns import columns
 from .exceptions import GroupMeImageError
+from .fallback import overlaid
 from .report import Result
 from .selection import Named, in_row, named
 from .uploads import Move
@@ -65,7 +66,7 @@ def upload_batch(
     """
     move = Move(
         Bulk(workers=workers, rate=rate),
-        source=storages[source] if source else None,
+        source=overlaid(source, storages[source]) if source else None,
         delete_source=delete_source,
     )
     settled = _settled(move, named(names, columns(labels, database)))

@@ -1,7 +1,7 @@
 """
-For the tests of a project: GroupMe's image service in this process, without a socket.
+GroupMe's image service in this process, without a socket, for the tests of a project.
 
-With pytest, the fixture ``groupme_service``; with Django's test cases, a mixin::
+With pytest, use the fixture ``groupme_service``; with Django's test cases, a mixin::
 
     class MemberTests(InProcessServiceMixin, TestCase):
         def test_a_photo(self):
@@ -16,10 +16,9 @@ import io
 import mimetypes
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from django.core.files.storage import Storage
@@ -31,6 +30,7 @@ from .emulator.faults import Fault
 from .emulator.messages import Refused, Request
 from .exceptions import InvalidPicture
 from .inprocess import Delays, InProcessAdapter
+from .overlay import files_in_memory
 from .pictures import CDN_URL, Picture
 from .sessions import transports
 from .storage import groupme_storage
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from django.db.models.fields.files import FieldFile
 else:
-    TestCase = object  # what the mixin is put before
+    TestCase = object  # because the mixin is listed before a class that is one
 
 __all__ = ["InProcessService", "InProcessServiceMixin", "Upload", "image_file"]
 
@@ -51,9 +51,9 @@ _VARIABLE = "GM_TOKEN"
 @dataclass(frozen=True)
 class Upload:
     """
-    An upload that the service took: the picture it became, and the token it was sent with.
+    An accepted upload: the picture, and the token that was sent with it.
 
-    ``url`` is the address that the service fetched, or ``None`` where a file was sent.
+    ``url`` is the URL that the service fetched, or ``None`` if a file was sent.
     """
 
     picture: Picture
@@ -63,37 +63,44 @@ class Upload:
 
     @property
     def content(self) -> bytes:
-        """The bytes that arrived. Raises ``FileNotFoundError`` if the picture is gone."""
+        """The bytes that arrived. Raises ``FileNotFoundError`` if the image is lost."""
         return self._path.read_bytes()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self  # as Django copies what setUpTestData() keeps; it cannot change
+        return self  # because Django copies what setUpTestData() keeps, and it cannot change
 
     def __getstate__(self) -> dict[str, Any]:
-        # No pickle holds a token.
+        # A pickle must not contain a token.
         return {name: value for name, value in vars(self).items() if name != "token"}
 
 
 class InProcessService:
     """
-    The image service for the length of a ``with`` block, in place of the network.
+    GroupMe's image service in this process, in place of the network, during a ``with`` block.
 
-    Every ``GroupMeClient``, and so every ``GroupMeStorage``, talks to it, whatever its
-    ``upload_url`` is, and pictures have their URLs on its ``cdn_url``. It is the emulator, and
-    takes and refuses what that does; ``assumptions`` turn round what nobody knows. What fails
-    is not tried again, and a delay takes no time: one that is longer than the option
-    ``timeout`` is a timeout at once. Where the environment variable ``GM_TOKEN`` is
-    empty, it has a token for as long.
+    Every ``GroupMeClient``, and so every ``GroupMeStorage``, uses it, regardless of
+    ``upload_url``. The URLs of uploaded images are on the storage's ``cdn_url``. The service is
+    the emulator and behaves as it does; ``assumptions`` change undocumented behavior. A failed
+    request is not retried. A delay takes no time; one that is longer than the option ``timeout``
+    raises a timeout at once. If the environment variable ``GM_TOKEN`` is empty, it contains a
+    token during the block.
 
-    Raises ``RuntimeError`` outside of its block.
+    Files that the app saves to a fallback storage stay in memory until the block ends. Files that
+    the test puts into that storage are found there, and deleted there. With
+    ``files_in_memory=False``, the app uses fallback storages as they are.
+
+    Methods raise ``RuntimeError`` outside the block.
     """
 
-    def __init__(self, assumptions: Assumptions | None = None) -> None:
-        #: What was uploaded, in the order in which it was taken.
+    def __init__(
+        self, assumptions: Assumptions | None = None, *, files_in_memory: bool = True
+    ) -> None:
+        #: The accepted uploads, oldest first.
         self.uploads: list[Upload] = []
-        #: What the service finds at an address that it is to fetch.
+        #: The content that the service finds at a URL that it fetches.
         self.web: dict[str, bytes] = {}
         self._assumptions = assumptions
+        self._files_in_memory = files_in_memory
         self._lost: dict[Path, bytes] = {}
         self._running: EmulatorApp | None = None
 
@@ -104,9 +111,9 @@ class InProcessService:
 
     def add(self, content: bytes, storage: Storage = groupme_storage) -> Picture:
         """
-        Put a picture on the service that nobody uploads in the test, for a storage to have.
+        Put an image on the service, without an upload, and return its picture for a storage.
 
-        Raises ``ValueError`` if it is none that the service takes.
+        Raises ``ValueError`` if the service does not accept the image.
         """
         store = self._app.store
         with store.incoming() as path:
@@ -116,20 +123,19 @@ class InProcessService:
         return Picture.parse(f"{cdn_url.rstrip('/')}/{name}", cdn_url)
 
     def lose(self, picture: Picture | FieldFile | str) -> None:
-        """Let a picture vanish, as the real service may. Raises ``FileNotFoundError``."""
+        """Remove an image, as the real service may. Raises ``FileNotFoundError``."""
         path = self._path(str(picture))
         self._lost[path] = path.read_bytes()
         path.unlink()
 
     def fail(self, kind: str = "status", **options: Any) -> None:
         """
-        Let the next request fail, or the next ``times``: with the status 503, or as told.
+        Make the next request fail, or the next ``times`` requests; with the status 503 by default.
 
-        The kinds and their options are those of the emulator's faults: ``status`` (with
-        ``status``, ``headers`` and ``body``), ``delay`` (``seconds``), ``drop``
-        (``before_body``), ``half``, ``garbage`` and ``redirect`` (``location``); with
-        ``method`` and ``path``, only such a request fails. Raises ``ValueError`` for
-        anything else.
+        The kinds and their options are those of the emulator's faults: ``status`` (``status``,
+        ``headers``, ``body``), ``delay`` (``seconds``), ``drop`` (``before_body``), ``half``,
+        ``garbage``, and ``redirect`` (``location``). With ``method`` and ``path``, only matching
+        requests fail. Raises ``ValueError`` for other kinds and options.
         """
         try:
             self._app.faults.add(Fault.from_values({"kind": kind, **options}))
@@ -137,7 +143,11 @@ class InProcessService:
             raise ValueError(str(error)) from None
 
     def forget(self) -> None:
-        """Forget what arrived, what was to fail, what was lost, and the web; all pictures stay."""
+        """
+        Clear ``uploads``, ``requests``, ``web``, and planned failures, and bring back lost images.
+
+        Other images stay on the service, and files in memory stay, too.
+        """
         self.uploads.clear()
         self.web.clear()
         self._app.record.clear()
@@ -157,21 +167,19 @@ class InProcessService:
             fetch=self._fetch,
             taken=self._taken,
         )
-        # A closure is another one each time, so that no client keeps what it has of the last.
+        # A new closure each time, so that no client reuses its session with the last service.
         self._transport = lambda client: InProcessAdapter(app, client.cdn_url, delays)
         transports.append(self._transport)
+        self._block = ExitStack()
+        self._block.enter_context(files_in_memory(self._files_in_memory))
         self._lends_token = not os.environ.get(_VARIABLE)
         if self._lends_token:
             os.environ[_VARIABLE] = "a-token-for-tests"
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         transports.remove(self._transport)
+        self._block.close()
         if self._lends_token:
             os.environ.pop(_VARIABLE, None)
         self._app.store.close()
@@ -203,35 +211,41 @@ class InProcessService:
 
 class InProcessServiceMixin(TestCase):
     """
-    For a test case of Django: ``self.groupme_service`` is an :class:`InProcessService`.
+    Mixin for Django's test cases: ``self.groupme_service`` is an :class:`InProcessService`.
 
-    Put it before ``TestCase``. What ``setUpTestData()`` uploads stays for every test of the
-    class; each begins with all of it, and as after :meth:`InProcessService.forget`.
+    Put it before ``TestCase``. Images and files that ``setUpTestData()`` saves are there for each
+    test of the class, whatever other tests did. Each test begins as after
+    :meth:`InProcessService.forget`.
     """
 
     groupme_service: InProcessService
+    #: The argument ``files_in_memory`` of the service.
+    groupme_files_in_memory = True
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.groupme_service = cls.enterClassContext(InProcessService())
+        service = InProcessService(files_in_memory=cls.groupme_files_in_memory)
+        cls.groupme_service = cls.enterClassContext(service)
         super().setUpClass()
 
     def run(self, result: TestResult | None = None) -> TestResult | None:
-        # Not in setUp(), which many override without super(). A class that is skipped has none.
+        # Not in setUp(), because subclasses override it without super(). A skipped class has no
+        # service.
         if service := vars(type(self)).get("groupme_service"):
             service.forget()
-        return super().run(result)
+        with files_in_memory(self.groupme_files_in_memory):
+            return super().run(result)
 
 
 def image_file(name: str = "image.png", width: int = 480, height: int = 325) -> SimpleUploadedFile:
     """
-    A small file that is an image of this size in pixels, of the format that its name says.
+    Return a small image file of this size in pixels, in the format of the name's extension.
 
-    For a field, a form or ``client.post()``. Raises ``ValueError`` for an unknown extension.
+    For a field, a form, or ``client.post()``. Raises ``ValueError`` for an unknown extension.
     """
     file = io.BytesIO()
-    file.name = name  # by which Pillow knows the format
-    Image.new("1", (width, height)).save(file)  # the quickest to decode
+    file.name = name  # Pillow takes the format from it.
+    Image.new("1", (width, height)).save(file)  # black and white is the fastest to decode
     return SimpleUploadedFile(name, file.getvalue(), str(mimetypes.guess_type(name)[0]))
 
 

@@ -9,11 +9,13 @@ from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import Storage
 from django.core.management.base import CommandError, CommandParser
 
 from ...bulk import Bulk
 from ...columns import Column
 from ...deferral import upload_tasks
+from ...fallback import overlaid
 from ...uploads import OUTCOMES, Move
 from ..bulk import BulkCommand
 
@@ -61,7 +63,7 @@ class Command(BulkCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         bulk = Bulk(workers=options["workers"], rate=options["rate"])
-        source = self.storage(options["source"])
+        source = self._source(options["source"])
         move = Move(bulk, source=source, delete_source=options["delete_source"])
         found = self._with_source(self.columns(options), move, options)
         if options["report"] and (options["dry_run"] or options["enqueue"]):
@@ -76,6 +78,11 @@ class Command(BulkCommand):
             if move.deleted and options["verbosity"]:
                 self.stdout.write(f"{move.deleted:,} files deleted")
             self.conclude(report, bulk)
+
+    def _source(self, alias: str | None) -> Storage | None:
+        """Return the storage of ``--source``, which may be a fallback that a test overlays."""
+        storage = self.storage(alias)
+        return overlaid(alias, storage) if alias and storage else None
 
     def _with_source(
         self, found: list[Column], move: Move, options: dict[str, Any]
