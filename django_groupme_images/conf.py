@@ -91,7 +91,7 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
     """
     if not option:
         raise ImproperlyConfigured(
-            "No access token is configured, so images cannot be uploaded. Set the storage option "
+            "There is no access token, so images cannot be uploaded. Set the storage option "
             "'access_token', the setting GROUPME_ACCESS_TOKEN, or the environment variable "
             "GM_TOKEN to the access token of a GroupMe user."
         )
@@ -103,7 +103,7 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
             return found  # type: ignore[no-any-return]  # what it gives is checked when sent
     del option  # because an error page shows variables, and it may be a token after all
     raise ImproperlyConfigured(
-        "The access token contains a dot, so it is read as the dotted path of a callable, but no "
+        "The access token has a dot in it, so it is read as the dotted path of a callable, but no "
         "callable can be imported from that path."
     )
 

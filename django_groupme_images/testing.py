@@ -82,8 +82,7 @@ class InProcessService:
     ``upload_url``. The URLs of uploaded images are on the storage's ``cdn_url``. The service is
     the emulator and behaves as it does; ``assumptions`` change undocumented behavior. A failed
     request is not retried. A delay takes no time; one that is longer than the option ``timeout``
-    raises a timeout at once. If the environment variable ``GM_TOKEN`` is empty, it contains a
-    token during the block.
+    raises a timeout at once. An empty environment variable ``GM_TOKEN`` is set during the block.
 
     Files that the app saves to a fallback storage stay in memory until the block ends. Files that
     the test puts into that storage are found there, and deleted there. With
@@ -168,20 +167,18 @@ class InProcessService:
             taken=self._taken,
         )
         # A new closure each time, so that no client reuses its session with the last service.
-        self._transport = lambda client: InProcessAdapter(app, client.cdn_url, delays)
-        transports.append(self._transport)
+        transport = lambda client: InProcessAdapter(app, client.cdn_url, delays)  # noqa: E731
+        transports.append(transport)
         self._block = ExitStack()
+        self._block.callback(transports.remove, transport)
         self._block.enter_context(files_in_memory(self._files_in_memory))
-        self._lends_token = not os.environ.get(_VARIABLE)
-        if self._lends_token:
+        if not os.environ.get(_VARIABLE):
             os.environ[_VARIABLE] = "a-token-for-tests"
+            self._block.callback(os.environ.pop, _VARIABLE, None)
         return self
 
     def __exit__(self, *error: object) -> None:
-        transports.remove(self._transport)
         self._block.close()
-        if self._lends_token:
-            os.environ.pop(_VARIABLE, None)
         self._app.store.close()
         self._lost.clear()
         self._running = None

@@ -390,7 +390,7 @@ def test_a_callable_token(token, emulator):
 
 @pytest.mark.parametrize("token", ["tests.test_storage.nothing", "no.such.module", "a.b", JPEG])
 def test_a_dotted_path_that_leads_nowhere(token):
-    with pytest.raises(ImproperlyConfigured, match="contains a dot") as caught:
+    with pytest.raises(ImproperlyConfigured, match="has a dot in it") as caught:
         GroupMeStorage(access_token=token).save("cat.jpg", ContentFile(PHOTO))
     assert token not in str(caught.value)
 
