@@ -3,14 +3,14 @@ System checks that report mistakes in the settings or a field before an image is
 
 ====================  ===========================================================
 groupme_images.E001   under ``--deploy``: W006, as an error
-groupme_images.E002   an option, or a ``GROUPME_`` setting, is not what it must be
-groupme_images.E003   a storage of ``STORAGES`` cannot be made: an unknown option
-groupme_images.E004   a field's column is too short for the URLs of the CDN
-groupme_images.E005   a ``fallback`` that is missing, circular or on GroupMe, too
+groupme_images.E002   an invalid value of an option or of a ``GROUPME_`` setting
+groupme_images.E003   a storage in ``STORAGES`` that cannot be created (unknown option)
+groupme_images.E004   ``max_length`` of a field is too short for the URLs of the CDN
+groupme_images.E005   a ``fallback`` that is missing, circular, or a ``GroupMeStorage``
 groupme_images.W001   under ``--deploy``: uploads without TLS, or to this machine
-groupme_images.W002   ``STORAGES["groupme"]`` is missing, and no setting makes up for it
-groupme_images.W003   a ``GroupMeImageField`` on a storage that is not GroupMe's
-groupme_images.W004   ``deferred`` uploads, and no tasks to make them
+groupme_images.W002   neither ``STORAGES["groupme"]`` nor any ``GROUPME_`` setting
+groupme_images.W003   a ``GroupMeImageField`` on a storage other than ``GroupMeStorage``
+groupme_images.W004   ``deferred`` uploads without Django's Tasks framework
 groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that run at once
 groupme_images.W006   no access token, or a dotted path that cannot be imported
 ====================  ===========================================================
@@ -38,6 +38,7 @@ from .fields import GroupMeImageField
 from .storage import ALIAS, GroupMeStorage, groupme_storage
 
 Messages = Iterator[checks.CheckMessage]
+Kind = type[checks.Error | checks.Warning]
 
 _LONGEST_NAME = "65535x65535.jpeg." + 32 * "0"
 
@@ -51,17 +52,8 @@ def check_storages(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.files, deploy=True)
 def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
     """Check that uploads in production have a token, TLS, and a queue."""
-    if _broken():
-        return []
-    return [
-        message
-        for storage in _storages()
-        for message in (
-            *_check_token(storage, checks.Error, "groupme_images.E001"),
-            *_check_upload_url(storage),
-            *_check_tasks(storage),
-        )
-    ]
+    found = () if _broken() else _storages()
+    return [message for storage in found for message in _check_deployed(storage)]
 
 
 @checks.register(checks.Tags.models)
@@ -69,13 +61,12 @@ def check_fields(
     *, app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
     """Check every model field whose files go to GroupMe."""
-    if _broken():
-        return []
-    return [message for field in _fields(app_configs) for message in _check_field(field)]
+    fields = () if _broken() else _fields(app_configs)
+    return [message for field in fields for message in _check_field(field)]
 
 
 def _broken() -> list[checks.CheckMessage]:
-    """What keeps storages from being made; without them there is nothing more to check."""
+    """Return an error for each storage that cannot be created, so that it cannot be checked."""
     return [message for alias in _aliases() for message in _check_alias(alias)]
 
 
@@ -84,8 +75,8 @@ def _check_alias(alias: str) -> Messages:
         storages[alias]
     except (ImproperlyConfigured, KeyError, TypeError) as error:
         yield checks.Error(
-            f'STORAGES["{alias}"] cannot be made: {error}',
-            hint=f"The options are {', '.join(GroupMeStorage.options())}.",
+            f'STORAGES["{alias}"] cannot be created: {error}',
+            hint=f"Available options: {', '.join(GroupMeStorage.options())}.",
             id="groupme_images.E003",
         )
 
@@ -95,7 +86,7 @@ def _check_options(storage: GroupMeStorage) -> Messages:
     for error in wrong:
         yield checks.Error(
             error,
-            hint="Correct it, or remove it to have the default.",
+            hint="Correct the value, or remove it to use the default.",
             id="groupme_images.E002",
         )
     if wrong:
@@ -105,15 +96,13 @@ def _check_options(storage: GroupMeStorage) -> Messages:
     yield from _check_token(storage, checks.Warning, "groupme_images.W006")
 
 
-def _check_token(
-    storage: GroupMeStorage, message: type[checks.Error | checks.Warning], check_id: str
-) -> Messages:
+def _check_token(storage: GroupMeStorage, kind: Kind, check_id: str) -> Messages:
     if _error(storage.options()["access_token"], storage):
         return
     try:
         resolved_token(storage.access_token)
     except ImproperlyConfigured as error:
-        yield message(
+        yield kind(
             str(error),
             hint="Set GROUPME_ACCESS_TOKEN or GM_TOKEN. The emulator (manage.py groupme_emulator) "
             "accepts any non-empty string without dots or spaces.",
@@ -127,14 +116,14 @@ def _check_fallback(storage: GroupMeStorage) -> Messages:
     except (ImproperlyConfigured, TypeError) as error:
         yield checks.Error(
             f"The fallback of {type(storage).__name__} cannot be used: {error}",
-            hint="Give the option 'fallback', or the setting GROUPME_FALLBACK, the alias of a "
-            'storage on this machine, or of another service: "default", for example.',
+            hint="Set the option 'fallback' or the setting GROUPME_FALLBACK to the alias of a "
+            'storage that is not a GroupMeStorage, for example "default".',
             id="groupme_images.E005",
         )
     if storage.deferred is True and (error_of_tasks := _try_tasks()):
         yield checks.Warning(
-            f"Uploads are deferred, and there is nothing that makes them. {error_of_tasks}",
-            hint="Until there is, only manage.py groupme_upload uploads.",
+            f"Uploads are deferred, but no task can make them. {error_of_tasks}",
+            hint="Until then, pending files are uploaded only by manage.py groupme_upload.",
             id="groupme_images.W004",
         )
 
@@ -147,14 +136,20 @@ def _try_tasks() -> str:
     return ""
 
 
+def _check_deployed(storage: GroupMeStorage) -> Messages:
+    yield from _check_token(storage, checks.Error, "groupme_images.E001")
+    yield from _check_upload_url(storage)
+    yield from _check_tasks(storage)
+
+
 def _check_tasks(storage: GroupMeStorage) -> Messages:
     if storage.deferred is not True or _try_tasks():
         return
     backend = type(upload_tasks().upload_row.get_backend()).__name__
     if backend == "ImmediateBackend":
         yield checks.Warning(
-            f"Uploads are deferred, but {backend} makes them at once, in the request.",
-            hint='Set TASKS["default"] to a backend that has workers.',
+            f"Uploads are deferred, but {backend} runs tasks at once, inside the request.",
+            hint='Set TASKS["default"] to a backend with workers.',
             id="groupme_images.W005",
         )
 
@@ -173,8 +168,8 @@ def _check_upload_url(storage: GroupMeStorage) -> Messages:
     url = urlsplit(storage.upload_url)
     if url.scheme != "https" or _is_this_machine(url.hostname or ""):
         yield checks.Warning(
-            f"Pictures are uploaded to {storage.upload_url}, which is not the service.",
-            hint="Remove the option 'upload_url', or the setting GROUPME_UPLOAD_URL.",
+            f"Images are uploaded to {storage.upload_url}, not to GroupMe's image service.",
+            hint="Remove the option 'upload_url' or the setting GROUPME_UPLOAD_URL.",
             id="groupme_images.W001",
         )
 
@@ -182,8 +177,8 @@ def _check_upload_url(storage: GroupMeStorage) -> Messages:
 def _check_field(field: FileField) -> Messages:
     if isinstance(field, GroupMeImageField) and not isinstance(field.storage, GroupMeStorage):
         yield checks.Warning(
-            f"The storage of {field} is {field.storage.__class__.__name__}, no GroupMeStorage.",
-            hint="Its pictures will have no variants, and no URL that GroupMe's API takes.",
+            f"The storage of {field} is {field.storage.__class__.__name__}, not a GroupMeStorage.",
+            hint="Its images have no variants, and GroupMe's API does not accept their URLs.",
             obj=field,
             id="groupme_images.W003",
         )
@@ -191,7 +186,7 @@ def _check_field(field: FileField) -> Messages:
     cdn_url = str(getattr(field.storage, "cdn_url", ""))
     if field.storage is groupme_storage and not _is_configured():
         yield checks.Warning(
-            f'{field} keeps its pictures in STORAGES["{ALIAS}"], which is not there.',
+            f'{field} stores its images in STORAGES["{ALIAS}"], which is not configured.',
             hint=f'Add "{ALIAS}": {{"BACKEND": "{GroupMeStorage.__module__}.GroupMeStorage"}} '
             "to STORAGES.",
             obj=field,
@@ -208,7 +203,7 @@ def _check_field(field: FileField) -> Messages:
 
 
 def _aliases() -> Iterator[str]:
-    """The aliases in ``STORAGES`` that stand for GroupMe, or try to."""
+    """The aliases in ``STORAGES`` of each ``GroupMeStorage``, one that is broken included."""
     for alias, parameters in settings.STORAGES.items():
         try:
             backend = import_string(parameters.get("BACKEND", ""))
@@ -231,7 +226,7 @@ def _storages() -> Iterator[GroupMeStorage]:
 
 
 def _fields(app_configs: Sequence[AppConfig] | None) -> Iterator[FileField]:
-    """The model fields that are on a ``GroupMeStorage``, or should be, once each."""
+    """The model fields that use a ``GroupMeStorage`` or should use one, without duplicates."""
     for config in apps.get_app_configs() if app_configs is None else app_configs:
         for model in config.get_models():
             for field in file_fields(model):

@@ -116,9 +116,16 @@ def use_the_emulator(storage: GroupMeStorage) -> None:
 
 
 class PersonTests(InProcessServiceMixin, TestCase):
+    groupme_files_in_memory = False
+
     def test_a_picture(self) -> None:
         assert_type(self.groupme_service.uploads[0].content, bytes)
         self.assertContains(self.client.get("/"), self.groupme_service.uploads[0].picture.url)
+
+
+def with_files_on_disk() -> None:
+    with InProcessService(files_in_memory=False) as service:
+        assert_type(service.uploads[0].picture, Picture)
 
 
 def with_pytest(groupme_service: InProcessService, person: Person) -> None:
