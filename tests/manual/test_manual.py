@@ -43,19 +43,47 @@ def test_the_tutorial(folder):
     Reader(folder).follow(blocks(TUTORIAL))
 
 
+def start_project(reader):
+    """Make the project that the tutorial ends with."""
+    reader.run("django-admin startproject mysite .")
+    reader.run("python manage.py startapp club")
+    reader.write(blocks(TUTORIAL))
+    reader.run("python manage.py makemigrations club")
+    reader.run("python manage.py migrate")
+
+
 @pytest.mark.parametrize("path", [path for path in PAGES if [*blocks(path)]])
 def test_a_page_in_the_project_that_the_tutorial_leaves(path, folder):
     if NEEDS_DJANGO.get(path, (0,)) > django.VERSION:
         pytest.skip("needs a newer Django")
     with EmulatorServer() as emulator:
         reader = Reader(folder, emulator.port)
-        reader.run("django-admin startproject mysite .")
-        reader.run("python manage.py startapp club")
-        reader.write(blocks(TUTORIAL))
-        reader.run("python manage.py makemigrations club")
-        reader.run("python manage.py migrate")
+        start_project(reader)
         reader.run("python manage.py shell -v0", ADA)
         reader.follow(blocks(path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ("docs/howto/production.md", "docs/howto/testing.md"),
+        ("docs/howto/production.md", "docs/howto/tokens.md"),
+        ("docs/howto/production.md", "docs/howto/forms.md"),
+        ("docs/howto/background.md", "docs/howto/testing.md"),
+    ],
+)
+def test_documented_tests_with_settings_of_another_page_pass(settings, path, folder):
+    if "background" in settings:
+        pytest.importorskip("django_tasks_db")
+    with EmulatorServer() as emulator:
+        reader = Reader(folder, emulator.port)
+        start_project(reader)
+        reader.write(blocks(settings))
+        reader.run("python manage.py migrate")
+        reader.run("python manage.py shell -v0", ADA)
+        before = sorted(folder.glob("media/**/*"))
+        reader.follow(blocks(path))
+    assert sorted(folder.glob("media/**/*")) == before
 
 
 def commands(program):
