@@ -212,11 +212,11 @@ class InProcessServiceMixin(TestCase):
 
     Put it before ``TestCase``. Images and files that ``setUpTestData()`` saves are there for each
     test of the class, whatever other tests did. Each test begins as after
-    :meth:`InProcessService.forget`.
+    :meth:`InProcessService.forget`. The service gets ``files_in_memory`` from the attribute
+    ``groupme_files_in_memory``.
     """
 
     groupme_service: InProcessService
-    #: The argument ``files_in_memory`` of the service.
     groupme_files_in_memory = True
 
     @classmethod
