@@ -28,10 +28,10 @@ from .sessions import ACCESS_HEADER, BoundedRetry
 
 __all__ = ["NETWORK_ERRORS", "cdn_error", "network_errors", "upload_error", "uploaded_picture"]
 
-# The service's answers have some hundred bytes; whatever else comes is not read to its end.
+# Responses have about 100 bytes; reading stops after this many.
 LONGEST_ANSWER = 64 * 1024
 
-# An answer is a line of JSON. One that drips in, a byte at a time, would hold its caller for ever.
+# A response that arrives a byte at a time would otherwise occupy its caller without an end.
 LONGEST_TIME = 60  # seconds
 
 _LONGEST_QUOTE = 200
@@ -46,14 +46,13 @@ _MEANINGS: dict[type[ServiceError], str] = {
     UnexpectedResponse: "gave an answer that it should not give",
 }
 
-_UNREACHABLE = ServiceUnavailable, "could not be reached"
 _MISCONFIGURED = ServiceUnavailable, "cannot be reached with this machine's network settings"
 
 #: What the exceptions of the libraries below mean: the first class that matches counts.
 NETWORK_ERRORS: dict[type[Exception], tuple[type[ServiceError], str]] = {
     requests.Timeout: (ServiceUnavailable, "did not answer in time"),
     requests.exceptions.SSLError: (ServiceUnavailable, "could not be reached over TLS"),
-    requests.ConnectionError: _UNREACHABLE,
+    requests.ConnectionError: (ServiceUnavailable, "could not be reached"),
     requests.exceptions.ChunkedEncodingError: (ServiceUnavailable, "broke off its answer"),
     requests.exceptions.RetryError: (ServiceUnavailable, "kept failing"),
     # A proxy variable that is not a URL, or a kind of proxy that is not installed.
@@ -75,7 +74,7 @@ _CREDENTIALS = re.compile(r"//[^/\s]*@")
 
 class network_errors:  # noqa: N801  # reads as contextlib's
     """
-    Turn every error of requests, urllib3, and the system in the block into a ``ServiceError``.
+    Turn each error of requests, urllib3, and the system in the block into a ``ServiceError``.
 
     Whatever the error is, it loses the frames below: they hold the request's headers, and
     an error page shows the variables of every frame. (A generator could not do that:
@@ -146,8 +145,7 @@ def _other_error(response: requests.Response) -> ServiceError:
             status=status,
             retry_after=BoundedRetry().get_retry_after(response.raw),
         )
-    is_temporary = 500 <= status < 600 or status in (408, 425)
-    kind = ServiceUnavailable if is_temporary else UnexpectedResponse
+    kind = ServiceUnavailable if status in (408, 425, *range(500, 600)) else UnexpectedResponse
     return kind(_message(kind, response), status=status)
 
 
@@ -218,7 +216,7 @@ def _network_error(
 
 
 def _root(links: list[BaseException]) -> BaseException:
-    """What it all began with, which urllib3 may hold in words alone."""
+    """The root cause, which urllib3 keeps in ``args`` and not in ``__cause__``."""
     root = links[-1]
     while root.args and isinstance(root.args[-1], BaseException):
         root = root.args[-1]
@@ -241,11 +239,7 @@ def _forget_quotes(links: list[BaseException], token: str | None) -> None:
 
 
 def _links(error: BaseException, outer: BaseException | None) -> list[BaseException]:
-    """
-    The error and all that led to it, its root at the end.
-
-    What the caller was handling already, ``outer``, and what led to that, are not of it.
-    """
+    """The chain of exceptions, root cause last, without those that the caller was handling."""
     links: list[BaseException] = []
     waiting = [error]
     while waiting:

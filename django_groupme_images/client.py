@@ -22,7 +22,7 @@ from requests.adapters import BaseAdapter
 
 from .answers import cdn_error, network_errors, upload_error, uploaded_picture
 from .bodies import Body, announced_size, check_size, rewindable
-from .connections import time_limit
+from .deadlines import time_limit
 from .exceptions import ServiceError, UploadRejected
 from .pictures import CDN_URL, UPLOAD_URL, Picture
 from .sessions import TokenAuth, Wait, new_adapter, new_session, transports

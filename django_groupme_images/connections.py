@@ -13,8 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, parse_headers
@@ -29,12 +28,12 @@ from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_socket
 
 from .bodies import PIECE
+from .deadlines import limited, seconds_left
 
-__all__ = ["ServiceAdapter", "seconds_left", "time_limit"]
+__all__ = ["ServiceAdapter"]
 
-# Context variables, because a connection must not refer to its adapter: urllib3 closes the
+# A context variable, because a connection must not refer to its adapter: urllib3 closes the
 # connections of a pool when the pool is garbage, and a reference back would keep it alive.
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 _write_timeout: ContextVar[float | None] = ContextVar("write_timeout", default=None)
 
 # Nothing limits how many 1xx responses a server may send before the final one.
@@ -50,33 +49,9 @@ _STATUS_LENGTH = len("HTTP/1.1 200")
 _NOT_READY = BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
 
 
-@contextmanager
-def time_limit(seconds: float | None) -> Iterator[None]:
-    """Let everything that connections do in the block fail after so many seconds in total."""
-    token = _deadline.set(math.inf if seconds is None else time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _deadline.reset(token)
-
-
-def seconds_left() -> float:
-    """The seconds until the limit of the current :func:`time_limit` block; may be infinite."""
-    return _deadline.get() - time.monotonic()
-
-
-def _limited(timeout: float | None, left: float) -> float | None:
-    """The timeout, in seconds, or what is left. Raises ``TimeoutError`` if no time is left."""
-    if left <= 0:
-        raise TimeoutError("timed out")
-    if left == math.inf:
-        return timeout
-    return left if timeout is None else min(timeout, left)
-
-
 class _Incoming(io.RawIOBase):
     """
-    The bytes that a server sends, until the deadline.
+    The bytes that a server sends, within the time limit.
 
     It stands in for the socket from which ``http.client`` makes the file of a response.
     """
@@ -86,7 +61,6 @@ class _Incoming(io.RawIOBase):
         self._raw = sock.makefile("rb", buffering=0)
         self._early = early
         self._timeout = sock.gettimeout()
-        self._deadline = _deadline.get()
 
     def makefile(self, mode: str) -> io.BufferedReader:
         return io.BufferedReader(self)
@@ -99,8 +73,8 @@ class _Incoming(io.RawIOBase):
             data, self._early = self._early[: len(buffer)], self._early[len(buffer) :]
             buffer[: len(data)] = data
             return len(data)
-        if self._deadline != math.inf:
-            self._sock.settimeout(_limited(self._timeout, self._deadline - time.monotonic()))
+        if seconds_left() != math.inf:
+            self._sock.settimeout(limited(self._timeout))
         count: int | None = self._raw.readinto(buffer)
         return count
 
@@ -146,12 +120,12 @@ class _ServiceConnection(HTTPConnection):
 
     def _connect_to(self, address: str) -> socket.socket:
         name, timeout = self._dns_host, self.timeout
-        self._dns_host, self.timeout = address, _limited(timeout, seconds_left())
+        self._dns_host, self.timeout = address, limited(timeout)
         try:
             sock = super()._new_conn()
         finally:
             self._dns_host, self.timeout = name, timeout
-        sock.settimeout(_limited(timeout, seconds_left()))  # for the TLS handshake
+        sock.settimeout(limited(timeout))  # for the TLS handshake
         return sock
 
     def _addresses(self) -> list[str]:
@@ -169,7 +143,7 @@ class _ServiceConnection(HTTPConnection):
         timeout = self.sock.gettimeout()
         # TLS through a TLS proxy is no socket, and has no non-blocking mode.
         if not isinstance(self.sock, socket.socket):
-            self.sock.settimeout(_limited(_write_timeout.get(), seconds_left()))
+            self.sock.settimeout(limited(_write_timeout.get()))
             self.sock.sendall(data)
             self.sock.settimeout(timeout)
             return
@@ -180,7 +154,6 @@ class _ServiceConnection(HTTPConnection):
             self.sock.settimeout(timeout)
 
     def _send(self, data: memoryview) -> None:
-        self._stop_if_answered()
         while data:
             data = data[self._send_some(data) :]
 
@@ -189,13 +162,14 @@ class _ServiceConnection(HTTPConnection):
         timeout = _write_timeout.get()
         until = math.inf if timeout is None else time.monotonic() + timeout
         while True:
-            left = _limited(None, min(until - time.monotonic(), seconds_left()))
+            # Each time, because TLS can read nothing more after the server has closed.
+            self._stop_if_answered()
+            left = limited(until - time.monotonic())
             try:
                 return self.sock.send(data)
             except _NOT_READY as error:
                 is_reading = isinstance(error, ssl.SSLWantReadError)
                 wait_for_socket(self.sock, read=True, write=not is_reading, timeout=left)
-            self._stop_if_answered()
 
     def _stop_if_answered(self) -> None:
         """Raise ``BrokenPipeError``, upon which urllib3 reads the response, if there is one."""
@@ -234,7 +208,7 @@ _POOLS = {"http": _HTTPPool, "https": _HTTPSPool}
 
 class ServiceAdapter(HTTPAdapter):
     """
-    Carries requests over connections that obey :func:`time_limit`.
+    Carries requests over connections that obey the time limit of an upload.
 
     The read timeout is also the time that the other side may take to accept more of a body. A
     SOCKS proxy has connections of its own, for which neither holds.

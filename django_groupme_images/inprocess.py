@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from .connections import seconds_left
+from .deadlines import seconds_left
 from .emulator import EmulatorApp
 from .emulator.messages import ConnectionDropped
 

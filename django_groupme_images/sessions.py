@@ -18,7 +18,8 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ReadTimeoutError, R
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from . import __version__
-from .connections import ServiceAdapter, seconds_left
+from .connections import ServiceAdapter
+from .deadlines import seconds_left
 from .exceptions import AuthenticationFailed
 
 __all__ = ["ACCESS_HEADER", "BoundedRetry", "TokenAuth", "new_adapter", "new_session", "transports"]

@@ -321,7 +321,9 @@ def test_response_that_arrives_while_the_body_is_sent_is_the_result(end, interim
     with server(*[rejecting(interim + TOO_LARGE, ENDS[end])] * 3, tls=tls) as (url, seen):
         with pytest.raises(UploadRejected, match="413") as caught:
             client_of(url, timeout=30).upload(file)
-        assert (len(seen), caught.value.status) == (1, 413)
+        assert caught.value.status == 413
+        # If a server closes at once, TLS may lose its response, and then there is a retry.
+        assert len(seen) == 1 or (tls and end == "closes")
     assert file.tell() == 0
 
 
