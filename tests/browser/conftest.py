@@ -17,9 +17,11 @@ from typing import Any
 
 import pytest
 from django.core.signals import request_finished, request_started
+from django.http import HttpResponse
 
 from django_groupme_images.emulator import EmulatorServer
 
+from ..gallery.views import MemberAdd
 from .site import Site
 
 _IS_REQUIRED = os.environ.get("BROWSER_TESTS") == "required"
@@ -158,6 +160,37 @@ def page_to_add(site: Site) -> Any:
     page = site.open("/members/add/")
     page.get_by_label("Name").fill("Ann")
     return page
+
+
+@pytest.fixture
+def slow_line(page_to_add: Any) -> Callable[[int], None]:
+    """Limit the upload speed of the browser, in bytes per second; 0 means no limit."""
+    session = page_to_add.context.new_cdp_session(page_to_add)
+    session.send("Network.enable")
+
+    def emulate(speed: int) -> None:
+        session.send(
+            "Network.emulateNetworkConditions",
+            {
+                "offline": False,
+                "latency": 0,
+                "downloadThroughput": -1,
+                "uploadThroughput": speed or -1,
+            },
+        )
+
+    return emulate
+
+
+@pytest.fixture
+def respond(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """Replace the response to a form that is posted to /members/add/."""
+
+    def replace(response: HttpResponse | Callable[..., HttpResponse]) -> None:
+        post = response if callable(response) else lambda *args, **kwargs: response
+        monkeypatch.setattr(MemberAdd, "post", post)
+
+    return replace
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from django.test import Client
 from PIL import Image, ImageDraw, ImageOps
 
 from django_groupme_images.emulator import EmulatorServer
+from django_groupme_images.emulator.faults import Fault
 
 from ..emulator_pictures import encoded
 
@@ -134,6 +135,18 @@ class Site:
         """Press the first button of the form, and wait for the page after it."""
         with self.page.expect_navigation():
             self.page.get_by_role("button", name="Save", exact=True).click()
+
+    def press_save(self) -> None:
+        """Press the first button of the form, without waiting for anything."""
+        self.page.get_by_role("button", name="Save", exact=True).click(no_wait_after=True)
+
+    def press_stop(self) -> None:
+        """Press the button that stops an upload."""
+        self.page.get_by_role("button", name="Stop").click()
+
+    def delay_uploads(self, seconds: float) -> None:
+        """Let the image service respond to the next upload after so many seconds."""
+        self.emulator.app.faults.add(Fault("delay", method="POST", seconds=seconds))
 
     def _note(self, request: Any) -> None:
         if request.method == "POST" and request.url.startswith(self.url):

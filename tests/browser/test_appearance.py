@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.http import HttpResponse
 from playwright.sync_api import Page, expect
 
 from django_groupme_images.emulator.faults import Fault
@@ -80,6 +81,18 @@ def test_form_on_its_way(site: Site, shown: Callable[..., None]) -> None:
     page.get_by_role("button", name="Save", exact=True).click(no_wait_after=True)
     expect(page.get_by_text("goes on to the image service")).to_be_visible()
     shown(page, "form-sending")
+
+
+def test_form_with_a_link_to_another_page(
+    site: Site, shown: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.gallery.views.MemberAdd.post", lambda *_: HttpResponse("Thanks"))
+    page = site.open("/members/add/")
+    page.get_by_label("Name").fill("Ann")
+    site.choose("photo")
+    site.press_save()
+    expect(page.get_by_role("alert").get_by_role("link")).to_be_visible()
+    shown(page, "form-other-page")
 
 
 def test_form_with_a_picture_that_is_not_saved_yet(site: Site, shown: Callable[..., None]) -> None:

@@ -14,7 +14,6 @@ from django_groupme_images.emulator.faults import Fault
 
 from ..emulator_pictures import plain
 from ..gallery.models import Album, Member, Photo
-from ..gallery.views import Card
 from .site import CAT, Site, big_picture, file
 
 pytestmark = pytest.mark.browser
@@ -27,40 +26,12 @@ _WATCH_PROGRESS = """element => {
 }"""
 
 
-@pytest.fixture
-def slow_line(page_to_add: Page) -> Callable[[int], None]:
-    """Makes the browser's line slow, to so many bytes a second; 0 is as fast as it can be."""
-    session = page_to_add.context.new_cdp_session(page_to_add)
-    session.send("Network.enable")
-
-    def emulate(speed: int) -> None:
-        session.send(
-            "Network.emulateNetworkConditions",
-            {
-                "offline": False,
-                "latency": 0,
-                "downloadThroughput": -1,
-                "uploadThroughput": speed or -1,
-            },
-        )
-
-    return emulate
-
-
-def _press_save(page: Page) -> None:
-    page.get_by_role("button", name="Save", exact=True).click(no_wait_after=True)
-
-
-def _delay(site: Site, seconds: float) -> None:
-    site.emulator.app.faults.add(Fault("delay", method="POST", seconds=seconds))
-
-
 def test_progress(site: Site, page_to_add: Page, slow_line: Callable[[int], None]) -> None:
     element = site.choose("photo", file("noise.png", big_picture(), "image/png"))
     element.evaluate(_WATCH_PROGRESS)
     slow_line(2_000_000)
-    _delay(site, 2)
-    _press_save(page_to_add)
+    site.delay_uploads(2)
+    site.press_save()
     bar = page_to_add.get_by_role("progressbar", name="Sending “\u2068noise.png\u2069” …")
     expect(bar).to_be_visible()
     expect(element).to_contain_text("Sending “\u2068noise.png\u2069” …")
@@ -76,25 +47,10 @@ def test_progress(site: Site, page_to_add: Page, slow_line: Callable[[int], None
     assert len(site.uploads) == 1
 
 
-def test_stopped(site: Site, page_to_add: Page, slow_line: Callable[[int], None]) -> None:
-    element = site.choose("photo", file("noise.png", big_picture(), "image/png"))
-    slow_line(200_000)
-    _press_save(page_to_add)
-    page_to_add.get_by_role("button", name="Stop").click()
-    expect(element).to_contain_text("Stopped. Nothing is saved.")
-    expect(page_to_add.get_by_role("progressbar")).to_have_count(0)
-    expect(page_to_add.get_by_label("Choose a picture")).to_be_focused()
-    assert site.uploads == []
-    slow_line(0)
-    site.save()
-    assert site.posts == ["ahead", "ahead", "for good"]
-    assert len(site.uploads) == 1
-
-
 def test_another_picture_while_sending(site: Site, page_to_add: Page) -> None:
     site.choose("photo")
-    _delay(site, 5)
-    _press_save(page_to_add)
+    site.delay_uploads(5)
+    site.press_save()
     expect(page_to_add.get_by_role("progressbar")).to_be_visible()
     site.choose("photo", file("dog.png", plain("PNG", (64, 32)), "image/png"))
     expect(page_to_add.get_by_role("progressbar")).to_have_count(0)
@@ -106,8 +62,8 @@ def test_connection_breaks(site: Site, page_to_add: Page, expected_messages: lis
     expected_messages.append("ERR_INTERNET_DISCONNECTED")
     element = site.choose("photo")
     page_to_add.context.set_offline(True)
-    _press_save(page_to_add)
-    expect(page_to_add.get_by_role("alert")).to_contain_text("The connection broke")
+    site.press_save()
+    expect(page_to_add.get_by_role("alert")).to_contain_text("The connection to the site was lost")
     expect(element.get_by_role("img", name="cat.jpg")).to_be_visible()
     page_to_add.context.set_offline(False)
     site.save()
@@ -117,7 +73,7 @@ def test_connection_breaks(site: Site, page_to_add: Page, expected_messages: lis
 def test_service_down(site: Site, page_to_add: Page) -> None:
     site.emulator.app.faults.add(Fault("status", status=503, method="POST"))
     element = site.choose("photo")
-    _press_save(page_to_add)
+    site.press_save()
     alert = page_to_add.get_by_role("alert")
     expect(alert).to_contain_text("The image service does not answer")
     choose = page_to_add.get_by_label("Choose a picture")
@@ -135,7 +91,7 @@ def test_service_down(site: Site, page_to_add: Page) -> None:
 def test_service_is_gone(site: Site, page_to_add: Page) -> None:
     site.choose("photo")
     site.emulator.stop()
-    _press_save(page_to_add)
+    site.press_save()
     expect(page_to_add.get_by_role("alert")).to_contain_text("The image service does not answer")
     assert site.posts == ["ahead"]
 
@@ -143,7 +99,7 @@ def test_service_is_gone(site: Site, page_to_add: Page) -> None:
 def test_service_dies_in_the_middle(site: Site, page_to_add: Page) -> None:
     site.emulator.app.faults.add(Fault("drop", method="POST"))
     site.choose("photo")
-    _press_save(page_to_add)
+    site.press_save()
     expect(page_to_add.get_by_role("alert")).to_contain_text("The image service does not answer")
     assert site.posts == ["ahead"]
     site.save()
@@ -153,7 +109,7 @@ def test_service_dies_in_the_middle(site: Site, page_to_add: Page) -> None:
 def test_refused_by_the_service(site: Site, page_to_add: Page) -> None:
     site.emulator.app.faults.add(Fault("status", status=400, method="POST"))
     site.choose("photo")
-    _press_save(page_to_add)
+    site.press_save()
     expect(page_to_add.get_by_role("alert")).to_contain_text("did not accept “cat.jpg”")
     assert site.posts == ["ahead"]
 
@@ -183,7 +139,7 @@ def test_another_picture_after_another_field_was_wrong(site: Site, page_to_add: 
     # Refused, this one must not pass for the one that was uploaded before.
     site.emulator.app.faults.add(Fault("status", status=400, method="POST"))
     site.choose("photo", file("dog.png", plain("PNG", (64, 32)), "image/png"))
-    _press_save(page_to_add)
+    site.press_save()
     expect(page_to_add.get_by_role("alert")).to_contain_text("dog.png")
     site.save()
     assert len(site.uploads) == 3
@@ -211,7 +167,7 @@ def test_two_pictures_of_which_one_is_refused(site: Site) -> None:
     site.choose("picture")
     site.choose("logo", file("logo.png", plain("PNG", (64, 32)), "image/png"))
     site.emulator.app.faults.add(Fault("status", status=400, method="POST"))
-    _press_save(page)
+    site.press_save()
     expect(site.input("picture").get_by_role("alert")).to_contain_text("did not accept")
     expect(site.input("logo").get_by_role("alert")).to_be_empty()
     expect(site.input("logo").get_by_role("img", name="logo.png")).to_be_visible()
@@ -228,7 +184,7 @@ def test_uploaded_picture_is_withdrawn(site: Site) -> None:
     site.choose("picture")
     site.choose("logo", file("logo.png", plain("PNG", (64, 32)), "image/png"))
     site.emulator.app.faults.add(Fault("status", status=400, method="POST"))
-    _press_save(page)
+    site.press_save()
     expect(site.input("picture").get_by_role("alert")).to_contain_text("did not accept")
     site.input("logo").get_by_role("button", name="Do not send").click()
     site.save()
@@ -250,7 +206,7 @@ def test_required_picture_is_missing(site: Site) -> None:
 def test_browser_itself_holds_back_the_form(site: Site) -> None:
     page = site.open("/members/add/")
     site.choose("photo")
-    _press_save(page)
+    site.press_save()
     expect(page.get_by_label("Name")).to_be_focused()
     assert site.posts == []
     page.get_by_label("Name").fill("Ann")
@@ -260,8 +216,8 @@ def test_browser_itself_holds_back_the_form(site: Site) -> None:
 
 def test_field_is_emptied_while_sending(site: Site, page_to_add: Page) -> None:
     site.choose("photo")
-    _delay(site, 2)
-    _press_save(page_to_add)
+    site.delay_uploads(2)
+    site.press_save()
     page_to_add.get_by_label("Name").fill("")
     expect(page_to_add.get_by_role("progressbar")).to_have_count(0)
     page_to_add.get_by_label("Name").fill("Ann")
@@ -272,7 +228,7 @@ def test_field_is_emptied_while_sending(site: Site, page_to_add: Page) -> None:
 
 def test_double_click(site: Site, page_to_add: Page) -> None:
     site.choose("photo")
-    _delay(site, 2)
+    site.delay_uploads(2)
     with page_to_add.expect_navigation():
         page_to_add.get_by_role("button", name="Save", exact=True).dblclick()
     assert site.posts == ["ahead", "for good"]
@@ -304,7 +260,7 @@ def test_button_that_the_page_disabled_works_again_after_a_failure(
     page_to_add.locator("form").evaluate(_GUARD.replace("submits > 1", "false"))
     site.emulator.app.faults.add(Fault("status", status=503, method="POST"))
     site.choose("photo")
-    _press_save(page_to_add)
+    site.press_save()
     expect(page_to_add.get_by_role("alert")).to_contain_text("does not answer")
     site.save()
     assert Member.objects.get().photo.width == 480
@@ -341,120 +297,12 @@ def test_back_after_success(site: Site, page_to_add: Page) -> None:
     assert not second.photo  # nothing was shown, and nothing was sent
 
 
-def test_page_comes_back_as_it_was_left(site: Site, page_to_add: Page) -> None:
-    site.choose("photo")
-    _delay(site, 2)
-    _press_save(page_to_add)
-    expect(page_to_add.get_by_role("progressbar")).to_be_visible()
-    page_to_add.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
-    expect(page_to_add.get_by_role("progressbar")).to_have_count(0)
-    site.save()
-    assert Member.objects.count() == 1
-
-
-@pytest.mark.parametrize(
-    ("status", "text"),
-    [(413, "is larger than this site takes"), (500, "The site could not take")],
-)
-def test_site_itself_fails(
-    site: Site,
-    page_to_add: Page,
-    expected_messages: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    status: int,
-    text: str,
-) -> None:
-    expected_messages.append(f"status of {status}")
-    answer = HttpResponse("<h1>Sorry</h1>", status=status)
-    monkeypatch.setattr("tests.gallery.views.MemberAdd.post", lambda *_, **__: answer)
-    element = site.choose("photo")
-    _press_save(page_to_add)
-    expect(page_to_add.get_by_role("alert")).to_contain_text(text)
-    expect(element.get_by_role("img", name="cat.jpg")).to_be_visible()
-    assert site.posts == ["ahead"]
-
-
-def test_form_is_answered_with_another_page(
-    site: Site, page_to_add: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = HttpResponse("<!doctype html><title>!</title><main><h1>Another page</h1></main>")
-    monkeypatch.setattr("tests.gallery.views.MemberAdd.post", lambda *_, **__: answer)
-    site.choose("photo")
-    _press_save(page_to_add)
-    expect(page_to_add.get_by_role("heading", name="Another page")).to_be_visible()
-    assert site.posts == ["ahead"]
-
-
-def test_form_is_answered_with_a_redirection(
-    site: Site, page_to_add: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = HttpResponse(status=302, headers={"Location": "/card/"})
-    monkeypatch.setattr("tests.gallery.views.MemberAdd.post", lambda *_, **__: answer)
-    site.choose("photo")
-    _press_save(page_to_add)
-    page_to_add.wait_for_url("**/card/")
-    assert site.posts == ["ahead"]
-
-
-def test_form_is_answered_with_another_form(
-    site: Site, page_to_add: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The page is written anew then, and the script has to begin anew, too."""
-
-    def answer(_view: Any, request: Any) -> HttpResponse:
-        request.method = "GET"
-        return Card.as_view()(request).render()
-
-    with monkeypatch.context() as patch:
-        patch.setattr("tests.gallery.views.MemberAdd.post", answer)
-        site.choose("photo")
-        _press_save(page_to_add)
-        page_to_add.get_by_label("Title").wait_for()
-    expect(site.input("picture").locator(".groupme-script")).to_have_count(1)
-    site.choose("picture")
-    assert site.posts == ["ahead"]
-    page_to_add.locator("form").evaluate("form => { form.action = '/card/' }")
-    page_to_add.get_by_label("Title").fill("Cats")
-    site.save()
-    assert site.posts == ["ahead", "ahead", "for good"]
-    assert len(site.uploads) == 1
-
-
-def test_form_is_answered_with_something_else(
-    site: Site, page_to_add: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answer = HttpResponse("{}", content_type="application/json")
-    monkeypatch.setattr("tests.gallery.views.MemberAdd.post", lambda *_, **__: answer)
-    site.choose("photo")
-    _press_save(page_to_add)
-    expect(page_to_add.get_by_role("alert")).to_contain_text("The site could not take")
-    assert site.posts == ["ahead"]
-
-
-def test_form_is_sent_on_to_another_site(
-    site: Site,
-    page_to_add: Page,
-    expected_messages: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """As where people have to log in again: only the form itself can take them there."""
-    expected_messages.append("Content Security Policy")
-    answer = HttpResponse(status=302, headers={"Location": site.emulator.url})
-    monkeypatch.setattr("tests.gallery.views.MemberAdd.post", lambda *_, **__: answer)
-    site.choose("photo")
-    _press_save(page_to_add)
-    expect(page_to_add.get_by_role("alert")).to_contain_text("The connection broke")
-    _press_save(page_to_add)
-    page_to_add.wait_for_timeout(200)
-    assert site.posts == ["ahead", "for good"]
-
-
 def test_form_is_sent_by_another_script(site: Site, page_to_add: Page) -> None:
     page_to_add.locator("form").evaluate(
         "form => form.addEventListener('submit', event => event.preventDefault())"
     )
     site.choose("photo")
-    _press_save(page_to_add)
+    site.press_save()
     page_to_add.wait_for_timeout(100)
     assert site.posts == []
 

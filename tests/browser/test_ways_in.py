@@ -119,12 +119,91 @@ def test_dropped_address(site: Site, page_to_add: Page, web_address: str) -> Non
     element = site.drop("photo", web_address)
     expect(page_to_add.get_by_label("address")).to_have_value(web_address)
     expect(element).to_contain_text(
-        re.compile("The address of the picture was filled in .*cat.jpg.* will not be sent")
+        re.compile("The address of the picture was filled in .*cat.jpg.* was removed")
     )
     expect(element.get_by_role("img")).to_have_count(0)
     site.save()
     assert site.posts == ["for good"]
     assert site.uploads == [0]
+
+
+_REMOVE_URL_INPUT = """form => {
+  form.querySelector(".groupme-address").remove();
+  form.outerHTML = form.outerHTML; // and start the script again
+}"""
+
+_DRAG_OVER = """(element, dataTransfer) => {
+  const event = new DragEvent("dragover", { dataTransfer, bubbles: true, cancelable: true });
+  element.dispatchEvent(event);
+  return [event.defaultPrevented, element.classList.contains("groupme-dragged")];
+}"""
+
+
+@pytest.fixture
+def page_without_url_input(site: Site, page_to_add: Page) -> Page:
+    """The form as rendered by a field that does not allow URLs."""
+    page_to_add.locator("form").evaluate(_REMOVE_URL_INPUT)
+    page_to_add.get_by_label("Name").fill("Ann")
+    return page_to_add
+
+
+def test_file_without_url_input_is_uploaded(site: Site, page_without_url_input: Page) -> None:
+    element = site.choose("photo")
+    site.drop("photo", CAT)
+    expect(element.get_by_role("img", name="cat.jpg")).to_be_visible()
+    site.save()
+    assert site.posts == ["ahead", "for good"]
+    assert Member.objects.get().photo.width == 480
+
+
+def test_file_without_url_input_is_replaced_and_removed(
+    site: Site, page_without_url_input: Page
+) -> None:
+    site.choose("photo")
+    element = site.choose("photo", file("dog.png", plain("PNG", (64, 32)), "image/png"))
+    site.drop("photo", NOTES)
+    expect(page_without_url_input.get_by_role("alert")).to_contain_text("notes.jpg")
+    element.get_by_role("button", name="Do not send").click()
+    expect(element).to_contain_text("was removed")
+    site.save()
+    assert site.posts == ["for good"]
+    assert site.uploads == []
+
+
+def test_dropped_url_without_url_input_is_ignored(site: Site, page_without_url_input: Page) -> None:
+    """It must not take the visitor to that URL either."""
+    element = site.choose("photo")
+    transfer = site.transfer("https://example.com/cat.jpg")
+    assert element.evaluate(_DRAG_OVER, transfer) == [True, False]
+    site.drop("photo", "https://example.com/cat.jpg")
+    expect(element.get_by_role("img", name="cat.jpg")).to_be_visible()
+    expect(element).not_to_contain_text("address")
+    site.save()
+    assert site.uploads == [len(CAT["buffer"])]
+
+
+def test_pasted_url_without_url_input_is_ignored(site: Site, page_without_url_input: Page) -> None:
+    page = page_without_url_input
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("navigator.clipboard.writeText('https://example.com/cat.jpg')")
+    page.get_by_label("Choose a picture").focus()
+    page.keyboard.press("Control+v")
+    expect(site.input("photo")).not_to_contain_text("address")
+    site.save()
+    assert site.posts == ["for good"]
+    assert site.uploads == []
+
+
+def test_cleared_without_url_input(site: Site) -> None:
+    member = Member.objects.create(name="Ann", photo=site.picture())
+    page = site.open(f"/members/{member.pk}/change/")
+    page.locator("form").evaluate(_REMOVE_URL_INPUT)
+    element = site.choose("photo")
+    page.get_by_label("Remove the picture").check()
+    expect(element).to_contain_text("was removed from the form")
+    site.save()
+    member.refresh_from_db()
+    assert not member.photo
 
 
 def test_file_instead_of_an_address(site: Site, page_to_add: Page) -> None:
@@ -199,7 +278,7 @@ def test_not_to_be_sent_after_all(site: Site, page_to_add: Page) -> None:
     element = site.choose("photo")
     element.get_by_role("button", name="Do not send this picture").click()
     expect(page_to_add.get_by_label("Choose a picture")).to_be_focused()
-    expect(element).to_contain_text("will not be sent")
+    expect(element).to_contain_text("was removed from the form")
     expect(element.get_by_role("img")).to_have_count(0)
     site.save()
     assert site.posts == ["for good"]
@@ -222,7 +301,7 @@ def test_cleared(site: Site, clears_last: bool) -> None:
     if clears_last:
         element = site.choose("photo")
         clear.check()
-        expect(element).to_contain_text("will not be sent")
+        expect(element).to_contain_text("was removed from the form")
         expect(element.get_by_role("img")).to_have_count(0)
     else:
         clear.check()

@@ -1,19 +1,22 @@
 "use strict";
 
 /*
- * <groupme-image-input>: what a browser adds to the inputs of a picture.
+ * <groupme-image-input>: the part of the widget that needs JavaScript.
  *
- * The server's markup works without it. The script takes what is dropped or pasted, shows
- * it, refuses at once what the server would refuse, and sends a form once ahead of itself,
- * as widgets.py describes, to show how far a slow upload is.
+ * The server's markup works without it. The script accepts images that are dropped or
+ * pasted, shows a preview, rejects files that the server would reject, and uploads the
+ * images in a request of their own before it submits the form, so that it can show the
+ * progress. widgets.py describes that request.
  *
- * It lives with a strict Content-Security-Policy: no inline style, no blob: or data: image.
+ * The script works under a strict Content-Security-Policy: it has no inline style and no
+ * blob: or data: image. It reads values from a response, and never inserts its markup.
  */
 if (!customElements.get("groupme-image-input")) {
   const TAG = "groupme-image-input";
   const PREVIEW = 400; // pixels; twice what the style sheet shows, for dense screens
+  const REPORT_DELAY = 300; // milliseconds; browsers report the progress of an upload every 100
 
-  // How files of a format begin. What is not listed here is left for the server to judge.
+  // The first bytes of each format. Formats that are not listed here are left to the server.
   const BEGINNINGS = {
     jpeg: /^\xff\xd8\xff/,
     png: /^\x89PNG\r\n\x1a\n/,
@@ -24,11 +27,11 @@ if (!customElements.get("groupme-image-input")) {
     heic: /^.{4}ftyp(he|mif|msf)/s,
   };
 
-  const sendings = new Map(); // by form, while it is sent ahead
-  const sentPlainly = new WeakSet(); // forms that are sent as they are without this script
+  const uploads = new Map(); // the UploadRequest of each form that has one running
+  const plainForms = new WeakSet(); // forms that are submitted as they are without this script
   let count = 0;
 
-  // A name may run in the other direction than the sentence that it stands in.
+  // The direction of a file name may differ from that of the sentence around it.
   const isolated = (name) => `\u2068${name}\u2069`;
 
   const make = (tag, attributes, ...content) => {
@@ -43,23 +46,22 @@ if (!customElements.get("groupme-image-input")) {
 
   class GroupMeImageInput extends HTMLElement {
     connectedCallback() {
-      listen();
-      if (this.input) return; // it was moved
+      if (this.input) return; // the element was moved within the document
       this.input = this.querySelector("input[type=file]");
       if (this.input) this.start();
-      // Else the parser has not come to it yet.
+      // The parser may not have reached the input yet.
       else document.addEventListener("DOMContentLoaded", () => this.connectedCallback());
     }
 
     start() {
       this.data = JSON.parse(this.dataset.script);
-      this.address = this.querySelector("input[type=url]");
+      this.address = this.querySelector("input[type=url]"); // null if URLs are not allowed
       this.clear = this.querySelector("input[type=checkbox]");
-      this.carried = this.querySelector("input[type=hidden]");
-      this.carriedBefore = this.carried.value;
-      this.carried.autocomplete = "off"; // no browser brings back a picture that is not shown
+      this.uploaded = this.querySelector("input[type=hidden]"); // the signed value of an upload
+      this.uploadedBefore = this.uploaded.value;
+      this.uploaded.autocomplete = "off"; // or a browser restores an image that is not shown
       this.describedBy = this.input.getAttribute("aria-describedby");
-      this.turn = 0; // counts what was chosen, to tell what is out of date
+      this.turn = 0; // the number of choices so far, to recognize outdated asynchronous results
       this.build();
       this.addEventListener("change", (event) => this.changed(event.target));
       this.addEventListener("paste", (event) => this.pasted(event));
@@ -70,7 +72,7 @@ if (!customElements.get("groupme-image-input")) {
     }
 
     build() {
-      // The admin makes a row by copying one, and with it what was built there.
+      // The admin adds a row by copying one, including the elements that were built in it.
       this.querySelector(".groupme-script")?.remove();
       const { hint, remove, stop } = this.data.texts;
       this.canvas = make("canvas", { role: "img", hidden: "" });
@@ -83,7 +85,7 @@ if (!customElements.get("groupme-image-input")) {
       this.status = make("span", { role: "status" });
       this.error = make("span", { role: "alert", id: `groupme-image-input-${++count}` });
       this.removeButton.addEventListener("click", () => this.withdraw());
-      this.stopButton.addEventListener("click", () => this.stopSending());
+      this.stopButton.addEventListener("click", () => this.upload?.stop());
       const text = make("span", {}, this.description, this.removeButton);
       const built = [
         make("span", { class: "groupme-hint" }, hint),
@@ -93,7 +95,7 @@ if (!customElements.get("groupme-image-input")) {
         this.error,
       ];
       this.input.parentElement.after(make("span", { class: "groupme-script" }, ...built));
-      // The field's own label, if it has one, says which of a page's pictures this is.
+      // The label of the field, if it has one, distinguishes this image from others on the page.
       const [label, ...others] = this.input.labels;
       if (others.length) {
         this.setAttribute("role", "group");
@@ -101,9 +103,27 @@ if (!customElements.get("groupme-image-input")) {
       }
     }
 
-    /** Show what the browser itself put into the input, on the way back or after a reload. */
+    /** Show the file that the browser restored after a reload or a history navigation. */
     refresh() {
       if (this.input?.files.length && !this.name) this.fileChanged();
+    }
+
+    /** The running upload request of the form, if there is one. */
+    get upload() {
+      return uploads.get(this.input.form);
+    }
+
+    /** Whether the chosen file has to be uploaded before the form is submitted. */
+    get needsUpload() {
+      const { input } = this;
+      return this.data.ahead && input.files.length && !input.matches(":disabled") && !this.isDeleted;
+    }
+
+    /** Whether the row of the formset is marked for deletion. The server ignores its file then. */
+    get isDeleted() {
+      const prefix = this.input.name.slice(0, this.input.name.lastIndexOf("-") + 1);
+      const boxes = [...document.getElementsByName(`${prefix}DELETE`)];
+      return boxes.some((box) => box.form === this.input.form && box.checked);
     }
 
     changed(target) {
@@ -119,34 +139,35 @@ if (!customElements.get("groupme-image-input")) {
       const reason = await this.reasonAgainst(file);
       if (turn !== this.turn) return;
       if (reason) {
-        this.put(this.file); // what was chosen before stays
+        this.put(this.file); // the previous choice stays
         this.complain(reason);
         return;
       }
-      this.stopSending();
-      this.say(this.address.value && this.text("notAddressed"));
+      this.say("");
+      this.upload?.discardReplaced();
+      if (this.address?.value) this.say(this.text("notAddressed"));
       this.file = file;
       this.name = file.name;
-      this.carried.value = this.carriedBefore;
+      this.uploaded.value = this.uploadedBefore;
       this.replaced({ by: this.input });
       await this.show(file, turn);
     }
 
-    /** Only one of a file, an address, and no picture at all can be meant: the latest. */
+    /** Keep only the latest of a file, a URL, and the checkbox that clears the image. */
     replaced({ by }) {
       this.complain("");
-      if (by !== this.address) this.address.value = "";
+      if (this.address && by !== this.address) this.address.value = "";
       if (by !== this.clear && this.clear) this.clear.checked = false;
       if (by !== this.input && this.name) this.withdraw();
     }
 
-    /** Why the server would refuse the file, or nothing. */
+    /** The reason why the server would reject the file, or an empty string. */
     async reasonAgainst(file) {
       const { formats, formatsText, limit } = this.data;
       const name = isolated(file.name);
       if (!file.size) return this.text("empty", { name });
       if (limit !== null && file.size > limit) {
-        // Two sizes that differ should not read the same.
+        // Rounded, two different sizes can look the same.
         const unit = this.size(file.size) === this.size(limit) ? "byte" : undefined;
         const [size, most] = [this.size(file.size, unit), this.size(limit, unit)];
         return this.text("tooLarge", { name, size, limit: most });
@@ -183,12 +204,13 @@ if (!customElements.get("groupme-image-input")) {
       context.drawImage(picture, 0, 0, canvas.width, canvas.height);
     }
 
-    /** Be as before a file was chosen. */
+    /** Restore the state before a file was chosen. */
     forget() {
       this.turn++;
       this.file = this.name = null;
       this.input.value = "";
-      this.carried.value = this.carriedBefore;
+      this.upload?.discardReplaced();
+      this.uploaded.value = this.uploadedBefore;
       this.canvas.hidden = this.removeButton.hidden = true;
       this.description.textContent = "";
       this.complain("");
@@ -198,14 +220,9 @@ if (!customElements.get("groupme-image-input")) {
     withdraw() {
       const text = this.text("removed");
       const hadFocus = document.activeElement === this.removeButton;
-      this.stopSending();
       this.forget();
       this.say(text);
-      if (hadFocus) this.input.focus(); // the button is gone
-    }
-
-    stopSending() {
-      sendings.get(this.input.form)?.stop();
+      if (hadFocus) this.input.focus(); // because the button is hidden now
     }
 
     put(file) {
@@ -222,10 +239,12 @@ if (!customElements.get("groupme-image-input")) {
 
     dragged(event) {
       const { dataTransfer: data } = event;
-      if (!data.types.includes("Files") && !data.types.includes("text/uri-list")) return;
-      event.preventDefault();
-      data.dropEffect = "copy";
-      this.classList.add("groupme-dragged");
+      const isFile = data.types.includes("Files");
+      if (!isFile && !data.types.includes("text/uri-list")) return;
+      event.preventDefault(); // or the browser may leave the page for the URL
+      const isAccepted = isFile || Boolean(this.address);
+      data.dropEffect = isAccepted ? "copy" : "none";
+      this.classList.toggle("groupme-dragged", isAccepted);
     }
 
     left(event) {
@@ -234,17 +253,17 @@ if (!customElements.get("groupme-image-input")) {
 
     dropped(event) {
       if (!this.classList.contains("groupme-dragged")) return;
-      event.preventDefault(); // or the browser would leave the page for what was dropped
+      event.preventDefault(); // or the browser leaves the page for the file or URL
       this.classList.remove("groupme-dragged");
       this.receive(event.dataTransfer);
     }
 
-    /** Take the first file, or else an address. Whether there was one. */
+    /** Accept the first file, or else a URL. Return whether there was one. */
     receive(data) {
       const address = (data.getData("text/uri-list") || data.getData("text/plain")).trim();
       const isFile = data.files.length > 0;
       if (this.input.matches(":disabled")) return false;
-      if (!isFile && !/^https?:\/\/\S+$/i.test(address)) return false;
+      if (!isFile && !(this.address && /^https?:\/\/\S+$/i.test(address))) return false;
       if (isFile) this.put(data.files[0]);
       else this.address.value = address;
       const target = isFile ? this.input : this.address;
@@ -253,22 +272,19 @@ if (!customElements.get("groupme-image-input")) {
       return true;
     }
 
-    /** Whether the picture was uploaded. */
-    answered({ carried, errors }) {
-      if (carried) {
-        this.carried.value = carried;
-        this.input.value = "";
-        this.file = null;
-      } else this.complain(errors.join(" "));
-      return Boolean(carried);
+    /** Keep the signed value of the uploaded image in place of its file. */
+    keep(signedValue) {
+      this.uploaded.value = signedValue;
+      this.input.value = "";
+      this.file = null;
     }
 
     say(text) {
       this.status.textContent = text;
     }
 
-    complain(text) {
-      this.error.textContent = text;
+    complain(text, ...links) {
+      this.error.replaceChildren(text, ...links);
       const ids = [this.describedBy, text && this.error.id].filter(Boolean).join(" ");
       setOrRemove(this.input, "aria-describedby", ids);
       setOrRemove(this.input, "aria-invalid", text && "true");
@@ -283,7 +299,7 @@ if (!customElements.get("groupme-image-input")) {
       return new Intl.NumberFormat(this.data.language || undefined, options).format(value);
     }
 
-    /** A size in words, in steps of 1024 as Django counts. */
+    /** A file size for people, in multiples of 1024 bytes as in Django. */
     size(bytes, unit = bytes < 1024 ? "byte" : bytes < 1024 ** 2 ? "kilobyte" : "megabyte") {
       return this.number(bytes / { byte: 1, kilobyte: 1024, megabyte: 1024 ** 2 }[unit], {
         style: "unit",
@@ -294,192 +310,306 @@ if (!customElements.get("groupme-image-input")) {
     }
   }
 
-  /** A form that is sent ahead, with the elements whose files it has. */
-  class Sending {
+  /**
+   * The request that uploads the images of a form, before the form itself is submitted.
+   *
+   * The server never accepts a form in this request: it responds with the form again, which
+   * contains a signed value for each uploaded image, or errors.
+   *
+   * Stop aborts the request if its body has not been sent yet. Afterwards, an abort would not
+   * keep the server from uploading the images. The request continues in the background then,
+   * and its results are kept for the files that are still chosen. If the form is submitted
+   * again in the meantime, it waits for this request, so that no image is uploaded twice.
+   */
+  class UploadRequest {
     constructor(form, submitter, elements) {
-      Object.assign(this, { form, submitter, elements });
-      this.url = addressOf(form, submitter).href;
-      this.host = elements[0]; // shows how far it is, for all of them
-      this.inputNames = elements.map((element) => element.input.name);
-      const fileNames = elements.map((element) => isolated(element.input.files[0].name));
-      const style = { type: "conjunction" };
-      const list = new Intl.ListFormat(this.host.data.language || undefined, style);
-      this.name = list.format(fileNames);
+      Object.assign(this, { form, submitter });
+      this.isPartlySent = this.isSent = this.isStopped = false;
+      this.url = actionOf(form, submitter).href;
+      this.images = elements.map((element) => {
+        // The admin may rename the input meanwhile, when another row is removed.
+        return { element, file: element.input.files[0], inputName: element.input.name };
+      });
     }
 
     start() {
-      const request = (this.request = new XMLHttpRequest());
+      const request = (this.request = new XMLHttpRequest()); // fetch() reports no upload progress
       request.open("POST", this.url);
-      request.responseType = "document"; // parsed, but nothing in it is run
+      request.responseType = "document"; // inert: it runs no script and loads no image
       request.upload.onprogress = ({ loaded, total }) => this.advanced(loaded / total);
-      request.upload.onload = () => this.arrived();
-      request.onload = () => this.answered();
-      request.onerror = () => this.broken();
+      request.upload.onload = () => this.sent();
+      request.onload = () => this.responded();
+      request.onerror = () => this.failed();
       request.send(this.content());
-      sendings.set(this.form, this);
-      for (const element of this.elements) element.complain("");
-      this.host.progress.setAttribute("aria-label", this.text("sending"));
-      this.host.say(this.text("sending"));
-      this.advanced(0);
-      this.host.sending.hidden = false;
-      // Not at once: what is sent fast should not move the page, least under a double click.
-      this.timer = setTimeout(() => this.host.sending.scrollIntoView({ block: "nearest" }), 700);
+      uploads.set(this.form, this);
+      this.show();
     }
 
     content() {
       const data = new FormData(this.form, this.submitter);
+      const names = this.images.map(({ inputName }) => inputName);
       for (const [name, value] of [...data]) {
-        if (value instanceof File && !this.inputNames.includes(name)) data.delete(name);
+        if (value instanceof File && !names.includes(name)) data.delete(name);
       }
-      // What was uploaded before would come back as if it had been uploaded now.
-      for (const element of this.elements) data.delete(element.carried.name);
+      // The response would contain the value of an earlier upload as if it were of this one.
+      for (const { element } of this.images) data.delete(element.uploaded.name);
       data.set(this.host.data.ahead, "1");
       return data;
     }
 
-    advanced(part) {
+    /** The element that shows the progress, for all images of the request. */
+    get host() {
+      return this.images[0].element;
+    }
+
+    show() {
+      const { host } = this;
+      for (const { element } of this.images) element.complain("");
+      host.progress.setAttribute("aria-label", this.text("sending"));
+      host.say(this.text("sending"));
+      this.showProgress(0);
+      host.sending.hidden = false;
+      // A fast upload should not scroll the page, because a double click would miss the button.
+      this.timer = setTimeout(() => host.sending.scrollIntoView({ block: "nearest" }), 700);
+    }
+
+    showProgress(part) {
       this.host.progress.value = part;
     }
 
-    arrived() {
+    /** The browser reports that this part of the body has been sent. */
+    advanced(part) {
+      this.isPartlySent = part < 1;
+      if (!this.isStopped) this.showProgress(part);
+      else if (this.isPartlySent) this.abort();
+    }
+
+    sent() {
+      this.isSent = true;
+      if (this.isStopped) this.sayStopped();
+      else this.showWaiting();
+    }
+
+    showWaiting() {
       this.host.progress.removeAttribute("value");
       this.host.say(this.text("waiting"));
     }
 
-    answered() {
-      this.end();
-      const answers = this.elements.map((element, index) => this.answerTo(element, index));
-      if (!answers.some(Boolean)) return this.elsewhere();
-      const refused = this.elements.filter(
-        (element, index) => answers[index] && !element.answered(answers[index]),
-      );
-      if (refused.length) refused[0].input.focus();
-      // What has no answer, such as a row that is to be deleted, goes along as it is.
-      else this.pass();
-    }
-
-    /** What the answer says of an element, if it is the form again, with the same names. */
-    answerTo(element, index) {
-      if (!element.isConnected) return null;
-      return [...(this.request.response?.querySelectorAll(TAG) ?? [])]
-        .filter((other) => other.querySelector("input[type=file]")?.name === this.inputNames[index])
-        .map((other) => ({
-          carried: other.querySelector("input[type=hidden]")?.value,
-          errors: JSON.parse(other.dataset.errors ?? "[]"),
-        }))
-        .find(({ carried, errors }) => carried || errors.length);
-    }
-
-    /**
-     * Send the form for good. It holds signed pictures now, where the files were.
-     *
-     * Its submit event was had already, and a page's own handler, such as one against double
-     * clicks, would not let a second one pass. So what the button adds is added here.
-     */
-    pass() {
-      const { form, submitter } = this;
-      const isChecked = !(form.noValidate || submitter?.formNoValidate);
-      if (isChecked && !form.reportValidity()) return; // it was changed meanwhile
-      const action = form.getAttribute("action");
-      const { name = "", value = "" } = submitter ?? {};
-      const added = make("input", { type: "hidden", name, value }); // without a name, nothing
-      form.append(added);
-      form.setAttribute("action", this.url);
-      HTMLFormElement.prototype.submit.call(form);
-      added.remove(); // or it would go along when the form is sent again, by another button
-      if (action === null) form.removeAttribute("action");
-      else form.setAttribute("action", action);
-    }
-
-    /** The answer is not this form. Whatever it is, the form must not be sent twice. */
-    elsewhere() {
-      const { status, responseURL, response } = this.request;
-      if (responseURL !== this.url) location.assign(responseURL);
-      else if (status === 413) this.host.complain(this.text("tooLargeForSite"));
-      else if (status >= 400 || !response) this.host.complain(this.text("failed", { status }));
-      else {
-        history.replaceState(null, "", this.url);
-        document.open();
-        document.write(`<!doctype html>${response.documentElement.outerHTML}`);
-        document.close();
-      }
-    }
-
-    broken() {
-      this.end();
-      this.host.complain(this.text("broken"));
-      // The site may have sent it on to another one, where only the form itself may go.
-      if (navigator.onLine) sentPlainly.add(this.form);
+    hide() {
+      const { host } = this;
+      // The page's own script may have disabled the button, expecting that the page is left.
+      if (this.submitter) this.submitter.disabled = false;
+      const hadFocus = document.activeElement === host.stopButton;
+      host.sending.hidden = true;
+      host.say("");
+      if (hadFocus) host.input.focus(); // because the button is hidden now
     }
 
     stop() {
-      this.request.abort();
-      this.end();
-      this.host.say(this.text("stopped"));
+      if (this.isStopped) return;
+      this.hide();
+      this.isStopped = true;
+      this.sayStopped();
+      if (this.isPartlySent) this.abort();
     }
 
-    end() {
+    sayStopped() {
       clearTimeout(this.timer);
-      // It was pressed, so it was the page that disabled it, which counts on leaving.
-      if (this.submitter) this.submitter.disabled = false;
-      sendings.delete(this.form);
-      const hadFocus = document.activeElement === this.host.stopButton;
-      this.host.sending.hidden = true;
-      this.host.say("");
-      if (hadFocus) this.host.input.focus(); // the button is gone
+      this.host.say(this.text(this.isSent ? "stoppedLate" : "stopped"));
+      // Before the first report, a small body may have been sent already.
+      if (!this.isSent) this.timer = setTimeout(() => this.abort(), REPORT_DELAY);
+    }
+
+    abort() {
+      this.request.abort();
+      this.finish();
+    }
+
+    /** Submit the form once this request, which was stopped, has its response. */
+    resume(submitter) {
+      clearTimeout(this.timer);
+      Object.assign(this, { submitter, isStopped: false });
+      this.show();
+      if (this.isSent) this.showWaiting();
+    }
+
+    /** Discard the images whose files have been removed or replaced. */
+    discardReplaced() {
+      const images = this.images.filter(isStillChosen);
+      if (images.length === this.images.length) return;
+      this.stop();
+      if (images.length) this.images = images;
+      else this.abort();
+    }
+
+    finish() {
+      clearTimeout(this.timer);
+      uploads.delete(this.form);
+      if (!this.isStopped) this.hide();
+    }
+
+    responded() {
+      this.finish();
+      this.images = this.images.filter(isStillChosen);
+      if (!this.images.length) return;
+      const results = this.images.map((image) => ({ ...image, ...this.resultOf(image) }));
+      if (!results.some(({ errors }) => errors)) return this.respondedOtherwise();
+      const rejected = results.filter((result) => !this.apply(result));
+      if (this.isStopped) return;
+      if (rejected.length) rejected[0].element.input.focus();
+      // Files without a result are submitted with the form.
+      else submitNow(this.form, this.submitter);
+    }
+
+    /** What the response contains for an image, if it is the form again, with the same names. */
+    resultOf({ inputName }) {
+      const { response, responseURL } = this.request;
+      if (!response || new URL(responseURL, location).origin !== location.origin) return null;
+      return [...response.querySelectorAll(TAG)]
+        .filter((other) => other.querySelector("input[type=file]")?.name === inputName)
+        .map((other) => ({
+          signedValue: other.querySelector("input[type=hidden]")?.value,
+          errors: errorsIn(other),
+        }))
+        .find(({ signedValue, errors }) => signedValue || errors.length);
+    }
+
+    /** Keep an uploaded image, or show its errors. Return whether the form can be submitted. */
+    apply({ element, signedValue, errors }) {
+      if (signedValue) {
+        element.keep(signedValue);
+        if (this.isStopped) element.say(element.text("uploaded"));
+      } else if (errors && !this.isStopped) element.complain(errors.join(" "));
+      return Boolean(signedValue || !errors);
+    }
+
+    /**
+     * Handle a response that is not this form.
+     *
+     * A view that ignores whether the form is valid may have accepted it in this request.
+     * Therefore, the script does not submit it again by itself, and the response is neither
+     * shown nor repeated: its URL is opened, or offered as a link.
+     */
+    respondedOtherwise() {
+      const { status, responseURL } = this.request;
+      const isRedirected = Boolean(responseURL) && responseURL !== this.url;
+      const isTooLarge = status === 413;
+      const isError = isTooLarge || (status >= 400 && !isRedirected);
+      // Submitted again without the script, the form leads to the site's own page, such as a login.
+      if (!isTooLarge && status < 500) plainForms.add(this.form);
+      if (isError) this.complain(isTooLarge ? "tooLargeForSite" : "failed", { status });
+      else if (isRedirected && !this.isStopped) location.assign(responseURL);
+      else {
+        const link = make("a", { href: responseURL || this.url }, this.text("openPage"));
+        this.host.complain(this.text("otherPage"), " ", link);
+      }
+    }
+
+    /** There is no response, or one that the script must not read. */
+    failed() {
+      this.finish();
+      // The site may redirect to another site, where only a submitted form can follow.
+      if (navigator.onLine && !this.isStopped) plainForms.add(this.form);
+      this.complain("broken");
+    }
+
+    complain(key, values) {
+      if (!this.isStopped) this.host.complain(this.text(key, values));
     }
 
     text(key, values) {
-      return this.host.text(key, { name: this.name, ...values });
+      const names = this.images.map(({ file }) => isolated(file.name));
+      const language = this.host.data.language || undefined;
+      const name = new Intl.ListFormat(language, { type: "conjunction" }).format(names);
+      return this.host.text(key, { name, ...values });
     }
   }
+
+  const isStillChosen = ({ element, file }) =>
+    element.isConnected && element.input.files[0] === file;
+
+  const errorsIn = (element) => {
+    try {
+      const errors = [JSON.parse(element.dataset.errors ?? "[]")].flat();
+      return errors.filter((error) => typeof error === "string");
+    } catch {
+      return []; // because the element is not rendered by our widget
+    }
+  };
 
   // An input named "action" or "method" hides the form's own property.
   const attributeOf = (form, submitter, name) =>
     submitter?.getAttribute(`form${name}`) || form.getAttribute(name) || "";
 
-  const addressOf = (form, submitter) => {
+  const actionOf = (form, submitter) => {
     const url = new URL(attributeOf(form, submitter, "action") || location.href, document.baseURI);
     url.hash = "";
     return url;
   };
 
-  /** Whether the form takes files to this site, and shows the answer in place of this page. */
+  /** Whether the form posts files to this site, and the response replaces this page. */
   const isOurs = (form, submitter) =>
     attributeOf(form, submitter, "method").toLowerCase() === "post" &&
     attributeOf(form, submitter, "enctype").toLowerCase() === "multipart/form-data" &&
     ["", "_self"].includes(attributeOf(form, submitter, "target")) &&
-    addressOf(form, submitter).origin === location.origin;
+    actionOf(form, submitter).origin === location.origin;
 
   const elementsOf = (form) =>
     [...document.querySelectorAll(TAG)].filter((element) => element.input?.form === form);
 
+  /**
+   * Submit the form, which contains signed values in place of its files now.
+   *
+   * Its submit event has been dispatched already. The page's own handler, for example one
+   * against double clicks, might cancel a second one. Therefore, requestSubmit() is not used,
+   * and everything that the button contributes is set here for the moment.
+   */
+  const submitNow = (form, submitter) => {
+    const isChecked = !(form.noValidate || submitter?.formNoValidate);
+    if (isChecked && !form.reportValidity()) return; // a field was changed during the upload
+    const { name = "", value = "" } = submitter ?? {};
+    const added = make("input", { type: "hidden", name, value }); // ignored without a name
+    const attributes = {
+      action: actionOf(form, submitter).href,
+      method: "post",
+      enctype: "multipart/form-data",
+      target: attributeOf(form, submitter, "target"),
+    };
+    const before = Object.keys(attributes).map((key) => [key, form.getAttribute(key)]);
+    form.append(added);
+    for (const [key, text] of Object.entries(attributes)) setOrRemove(form, key, text);
+    HTMLFormElement.prototype.submit.call(form);
+    added.remove(); // or another button would submit it, too
+    for (const [key, text] of before) setOrRemove(form, key, text);
+  };
+
   const submitted = (event) => {
     const { target: form, submitter } = event;
-    if (sendings.has(form)) event.preventDefault();
-    if (event.defaultPrevented || sentPlainly.has(form)) return;
-    const elements = elementsOf(form).filter(
-      ({ input, data }) => data.ahead && input.files.length && !input.matches(":disabled"),
-    );
-    if (!elements.length || !isOurs(form, submitter)) return;
+    const running = uploads.get(form);
+    if (running && !running.isStopped) event.preventDefault();
+    if (event.defaultPrevented || plainForms.has(form) || !isOurs(form, submitter)) return;
+    const elements = elementsOf(form).filter((element) => element.needsUpload);
+    if (!elements.length) return;
     event.preventDefault();
-    new Sending(form, submitter, elements).start();
+    if (running) running.resume(submitter);
+    else new UploadRequest(form, submitter, elements).start();
   };
 
   const reset = ({ target: form }) =>
     setTimeout(() => elementsOf(form).forEach((element) => element.forget()));
 
-  const returned = ({ persisted }) => {
-    if (persisted) sendings.forEach((sending) => sending.stop());
+  // A page in the back/forward cache must not submit a form when it is shown again.
+  const stopAll = () => uploads.forEach((upload) => upload.stop());
+
+  const pageShown = ({ persisted }) => {
+    if (persisted) stopAll();
     document.querySelectorAll(TAG).forEach((element) => element.refresh());
   };
 
-  // For each element again: it does nothing twice, and a page that is written anew has none.
-  const listen = () => {
-    document.addEventListener("submit", submitted);
-    document.addEventListener("reset", reset);
-    window.addEventListener("pageshow", returned);
-  };
+  document.addEventListener("submit", submitted);
+  document.addEventListener("reset", reset);
+  window.addEventListener("pagehide", stopAll);
+  window.addEventListener("pageshow", pageShown);
 
   customElements.define(TAG, GroupMeImageInput);
 }

@@ -1,0 +1,56 @@
+"""The source of the widget's script, checked without a browser."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import django_groupme_images
+from django_groupme_images.script import for_script
+from django_groupme_images.storage import groupme_storage
+
+pytestmark = pytest.mark.any_django
+
+STATIC = Path(django_groupme_images.__file__).parent / "static/groupme_images"
+SOURCE = (STATIC / "image_input.js").read_text(encoding="utf-8")
+CODE = re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", SOURCE, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\b(inner|outer)HTML\b|HTMLUnsafe|\bsrcdoc\b",
+        r"insertAdjacent|createContextualFragment|DOMParser|XMLSerializer|parseHTML",
+        r"\bdocument\s*\.\s*(write|writeln|open|close)\b",
+        r"\b(importNode|adoptNode|cloneNode)\b",
+        r"\beval\b|\bFunction\b|\bimport\b|setTimeout\(\s*[\"'`]",
+        r"\bon\w+=|javascript:|blob:|data:|createObjectURL|\.style\b|[\"'`](style|script)[\"'`]",
+    ],
+)
+def test_script_inserts_no_markup_and_runs_no_strings(pattern):
+    assert re.findall(pattern, CODE) == []
+
+
+def test_script_reads_only_values_of_a_response():
+    """A node of the response could be inserted; its attributes and values are strings."""
+    uses = re.findall(r"\bresponse\b(?:\.\w+)?", CODE)
+    assert set(uses) == {"response", "response.querySelectorAll"}
+    assert uses.count("response.querySelectorAll") == 1
+
+
+def test_script_uses_each_text():
+    texts = json.loads(for_script(groupme_storage, ""))["texts"]
+    unused = {key for key in texts if not re.search(rf"\b{key}\b", CODE)}
+    used = set(re.findall(r"\btext\(\"(\w+)\"", CODE))
+    assert unused == set()
+    assert used <= texts.keys()
+
+
+def test_texts_about_a_request_that_was_sent_do_not_claim_that_nothing_was_stored():
+    texts = json.loads(for_script(groupme_storage, ""))["texts"]
+    for key in ("stoppedLate", "broken", "failed"):
+        assert "may have been uploaded" in texts[key]
+    assert [text for text in texts.values() if "othing" in text] == []
