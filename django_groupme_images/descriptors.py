@@ -84,7 +84,8 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
         if not value or not value.name:
             return value.name
         if not is_saved(value):
-            return File(value, value.name)
+            content = getattr(value, "_file", None)
+            return content if isinstance(content, BorrowedFile) else File(value, value.name)
         if value.storage == storage or known_picture(value.name, storage):
             return value.name
         # A value of its own, because the other row's may have been read and closed.

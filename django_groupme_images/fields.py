@@ -109,6 +109,9 @@ class GroupMeImageField(models.ImageField):
         super().run_validators(value)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        file = getattr(model_instance, self.attname)
+        if not isinstance(getattr(file, "_file", None), BorrowedFile):  # it is opened again
+            file.require_content()
         file = super().pre_save(model_instance, add)
         if isinstance(content := getattr(file, "_file", None), BorrowedFile):
             content.close()
@@ -166,7 +169,11 @@ class GroupMeImageField(models.ImageField):
         return None if self.null and getattr(value, "name", "") is None else value
 
     def value_to_string(self, obj: models.Model) -> str:
-        return str(self.value_from_object(obj) or "")
+        value = self.value_from_object(obj)
+        if value and not _is_storable(value) and isinstance(self.storage, GroupMeStorage):
+            # Its name would be read back as that of a file in the fallback storage.
+            raise ValueError(f"{self} has a file that is not saved yet. Save the object first.")
+        return str(value or "")
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:
         super().save_form_data(instance, data)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from copy import copy, deepcopy
+from typing import IO, Any, Self
 
+from django.conf import settings
 from django.core.files import File
+from django.core.files.base import ContentFile
 from django.db.models.fields.files import ImageFieldFile
 
 from .exceptions import InvalidPicture
@@ -105,6 +108,64 @@ class GroupMeImageFieldFile(ImageFieldFile):
             setattr(self.instance, self.field.attname, File(content, name))
             vars(self.instance)[self.field.attname] = name
 
+    def delete(self, save: bool = True) -> None:
+        """Delete the file and clear the field. A file that is not saved yet is only discarded."""
+        if not self or is_saved(self):
+            super().delete(save)
+            return
+        # The storage may hold another row's file under this name.
+        self.close()
+        self._file, self.name = None, None
+        vars(self).pop("_dimensions_cache", None)
+        setattr(self.instance, self.field.attname, None)
+        if save:
+            self.instance.save()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+
+    def require_content(self) -> None:
+        """Raise ``ValueError`` if this is a file to upload whose content cannot be read anymore."""
+        if self and not is_saved(self) and self.closed:
+            raise ValueError(
+                f"The content of {self.name!r:.200} is not available: the file was closed, or it "
+                f"was lost when {self.field} was pickled. Assign the file to {self.field} again."
+            )
+
+    def _require_file(self) -> None:
+        super()._require_file()  # type: ignore[misc]
+        if getattr(self, "_file", None) is None:
+            # Django would open the file of this name in the storage, which is another row's.
+            self.require_content()
+
+    def __copy__(self) -> Self:
+        twin = type(self)(self.instance, self.field, self.name)
+        if not is_saved(self):
+            # An open file cannot be copied, so both share it.
+            twin._file, twin._committed = getattr(self, "_file", None), False
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = memo[id(self)] = copy(self)
+        twin.instance = deepcopy(self.instance, memo)
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
-        # Django pickles a file that was never saved as one that was, without its content.
-        return {**super().__getstate__(), "_committed": self._committed}
+        # Django pickles a file that is not saved as one that is, and without its content.
+        state = super().__getstate__()
+        if not is_saved(self):
+            state |= {"_committed": False, "_file": _in_memory(getattr(self, "_file", None))}
+        return state
+
+
+def _in_memory(file: File[Any] | None) -> ContentFile[bytes] | None:
+    """The content of a file, if Django would keep an upload of that size in memory."""
+    try:
+        if file is None or file.size > settings.FILE_UPLOAD_MAX_MEMORY_SIZE:
+            return None
+        position = file.tell()
+        file.seek(0)
+        content = ContentFile(file.read(), name=file.name)
+        file.seek(position)
+    except (AttributeError, OSError, ValueError):
+        return None  # it is closed, or cannot seek
+    return content

@@ -6,11 +6,16 @@ import pickle
 
 import pytest
 from django.core import serializers
+from django.core.cache import cache
 from django.core.exceptions import FieldError, ValidationError
 from django.core.files import File
 from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import (
+    InMemoryUploadedFile,
+    SimpleUploadedFile,
+    TemporaryUploadedFile,
+)
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.state import ProjectState
@@ -407,13 +412,177 @@ def test_pickling():
     assert pickle.loads(pickle.dumps(row.photo)).width == 480
 
 
-def test_a_pickle_of_an_unsaved_file_never_becomes_a_name(emulator, arrived):
+# Copies of a file that is not saved yet
+
+
+@pytest.fixture
+def others_file(emulator, fallback):
+    """Another row's pending file, which has the same name in the fallback storage."""
+    name = fallback.save("cat.jpg", photo(data=pictures.plain(size=(11, 11))))
+    Member.objects.create(name="Ada", photo=name)
+    return name
+
+
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+def shallow(row):
+    twin = copy.copy(row)
+    twin._state = copy.copy(row._state)
+    return twin
+
+
+def reassigned(row):
+    return Member(photo=row.photo)
+
+
+def of_copied_file(row):
+    return Member(photo=copy.copy(row.photo))
+
+
+def of_deepcopied_file(row):
+    return Member(photo=copy.deepcopy(row.photo))
+
+
+def of_pickled_file(row):
+    return Member(photo=pickled(row.photo))
+
+
+def through_the_cache(row):
+    cache.set("row", row)
+    return cache.get("row")
+
+
+COPIERS = [
+    pickled,
+    shallow,
+    copy.deepcopy,
+    reassigned,
+    of_copied_file,
+    of_deepcopied_file,
+    of_pickled_file,
+    through_the_cache,
+]
+
+
+def in_memory():
+    return InMemoryUploadedFile(io.BytesIO(PHOTO), None, "cat.jpg", "image/jpeg", len(PHOTO), None)
+
+
+def on_disk():
+    file = TemporaryUploadedFile("cat.jpg", "image/jpeg", len(PHOTO), None)
+    file.write(PHOTO)
+    return file
+
+
+@pytest.mark.parametrize("make", [photo, in_memory, on_disk])
+@pytest.mark.parametrize("copied", COPIERS)
+def test_copy_of_unsaved_file_uploads_its_own_content(others_file, copied, make):
+    with make() as content:
+        row = Member(name="Bob", photo=content)
+        assert row.photo
+        content.seek(5)
+        twin = copied(row)
+        assert content.tell() == 5
+        twin.save()
+        row.save()
+    assert stored(twin) != stored(row)
+    assert twin.photo.width == row.photo.width == 48
+    with twin.photo.open() as file:
+        assert file.read() == PHOTO
+
+
+@pytest.mark.parametrize("copied", [pickled, of_pickled_file, through_the_cache])
+def test_pickle_of_large_unsaved_file_raises_when_saved(others_file, copied, settings):
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = len(PHOTO) - 1
     row = Member(photo=photo())
     assert row.photo
-    twin = pickle.loads(pickle.dumps(row))
-    with pytest.raises(InvalidPicture, match=r"'cat\.jpg' is not the URL"), transaction.atomic():
+    twin = copied(row)
+    with (
+        pytest.raises(ValueError, match=r"content of 'cat\.jpg' is not .* Assign the file"),
+        transaction.atomic(),
+    ):
         twin.save()
-    assert not Member.objects.exists()
+    for name in ("url", "size", "width", "file", "avatar_url"):
+        with pytest.raises(ValueError, match="is not available"):
+            getattr(pickled(row).photo, name)
+    with pytest.raises(ValueError, match="is not available"):
+        pickled(row).photo.open()
+    with pytest.raises(ValueError, match="is not available"), transaction.atomic():
+        Member.objects.bulk_create([copied(row)])
+    with pytest.raises(ValueError, match="is not available"), transaction.atomic():
+        Member(photo=twin.photo).save()
+    assert Member.objects.count() == 1
+    twin.photo = row.photo
+    twin.save()
+    assert twin.photo.width == 48
+
+
+@pytest.mark.parametrize("copied", [lambda row: row, *COPIERS])
+def test_closed_unsaved_file_raises_when_saved(others_file, copied):
+    content = on_disk()
+    row = Member(photo=content)
+    assert row.photo
+    content.close()
+    with pytest.raises(ValueError, match="was closed, or it was lost"), transaction.atomic():
+        copied(row).save()
+    assert Member.objects.count() == 1
+
+
+def test_pickle_of_file_that_cannot_seek_raises_when_saved(others_file):
+    row = Member(photo=File(io.BufferedReader(Unseekable()), "cat.jpg"))
+    assert row.photo
+    with pytest.raises(ValueError, match="is not available"), transaction.atomic():
+        pickled(row).save()
+
+
+class Unseekable(io.RawIOBase):
+    def readable(self):
+        return True
+
+
+def test_copy_of_value_without_file_stays_empty():
+    for copied in (copy.copy, copy.deepcopy, pickled):
+        twin = copied(Member().photo)
+        assert not twin
+        assert stored(Member.objects.create(photo=twin)) == ""
+
+
+def test_borrowed_file_assigned_to_two_rows_uploads_twice(emulator, fallback):
+    local = Local.objects.create(photo=photo())
+    first = Member(photo=local.photo)
+    assert first.photo.width == 48
+    first.photo.close()
+    second = Member(photo=first.photo)
+    first.save()
+    second.save()
+    assert stored(first) != stored(second)
+    assert second.photo.width == 48
+
+
+def test_deleting_unsaved_file_keeps_other_file_of_that_name(others_file, fallback):
+    row = Member.objects.create(name="Bob", photo=JPEG)
+    row.photo = photo()
+    assert row.photo.width == 48
+    row.photo.delete(save=False)
+    assert not row.photo
+    assert stored(row) == JPEG
+    row.photo = photo()
+    row.photo.delete()
+    assert stored(row) == ""
+    assert fallback.exists(others_file)
+    Member.objects.get(name="Ada").photo.delete()
+    assert not fallback.exists(others_file)
+
+
+@pytest.mark.parametrize("format_", ["json", "xml", "python"])
+def test_serializing_unsaved_file_raises(others_file, format_):
+    row = Member(name="Bob", photo=photo())
+    with pytest.raises(ValueError, match="has a file that is not saved yet"):
+        serializers.serialize(format_, [row])
+    row.save()
+    assert stored(row) in str(serializers.serialize(format_, [row]))
 
 
 @pytest.mark.parametrize("format_", ["json", "jsonl", "xml", "python"])
