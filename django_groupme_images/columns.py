@@ -10,8 +10,11 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router, transaction
-from django.db.models import CharField, FileField, Model, Q, QuerySet, Value
+from django.db.models import CharField, F, FileField, Func, Model, Q, QuerySet, Value
+from django.db.models.functions import Left, Lower
+from django.db.models.lookups import Exact
 
+from .names import is_file_name
 from .pictures import Picture
 from .storage import GroupMeStorage
 
@@ -30,6 +33,14 @@ __all__ = [
 PAGE = 500
 #: So many rows of a name are known at a time; a default picture may be in every row there is.
 MOST_ROWS = 500
+
+# By vendor, a text without its collation. In MySQL and MariaDB, even "_bin" collations may ignore
+# trailing spaces, and a literal has the character set of the connection, not of the column.
+_EXACTLY = {
+    "sqlite": "(%(expressions)s COLLATE BINARY)",
+    "postgresql": '(%(expressions)s COLLATE "C")',
+    "mysql": "CAST(CONVERT(%(expressions)s USING utf8mb4) AS BINARY)",
+}
 
 
 @dataclass(frozen=True)
@@ -56,16 +67,34 @@ class Column:
 
     def having(self, *, addresses: bool, after: str = "") -> QuerySet[Model]:
         """The rows that hold the address of a picture, or else the name of a file."""
+        name = self.field.attname
         rows = self.rows().filter(self._is("gt", _raw(after)))  # and so neither NULL nor ""
-        # As names.is_file_name() has it.
-        http, https = (self._is("istartswith", scheme) for scheme in ("http:/", "https:/"))
+        # As in names.is_file_name(). PostgreSQL cannot use LIKE with every collation.
+        http = Q(Exact(Lower(Left(name, 6)), "http:/"))
+        https = Q(Exact(Lower(Left(name, 7)), "https:/"))
         return rows.filter(http | https) if addresses else rows.exclude(http | https)
 
-    def names(self, *, addresses: bool, after: str) -> list[str]:
-        """A page of the names in it, each once, in the database's own order."""
+    def names(self, *, addresses: bool) -> Iterator[list[str]]:
+        """The names in it, each once, in pages, in the database's own order."""
+        after = ""
+        while page := self._page(addresses, after):
+            after = page[-1]
+            yield self._spellings(page, addresses)
+
+    def _page(self, addresses: bool, after: str) -> list[str]:
         name = self.field.attname
         rows = self.having(addresses=addresses, after=after).order_by(name)
         return list(rows.values_list(name, flat=True).distinct()[:PAGE])
+
+    def _spellings(self, names: Sequence[str], addresses: bool) -> list[str]:
+        """
+        These names, and all others that the column's collation takes for one of them.
+
+        A collation may ignore case, accents, and trailing spaces. DISTINCT and ORDER BY
+        ignore them, too.
+        """
+        found = self._similar(names).values_list(self.field.attname, flat=True)
+        return [name for name in set(found.iterator()) if is_file_name(name) != addresses]
 
     def count(self, *, addresses: bool) -> int:
         """How many names there are in it, each once."""
@@ -74,31 +103,41 @@ class Column:
 
     def holders(self, names: Sequence[str]) -> dict[str, list[Any]]:
         """By name, the primary keys of the rows that hold it; the first ``MOST_ROWS``."""
-        found: dict[str, list[Any]] = defaultdict(list)
-        rows = self.rows().filter(self._is("in", [_raw(name) for name in names]))
-        for name, pk in rows.values_list(self.field.attname, "pk").iterator():
-            if len(found[name]) < MOST_ROWS:
+        wanted, found = frozenset(names), defaultdict[str, list[Any]](list)
+        for pk, name in self._similar(names).values_list("pk", self.field.attname).iterator():
+            if name in wanted and len(found[name]) < MOST_ROWS:
                 found[name].append(pk)
         return found
 
     def holding(self, name: str) -> int:
         """How many rows hold the name."""
-        return self.rows().filter(self._is("exact", _raw(name))).count()
+        found = self._similar([name]).values_list(self.field.attname, flat=True)
+        return sum(each == name for each in found.iterator())
 
-    def some(self, name: str) -> list[Any]:
-        """The primary keys of some rows that hold the name, ``MOST_ROWS`` at most."""
-        rows = self.rows().filter(self._is("exact", _raw(name)))
-        return list(rows.values_list("pk", flat=True)[:MOST_ROWS])
+    def batches(self, name: str) -> Iterator[list[Any]]:
+        """The primary keys of the rows that hold the name, at most ``MOST_ROWS`` at a time."""
+        rows = page = self._similar([name]).order_by("pk")
+        while found := list(page.values_list("pk", self.field.attname)[:MOST_ROWS]):
+            yield [pk for pk, each in found if each == name]
+            page = rows.filter(pk__gt=found[-1][0])
 
     def still(self, name: str, pks: Sequence[Any]) -> list[Any]:
         """Which of these rows hold the name now."""
-        return list(self._held(name, pks).values_list("pk", flat=True))
+        rows = self._table().filter(pk__in=pks).values_list("pk", self.field.attname)
+        return [pk for pk, each in rows if each == name]
 
     def swap(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
         """Put a picture in the place of a name where it still is: the rows that were changed."""
+        pks = self.still(name, pks)
+        held = self._table().filter(Exact(self._exact_name(), Value(name)), pk__in=pks)
         with transaction.atomic(using=self.database):  # so that a refusal spoils no other row
-            changed = self._held(name, pks).update(**self._values(picture))
-        return list(pks) if changed == len(pks) else self.still(picture.url, pks)
+            changed = held.update(**self._values(picture))
+        return pks if changed == len(pks) else self.still(picture.url, pks)
+
+    def _exact_name(self) -> Func:
+        """The column without its collation, so that an UPDATE compares names exactly."""
+        template = _EXACTLY.get(connections[self.database].vendor, "%(expressions)s")
+        return Func(F(self.field.attname), template=template, output_field=CharField())
 
     def _values(self, picture: Picture) -> dict[str, Any]:
         values: dict[str, Any] = {self.field.attname: picture.url}
@@ -112,8 +151,9 @@ class Column:
     def _table(self) -> QuerySet[Model]:
         return self.field.model._base_manager.using(self.database)
 
-    def _held(self, name: str, pks: Sequence[Any]) -> QuerySet[Model]:
-        return self._table().filter(self._is("exact", _raw(name)), pk__in=pks)
+    def _similar(self, names: Sequence[str]) -> QuerySet[Model]:
+        """The rows that hold one of the names, or another that the collation takes for it."""
+        return self.rows().filter(self._is("in", [_raw(name) for name in names]))
 
     def _is(self, lookup: str, value: object) -> Q:
         return Q((f"{self.field.attname}__{lookup}", value))

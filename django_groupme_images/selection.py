@@ -11,6 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.db import Error
@@ -29,6 +30,8 @@ class Named:
 
     name: str
     rows: dict[Column, list[Any]]
+    #: The columns in which further rows may hold the name.
+    more: frozenset[Column] = frozenset()
 
     @property
     def storage(self) -> GroupMeStorage:
@@ -39,7 +42,7 @@ class Named:
     def still(self) -> Named:
         """The same with the rows that hold the name now."""
         rows = {column: column.still(self.name, pks) for column, pks in self.rows.items()}
-        return Named(self.name, rows)
+        return Named(self.name, rows, self.more)
 
     def without(self, other: Named) -> Named:
         """The same without the rows that the other has."""
@@ -57,15 +60,11 @@ class Named:
         that the database refuses to change is given with its error.
         """
         for column, known in self.rows.items():
-            pks, more, refused = known, len(known) == MOST_ROWS, set()
-            while pks:
+            batches = column.batches(self.name) if column in self.more else ()
+            others = ([pk for pk in pks if pk not in known] for pks in batches)
+            for pks in filter(None, chain([known], others)):
                 for pk, done in self._swapped(column, picture, pks):
-                    if isinstance(done, Error):
-                        refused.add(pk)
                     yield column, pk, done
-                left = column.some(self.name) if more else []
-                more = len(left) == MOST_ROWS
-                pks = [pk for pk in left if pk not in refused]
 
     def _swapped(
         self, column: Column, picture: Picture, pks: list[Any]
@@ -94,9 +93,7 @@ def pages(columns: Iterable[Column], *, addresses: bool) -> Iterator[list[Named]
         by_storage[column.storage].append(column)
     for group in by_storage.values():
         for number, column in enumerate(group):
-            after = ""
-            while names := column.names(addresses=addresses, after=after):
-                after = names[-1]
+            for names in column.names(addresses=addresses):
                 page = named(names, group, done=group[:number])
                 random.shuffle(page)
                 yield page
@@ -110,7 +107,11 @@ def named(
     for column in columns:
         for name, pks in column.holders(names).items():
             rows[name][column] = pks
-    return [Named(name, held) for name, held in rows.items() if held.keys().isdisjoint(done)]
+    return [
+        Named(name, held, frozenset(column for column in held if len(held[column]) == MOST_ROWS))
+        for name, held in rows.items()
+        if held.keys().isdisjoint(done)
+    ]
 
 
 def in_row(label: str, pk: str, database: str) -> list[Named]:
