@@ -1,27 +1,39 @@
-"""The audit: which stored pictures the CDN still has, with a mirror of them to restore from."""
+"""The audit: which stored images the CDN still has, with a mirror of them to restore from."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+import math
+import pickle  # nosec B403  # only of what this process wrote itself
+import re
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Any
 
 from django.core.files.storage import Storage
 
 from .bodies import announced_size
 from .bulk import Bulk
-from .exceptions import InvalidPicture, PictureNotFound, ServiceError, UploadRejected
-from .files import GroupMeFile
+from .copies import BadCopy, Mirror
+from .exceptions import (
+    InvalidPicture,
+    PictureNotFound,
+    ServiceError,
+    UnexpectedResponse,
+    UploadRejected,
+)
+from .pace import Stopped
 from .pictures import Picture
-from .report import Result, results, swapped, worded
+from .report import CHANGED, Result, results, swapped, worded
 from .selection import Named
 
 if TYPE_CHECKING:
     from .client import GroupMeClient
+    from .columns import Column
 
-__all__ = ["BAD", "OUTCOMES", "Audit"]
+__all__ = ["BAD", "MAX_MISSING", "OUTCOMES", "Audit"]
 
 #: What can be found of a picture, and which of it is bad.
 OUTCOMES = (
@@ -36,6 +48,18 @@ OUTCOMES = (
 )
 BAD = ("gone", "unreachable", "invalid", "failed")
 
+#: If more images are missing than this percentage of those checked, none is restored.
+MAX_MISSING = 20
+
+# Fewer missing images than this are always restored.
+_FEW = 10
+
+# Missing images stay in memory up to this many bytes.
+_SPOOLED_IN_MEMORY = 1024 * 1024
+
+# The types of the pages that a firewall or a proxy sends with the status 200.
+_PAGE = re.compile("text/|application/(?:xhtml|xml|json)", re.IGNORECASE)
+
 
 @dataclass(frozen=True)
 class _Finding:
@@ -46,24 +70,42 @@ class _Finding:
 
 class Audit:
     """
-    Asks the CDN for pictures.
+    Checks on the CDN whether images are still there.
 
-    With a ``mirror``, each that is there is kept in that storage, too, named by its id. With
-    a storage to ``restore`` from, each that is gone is uploaded again from there, and its
-    rows get the new URL.
+    With a ``mirror``, a copy of each is kept in that storage. With a storage to
+    ``restore`` from, each missing image is uploaded again from its copy there, and its rows get
+    the new URL. That begins once all images have been checked, and only if at most
+    ``max_missing`` percent of them are missing, or fewer than 10: if a firewall rejects all
+    requests, every image seems to be missing. ``refused`` is then the reason.
     """
 
     def __init__(
-        self, bulk: Bulk, *, mirror: Storage | None = None, restore: Storage | None = None
+        self,
+        bulk: Bulk,
+        *,
+        mirror: Storage | None = None,
+        restore: Storage | None = None,
+        max_missing: float = MAX_MISSING,
     ) -> None:
+        self.refused = ""
         self._bulk = bulk
-        self._mirror = mirror
-        self._restore = restore
+        self._mirror = None if mirror is None else Mirror(mirror)
+        self._copies = None if restore is None else Mirror(restore)
+        self._max_missing = max_missing
+        self._checked = 0
 
     def run(self, pictures: Iterable[Named]) -> Generator[Iterator[Result], None, None]:
-        """Ask for the pictures, and give what is found of the rows of each, while it does."""
-        for named, future in self._bulk.run(pictures, self._look):
-            yield _settled(named, future)
+        """Check the images, restore missing ones, and yield the results of each while it does."""
+        with _Spool() as missing:
+            for named, future in self._bulk.run(pictures, self._look):
+                finding = _finding(future)
+                self._checked += finding.outcome in ("present", "mirrored", "gone")
+                if self._copies and finding.outcome == "gone":
+                    missing.add(named, finding.reason)
+                else:
+                    yield results(finding.outcome, named, reason=finding.reason)
+            if self._copies:
+                yield from self._restored(missing, self._copies)
 
     def _look(self, named: Named) -> _Finding:
         try:
@@ -71,55 +113,137 @@ class Audit:
         except InvalidPicture as error:
             return _Finding("invalid", str(error))
         client = self._bulk.client(named.storage)
+        try:
+            headers = self._headers(client, picture)
+        except PictureNotFound as error:
+            return _Finding("gone", str(error))
+        if self._mirror is None or self._mirror.has(picture, announced_size(headers) or 0):
+            return _Finding("present")
+        self._bulk.pace.wait()
+        try:
+            self._mirror.add(picture, client, named.storage)
+        except BadCopy as error:
+            return _Finding("failed", f"the CDN's response was not saved: {error}")
+        return _Finding("mirrored")
+
+    def _headers(self, client: GroupMeClient, picture: Picture) -> Mapping[str, str]:
+        """
+        The headers of the image on the CDN.
+
+        Raises ``PictureNotFound`` only if two different requests have that response.
+        """
         self._bulk.pace.wait()
         try:
             headers = client.head(picture)
-        except PictureNotFound as error:
-            return self._restored(named, picture, error)
-        if self._mirror is None or _has(self._mirror, picture, announced_size(headers) or 0):
-            return _Finding("present")
-        self._bulk.pace.wait()
-        _copy(picture, client, self._mirror)
-        return _Finding("mirrored")
+        except PictureNotFound:
+            self._bulk.pace.wait()
+            with closing(client.download(picture)) as download:
+                headers = download.headers
+        kind = headers.get("Content-Type", "")
+        if _PAGE.match(kind):
+            raise UnexpectedResponse(f"{picture.url} is not an image, but {kind:.100}", status=200)
+        return headers
 
-    def _restored(self, named: Named, picture: Picture, error: PictureNotFound) -> _Finding:
-        if self._restore is None:
-            return _Finding("gone", str(error))
-        if not self._restore.exists(picture.id):
-            return _Finding("gone", f"{error}; there is no copy of it to restore it from, either")
-        self._bulk.pace.wait()
-        with self._restore.open(picture.id) as copy:
-            try:
-                again = named.storage.upload(copy, self._bulk.client(named.storage))
-            except UploadRejected as refusal:
-                return _Finding("gone", f"{error}; and its copy was refused: {refusal}")
-        return _Finding("restored", restored=again)
+    def _restored(self, missing: _Spool, copies: Mirror) -> Iterator[Iterator[Result]]:
+        def upload(work: tuple[Named, str, Named]) -> _Finding:
+            _, reason, still = work
+            return self._upload(still, reason, copies)
+
+        waiting = iter(missing)
+        reason = self._reason_not_to_restore(len(missing))
+        if not reason:
+            work = ((named, why, named.still()) for named, why in waiting)
+            for (named, _, still), future in self._bulk.run(work, upload):
+                yield _settled(named, still, _finding(future))
+            reason = self._bulk.stopped
+        for named, why in waiting:
+            yield results("gone", named, reason=f"{why}; not restored: {reason}")
+
+    def _reason_not_to_restore(self, missing: int) -> str:
+        if self._bulk.stopped:
+            return self._bulk.stopped
+        percent = 100 * missing / max(1, self._checked)
+        if missing < _FEW or percent <= self._max_missing:
+            return ""
+        self.refused = (
+            f"{missing:,} of {self._checked:,} images are missing ({percent:.0f}%), more than "
+            f"{self._max_missing:g}%, so nothing was restored. A firewall, a proxy, or a fault of "
+            "the CDN can make images seem to be missing. Open some of the URLs from another "
+            "network. If the images are gone, run the command again with --max-missing "
+            f"{math.ceil(percent)}."
+        )
+        return "too many images are missing"
+
+    def _upload(self, named: Named, reason: str, copies: Mirror) -> _Finding:
+        if not any(named.rows.values()):
+            return _Finding("gone", reason)
+        picture = named.storage.picture(named.name)
+        client = self._bulk.client(named.storage)
+        reasons = [reason]
+        try:
+            for name in copies.names(picture):
+                try:
+                    with copies.opened(name, picture, named.storage) as copy:
+                        self._bulk.pace.wait()
+                        return _Finding("restored", restored=named.storage.upload(copy, client))
+                except (BadCopy, UploadRejected) as error:
+                    reasons.append(f"its copy {name} was not uploaded: {error}")
+        except Stopped:
+            reasons.append(f"not restored: {self._bulk.stopped}")
+        if len(reasons) == 1:
+            reasons.append("there is no copy of it to restore")
+        return _Finding("gone", "; ".join(reasons))
 
 
-def _has(mirror: Storage, picture: Picture, size: int) -> bool:
-    """Whether the mirror has a copy, and not less than the CDN has, as half of one would be."""
-    return mirror.exists(picture.id) and mirror.size(picture.id) >= size
+class _Spool:
+    """Missing images with their rows and a reason, in a temporary file if there are many."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(_SPOOLED_IN_MEMORY)  # noqa: SIM115
+        self._columns: list[Column] = []
+        self._length = 0
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, named: Named, reason: str) -> None:
+        """Append an image."""
+        rows = [(self._number(column), pks) for column, pks in named.rows.items()]
+        more = [self._number(column) for column in named.more]
+        pickle.dump((named.name, rows, more, reason), self._file)
+        self._length += 1
+
+    def __iter__(self) -> Iterator[tuple[Named, str]]:
+        self._file.seek(0)
+        for _ in range(self._length):
+            name, rows, more, reason = pickle.load(self._file)  # noqa: S301  # nosec B301
+            held: dict[Column, list[Any]] = {self._columns[number]: pks for number, pks in rows}
+            yield Named(name, held, frozenset(self._columns[number] for number in more)), reason
+
+    def _number(self, column: Column) -> int:
+        if column not in self._columns:  # models have few
+            self._columns.append(column)
+        return self._columns.index(column)
 
 
-def _copy(picture: Picture, client: GroupMeClient, mirror: Storage) -> None:
-    file = GroupMeFile(picture.url, partial(client.download, picture), lambda: 0)
-    with file:
-        for _ in file.chunks():
-            pass  # to have it whole, before a part of it is there that looks like all of it
-        file.seek(0)
-        if mirror.exists(picture.id):
-            mirror.delete(picture.id)
-        mirror.save(picture.id, file)
-
-
-def _settled(named: Named, future: Future[_Finding]) -> Iterator[Result]:
+def _finding(future: Future[_Finding]) -> _Finding:
     if error := future.exception():
-        outcome = "unreachable" if isinstance(error, ServiceError) else "failed"
-        yield from results(outcome, named, reason=worded(error))
-        return
-    finding = future.result()
+        return _Finding(
+            "unreachable" if isinstance(error, ServiceError) else "failed", worded(error)
+        )
+    return future.result()
+
+
+def _settled(named: Named, still: Named, finding: _Finding) -> Iterator[Result]:
+    yield from results("skipped", named.without(still), reason=CHANGED)
     if finding.restored is None:
-        yield from results(finding.outcome, named, reason=finding.reason)
+        yield from results(finding.outcome, still, reason=finding.reason)
     else:
         named.storage.announce(finding.restored, named.name)
-        yield from swapped(finding.outcome, named, finding.restored)
+        yield from swapped(finding.outcome, still, finding.restored)

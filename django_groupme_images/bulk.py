@@ -38,19 +38,27 @@ _PAUSE = 1
 # After so many failures of the service one after another, it is down.
 _FAILURES_IN_A_ROW = 30
 
+_RUN_AGAIN = "Run the command again to continue."
+_REPLACE_IT = (
+    "Set the storage option 'access_token', the setting GROUPME_ACCESS_TOKEN, or the environment "
+    "variable GM_TOKEN to a valid access token of a GroupMe user."
+)
+
 
 class Bulk:
     """
     ``workers`` threads that make at most ``rate`` requests a second, all of them together.
 
-    ``stopped`` says why no new work is begun any more, and nothing before :meth:`stop`.
-    It stops by itself where the service does not accept the token, or is down.
+    ``stopped`` is the reason why no new work is started anymore, and empty before :meth:`stop`;
+    ``advice`` is what to do about it. It stops by itself if the service rejects the token or is
+    down.
     """
 
     def __init__(self, *, workers: int, rate: float = 0) -> None:
         self.workers = workers
         self.pace = Pace(rate)
         self.stopped = ""
+        self.advice = ""
         self._failures = 0
         self._clients: dict[GroupMeStorage, GroupMeClient] = {}
 
@@ -65,9 +73,10 @@ class Bulk:
             )
         return self._clients[storage]
 
-    def stop(self, reason: str) -> None:
-        """Begin nothing new, and let what is begun come to its end."""
-        self.stopped = self.stopped or reason
+    def stop(self, reason: str, advice: str = _RUN_AGAIN) -> None:
+        """Start nothing new, and finish what has been started. The first reason is kept."""
+        if not self.stopped:
+            self.stopped, self.advice = reason, advice
         self.pace.stop()
 
     def run(
@@ -90,12 +99,13 @@ class Bulk:
                 yield from self._landed(flying)
 
     def _until_stopped(self, items: Iterable[T]) -> Iterator[T]:
-        """The items; a database that fails to give them is a reason to stop, too."""
+        """The items. An error of the database that they come from stops the work."""
+        items = iter(items)
         try:
-            for item in items:
-                if self.stopped:
-                    return
-                yield item
+            while not self.stopped:  # before an item is taken, so that none is lost
+                yield next(items)
+        except StopIteration:
+            return
         except Error as error:
             logger.exception("no more items, because the database failed")
             self.stop(worded(error))
@@ -122,8 +132,11 @@ class Bulk:
     def _heed(self, error: BaseException | None) -> None:
         down = isinstance(error, ServiceError) and error.retryable
         self._failures = self._failures + 1 if down else 0
-        if isinstance(error, AuthenticationFailed | ImproperlyConfigured):
-            self.stop(str(error))
+        if isinstance(error, AuthenticationFailed):
+            rejected = "the access token was rejected: " if error.status else ""
+            self.stop(f"{rejected}{error}", _REPLACE_IT)
+        elif isinstance(error, ImproperlyConfigured):
+            self.stop(str(error), advice="")
         elif self._failures == _FAILURES_IN_A_ROW:
             self.stop(f"the service failed {self._failures} times in a row")
 

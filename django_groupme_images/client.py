@@ -189,11 +189,13 @@ class Download:
     """
     A picture's bytes as they arrive from the CDN, each once.
 
-    ``size`` is the number of bytes in all, or ``None`` if the CDN did not say.
+    ``size`` is the number of bytes in all, or ``None`` if the CDN did not say; ``headers`` are
+    those of its response.
     """
 
     def __init__(self, response: requests.Response) -> None:
         self._response = response
+        self.headers: Mapping[str, str] = response.headers
         self.size = announced_size(response.headers)
 
     def read(self, amount: int) -> bytes:

@@ -457,9 +457,12 @@ def test_a_wrong_token_is_told_once(emulator, upload, arrived, settings):
     members(*[saved() for _ in range(50)])
     emulator.app.faults.add(Fault("status", status=401, times=99))
     told = upload(workers=2)
-    assert "Run the command again to go on." in told
-    assert "exit 1: Stopped: " in told
-    assert "accept" in told
+    assert "Run the command again" not in told
+    assert "exit 1: Stopped: the access token was rejected: " in told
+    assert told.endswith(
+        "Set the storage option 'access_token', the setting GROUPME_ACCESS_TOKEN, or the "
+        "environment variable GM_TOKEN to a valid access token of a GroupMe user."
+    )
     assert len(arrived()) <= 5
 
 
@@ -467,7 +470,9 @@ def test_no_token_at_all(upload, settings, monkeypatch, arrived):
     monkeypatch.delenv("GM_TOKEN", raising=False)
     settings.GROUPME_ACCESS_TOKEN = ""
     members(*[saved() for _ in range(20)])
-    assert "exit 1: Stopped: There is no access token" in upload(workers=2, skip_checks=True)
+    told = upload(workers=2, skip_checks=True)
+    assert "exit 1: Stopped: There is no access token" in told
+    assert told.endswith("to the access token of a GroupMe user.")
     assert arrived() == []
 
 
@@ -758,7 +763,7 @@ def test_the_progress_without_a_terminal(emulator):
     assert "\r" not in err.getvalue()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_stops_and_the_second_does_what_it_did(number):
     bulk = Bulk(workers=1)
     before = signal.getsignal(number)
@@ -767,6 +772,19 @@ def test_the_first_signal_stops_and_the_second_does_what_it_did(number):
         assert bulk.stopped == f"interrupted by {number.name}"
         assert signal.getsignal(number) is before
     assert signal.getsignal(number) is before
+
+
+def test_stoppable_with_hangup_ignored_keeps_it_ignored():
+    """As nohup starts a process."""
+    bulk = Bulk(workers=1)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable(bulk):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not bulk.stopped
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_in_a_thread_no_signal_can_be_waited_for():

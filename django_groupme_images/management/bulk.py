@@ -1,15 +1,16 @@
-"""What the commands that work on every picture share: what they take, show, and how they end."""
+"""What the commands for many images share: their options, their output, and how they end."""
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from signal import SIGINT, SIGTERM, Signals, signal
-from typing import IO, Any
+from typing import IO, Any, TextIO, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage, storages
@@ -21,9 +22,10 @@ from ..columns import Column, columns
 from ..report import Report, Result
 from ..selection import Named, pages
 from ..storage import GroupMeStorage
+from .output import Output
 from .progress import above, progress_bar
 
-__all__ = ["BulkCommand", "stoppable"]
+__all__ = ["BulkCommand", "non_negative", "stoppable"]
 
 # Requests in a second that GroupMe's main API is known to bear, with some to spare.
 _RATE = 8
@@ -38,35 +40,59 @@ class BulkCommand(BaseCommand):
     outcomes: tuple[str, ...]
     bad: tuple[str, ...]
 
+    def __init__(self, stdout: Any = None, stderr: Any = None, **kwargs: Any) -> None:
+        self._outputs: dict[str, Output] = {}
+        super().__init__(
+            cast("TextIO", self._output("stdout", stdout or sys.stdout)),
+            cast("TextIO", self._output("stderr", stderr or sys.stderr)),
+            **kwargs,
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command. Raises ``CommandError`` if its output could not be written."""
+        for name in ("stdout", "stderr"):
+            if options.get(name):
+                options[name] = self._output(name, options[name])
+        result = super().execute(*args, **options)
+        if error := self._output_error():
+            raise CommandError(f"The output cannot be written: {error}.")
+        return result
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        finally:
+            for output in self._outputs.values():
+                output.discard()
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "labels",
             nargs="*",
             metavar="app.Model[.field]",
-            help="An app, a model or a field; every field whose storage is GroupMe's if none.",
+            help="App label, app.Model, or app.Model.field to process. Defaults to all fields that "
+            "use GroupMeStorage.",
         )
         parser.add_argument(
             "--workers",
             type=_positive,
             default=8,
             metavar="N",
-            help="How many requests may be under way at once (default: %(default)s).",
+            help="Make at most N requests at the same time (default: %(default)s).",
         )
         parser.add_argument(
             "--rate",
-            type=_rate,
+            type=non_negative,
             default=_RATE,
             metavar="R",
-            help="Requests per second over all workers (default: %(default)s, which GroupMe's main "
-            "API is known to bear); 0 for no limit.",
+            help="Make at most R requests per second, all workers together; 0 for no limit "
+            "(default: %(default)s, which GroupMe's main API is known to allow).",
         )
-        parser.add_argument(
-            "--limit", type=_positive, metavar="N", help="Stop after so many files."
-        )
+        parser.add_argument("--limit", type=_positive, metavar="N", help="Process at most N files.")
         parser.add_argument(
             "--database",
             choices=tuple(connections),
-            help="The database to work on (default: for each model the one it is written to).",
+            help="Process this database (default: for each model, the one it is written to).",
         )
         parser.add_argument(
             "--report",
@@ -102,8 +128,9 @@ class BulkCommand(BaseCommand):
         found: Sequence[Column],
         options: dict[str, Any],
     ) -> Report:
-        """Do the work, show how far it is, and tell what became of it."""
+        """Do the work, show its progress, and print its results."""
         limit, verbosity = options["limit"], options["verbosity"]
+        stderr = self._outputs["stderr"]
         with (
             self._report_file(options["report"]) as file,
             Report(self.bad, file) as report,
@@ -111,24 +138,32 @@ class BulkCommand(BaseCommand):
         ):
             total = self.total(found, limit)
             with (
-                progress_bar(self.stderr, total, shown=verbosity > 0) as progress,
+                progress_bar(stderr, total, shown=verbosity > 0) as progress,
                 closing(run(self.named(found, limit))) as running,
             ):
                 for settled in running:
                     for result in settled:
-                        report.add(result)
+                        self._note(report, result)
                         if verbosity > 1:
-                            with above(progress):
+                            with above(progress, stderr):
                                 self.stdout.write(str(result))
                     progress.update()
+                    self._stop_if_output_failed(bulk)
             for line in report.told():
                 self.stdout.write(self.style.ERROR(line))
             if verbosity:
                 self.stdout.write(report.summary(self.outcomes))
             return report
 
+    def _note(self, report: Report, result: Result) -> None:
+        try:
+            report.add(result)
+        except OSError as error:  # the disk with the temporary file is full
+            self._outputs["report"].error = error
+
     def conclude(self, report: Report, bulk: Bulk) -> None:
-        """Raise ``CommandError`` if the work was stopped, or anything is bad."""
+        """Raise ``CommandError`` if the work was stopped, or a result is bad."""
+        self._stop_if_output_failed(bulk)
         self.stop_with(bulk)
         if report.bad:
             raise CommandError(
@@ -141,9 +176,21 @@ class BulkCommand(BaseCommand):
         """Raise ``CommandError`` if the work was stopped."""
         if bulk.stopped:
             raise CommandError(
-                f"Stopped: {bulk.stopped}. Run the command again to go on.",
+                f"Stopped: {bulk.stopped.rstrip('.')}. {bulk.advice}".rstrip(),
                 returncode=_RETURN_CODES.get(bulk.stopped, 1),
             )
+
+    def _output(self, name: str, stream: Any) -> Output:
+        self._outputs[name] = Output(stream)
+        return self._outputs[name]
+
+    def _output_error(self) -> Exception | None:
+        return next((output.error for output in self._outputs.values() if output.error), None)
+
+    def _stop_if_output_failed(self, bulk: Bulk) -> None:
+        """Finish the uploads in flight, and start no others, if nobody can see the results."""
+        if error := self._output_error():
+            bulk.stop(f"the output cannot be written: {error}")
 
     @staticmethod
     def storage(alias: str | None) -> Storage | None:
@@ -158,34 +205,52 @@ class BulkCommand(BaseCommand):
             raise CommandError(f"{alias} is a storage on GroupMe; name another one.")
         return found
 
-    @staticmethod
-    def _report_file(path: Path | None) -> AbstractContextManager[IO[str] | None]:
+    @contextmanager
+    def _report_file(self, path: Path | None) -> Iterator[IO[str] | None]:
         try:
-            return path.open("w", encoding="utf-8") if path else nullcontext()
+            file = path.open("w", encoding="utf-8") if path else None
         except OSError as error:
             raise CommandError(f"The report cannot be written: {error}") from None
+        output = self._output("report", file)
+        try:
+            yield cast("IO[str]", output) if file else None
+        finally:
+            if file:
+                output.close()
 
 
-# Why it was stopped, and what a shell expects then.
-_RETURN_CODES = {f"interrupted by {number.name}": 128 + number for number in (SIGINT, SIGTERM)}
+# SIGHUP is sent when the terminal closes. Windows has none.
+_SIGNALS = [
+    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+# Why the work was stopped, and the exit code that a shell expects then.
+_RETURN_CODES = {f"interrupted by {number.name}": 128 + number for number in _SIGNALS}
 
 
 @contextmanager
 def stoppable(bulk: Bulk) -> Iterator[None]:
-    """On Ctrl-C, finish what is under way; on a second one, what Ctrl-C does otherwise."""
+    """On the first signal to end, stop the work; on the second, do what it did before."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # where no signal arrives
+        yield  # no signal arrives in this thread
         return
 
     def stop(number: int, frame: object) -> None:
         put_back()
-        bulk.stop(f"interrupted by {Signals(number).name}")
+        bulk.stop(f"interrupted by {signal.Signals(number).name}")
 
     def put_back() -> None:
         for number, handler in previous.items():
-            signal(number, handler)
+            signal.signal(number, handler)
 
-    previous = {number: signal(number, stop) for number in (SIGINT, SIGTERM)}
+    previous = {
+        number: signal.getsignal(number)
+        for number in _SIGNALS
+        # nohup starts a process with SIGHUP ignored.
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
+    }
+    for number in previous:
+        signal.signal(number, stop)
     try:
         yield
     finally:
@@ -198,11 +263,12 @@ def _positive(text: str) -> int:
     raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
 
 
-def _rate(text: str) -> float:
+def non_negative(text: str) -> float:
+    """An argument that is a number from 0 up."""
     try:
-        rate = float(text)
+        value = float(text)
     except ValueError:
-        rate = -1
-    if 0 <= rate < float("inf"):
-        return rate
+        value = -1
+    if 0 <= value < float("inf"):
+        return value
     raise ArgumentTypeError(f"{text!r} is not a number from 0 up")

@@ -1,26 +1,26 @@
-"""How far a command is: a bar on a terminal, and else a line from time to time."""
+"""The progress of a command: a bar on a terminal, and otherwise a line from time to time."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from django.core.management.base import OutputWrapper
 from tqdm import tqdm
+
+from .output import Output
 
 __all__ = ["above", "progress_bar"]
 
-# Where there is no terminal, a line in so many seconds is enough.
+# Seconds between two lines where there is no terminal.
 _LINE_EVERY = 10
 _LINE = "{n} of {total} files, {rate_noinv_fmt}, {remaining} left"
 
 
-def progress_bar(stderr: OutputWrapper, total: int, *, shown: bool) -> Any:
-    """What is told of each file that is done, and says how many are, how fast, and how long yet."""
+def progress_bar(stderr: Output, total: int, *, shown: bool) -> Any:
+    """A progress bar with the number of files, the rate, and the remaining time."""
     if stderr.isatty():
-        return tqdm(total=total, unit=" files", disable=not shown, file=sys.stderr)
+        return tqdm(total=total, unit=" files", disable=not shown, file=stderr)
     return tqdm(
         total=total,
         unit=" files",
@@ -31,21 +31,21 @@ def progress_bar(stderr: OutputWrapper, total: int, *, shown: bool) -> Any:
     )
 
 
-def above(bar: Any) -> AbstractContextManager[None]:
-    """While something else is written, a bar makes way for it."""
-    manager: AbstractContextManager[None] = bar.external_write_mode(file=sys.stderr)
+def above(bar: Any, stderr: Output) -> AbstractContextManager[None]:
+    """Clear the bar while something else is written to the same terminal."""
+    manager: AbstractContextManager[None] = bar.external_write_mode(file=stderr)
     return manager
 
 
 class _Lines:
-    """Takes what is meant to be written over and over on a terminal, as lines."""
+    """Writes each state of the bar on a line of its own."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
 
     def write(self, text: str) -> None:
         if line := text.strip():
-            self._write(line)
+            self._write(f"{line}\n")
 
     def flush(self) -> None:
-        pass  # tqdm asks for it, and each line is written at once
+        pass  # each line is flushed when it is written

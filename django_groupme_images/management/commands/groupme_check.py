@@ -1,24 +1,25 @@
-"""``manage.py groupme_check``: ask whether the CDN still has every picture."""
+"""``manage.py groupme_check``: check on the CDN whether every image is still there."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from ...audits import BAD, OUTCOMES, Audit
+from ...audits import BAD, MAX_MISSING, OUTCOMES, Audit
 from ...bulk import Bulk
-from ..bulk import BulkCommand
+from ...copies import FOLDER
+from ..bulk import BulkCommand, non_negative
 
 
 class Command(BulkCommand):
-    """Looks after the pictures, of which the service is known to lose some."""
+    """Finds images that the service has lost, keeps copies, and restores from them."""
 
     help = (
-        "Ask the CDN for every stored picture, and list the rows whose picture is gone or "
-        "cannot be reached, or whose URL is no picture."
+        "Check on the CDN whether every stored image is still there, and list the rows whose "
+        "image is gone or cannot be reached, or whose URL is not that of an image."
     )
-    requires_system_checks = ()  # They warn about a missing token, which is not needed here.
+    requires_system_checks = ()  # one of them requires a token
     addresses = True
     outcomes = OUTCOMES
     bad = BAD
@@ -28,12 +29,22 @@ class Command(BulkCommand):
         parser.add_argument(
             "--mirror",
             metavar="ALIAS",
-            help="Keep a copy of each picture in this storage, named by the picture's id.",
+            help="Keep a copy of each image in the folder "
+            f"{FOLDER} of this storage, under the last part of its URL.",
         )
         parser.add_argument(
             "--restore",
             metavar="ALIAS",
-            help="Upload each picture that is gone again from its copy in this storage.",
+            help="Upload each missing image again from its copy in this storage, once all images "
+            "have been checked.",
+        )
+        parser.add_argument(
+            "--max-missing",
+            type=non_negative,
+            default=MAX_MISSING,
+            metavar="PERCENT",
+            help="Restore nothing if at least 10 images, and more than PERCENT of those checked, "
+            "are missing (default: %(default)s).",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -42,5 +53,9 @@ class Command(BulkCommand):
             bulk,
             mirror=self.storage(options["mirror"]),
             restore=self.storage(options["restore"]),
+            max_missing=options["max_missing"],
         )
-        self.conclude(self.work(audit.run, bulk, self.columns(options), options), bulk)
+        report = self.work(audit.run, bulk, self.columns(options), options)
+        if audit.refused and not bulk.stopped:
+            raise CommandError(audit.refused)
+        self.conclude(report, bulk)
