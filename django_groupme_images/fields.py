@@ -42,6 +42,9 @@ class GroupMeImageField(models.ImageField):
     ``bulk_create()`` uploads, too; ``update()`` and ``bulk_update()`` raise ``ValueError`` for a
     file that is not uploaded yet.
 
+    Copies of a row share a file that is not uploaded yet. A pickle contains it if it has at most
+    ``FILE_UPLOAD_MAX_MEMORY_SIZE`` bytes; otherwise saving the unpickled row raises ``ValueError``.
+
     ``width_field`` and ``height_field`` are filled from the URL. Declare them after
     this field: one declared before is saved with what was known before the upload.
     """

@@ -35,6 +35,12 @@ MODULE = "django_groupme_images.emulator"
 MEGABYTE = 1024 * 1024
 
 
+# Windows has no SIGHUP.
+SIGNALS = [
+    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
 @pytest.fixture
 def server() -> Iterator[EmulatorServer]:
     with EmulatorServer() as server:
@@ -259,7 +265,7 @@ def announced(output: IO[str] | None) -> dict[str, str]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_command_line_and_its_end(number: int, tmp_path: Path) -> None:
     with launched("--token=secret", f"--directory={tmp_path}") as process:
         shown = announced(process.stdout)
@@ -273,6 +279,22 @@ def test_the_command_line_and_its_end(number: int, tmp_path: Path) -> None:
         output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
     assert output == "POST /pictures 200\nPOST /pictures 401\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
+def test_the_command_line_under_nohup_ignores_hangup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = launched()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with process:
+        url = announced(process.stdout)["upload_url"]
+        process.send_signal(signal.SIGHUP)
+        assert requests.post(f"{url}?token=t", pictures.plain(), timeout=10).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
@@ -384,7 +406,7 @@ def peak_memory(pid: int) -> int:
 
 def run_main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setattr(sys, "argv", ["emulator", *arguments])
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         main()
     finally:  # it ignores them at the end, and so would every process that is started here

@@ -33,7 +33,7 @@ def _write(line: str) -> None:
         # Who waits for the address may read it through a pipe.
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:  # the pipe or the terminal is closed
         _write_nowhere()
 
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["DESCRIPTION", "add_arguments", "ignore_signals", "run"]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP is sent when the terminal closes. Windows has none, and nohup starts a process with it
+# ignored.
+_SIGNALS = tuple(
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)
+    and (name != "SIGHUP" or signal.getsignal(signal.Signals[name]) is not signal.SIG_IGN)
+)
 
 _TEXTS = (
     ("--host", "127.0.0.1", "the address to listen on (default: %(default)s)"),
@@ -57,7 +64,7 @@ def run(
     write: Callable[[str], object],
 ) -> None:
     """
-    Serve until SIGINT (Ctrl-C) or SIGTERM; ``write`` takes the lines to show.
+    Serve until SIGINT (Ctrl+C), SIGTERM, or SIGHUP; ``write`` takes the lines to show.
 
     Raises ``CannotStart``.
     """
@@ -72,7 +79,7 @@ def run(
 
 
 def ignore_signals() -> None:
-    """Let neither signal interrupt what is left to do."""
+    """Let no signal interrupt what is left to do."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
@@ -90,9 +97,9 @@ def _lines(server: EmulatorServer, directory: str | None) -> Iterator[str]:
 @contextmanager
 def _signals() -> Iterator[list[int]]:
     """
-    Collect both signals, which interrupt nothing: each step of the clearing up is to be done.
+    Collect the signals, so that they do not interrupt the cleanup.
 
-    SIGINT, too: a shell starts a background process with SIGINT ignored.
+    SIGINT is collected even if it was ignored, as in a background process of a shell.
     """
     came: list[int] = []
     before = [signal.signal(number, lambda got, _: came.append(got)) for number in _SIGNALS]
