@@ -34,8 +34,8 @@ PAGE = 500
 #: So many rows of a name are known at a time; a default picture may be in every row there is.
 MOST_ROWS = 500
 
-# By vendor, a text without its collation. In MySQL and MariaDB, even "_bin" collations may ignore
-# trailing spaces, and a literal has the character set of the connection, not of the column.
+# A column without its collation, so that an UPDATE compares names exactly. In MySQL, "_bin"
+# collations may ignore trailing spaces, and a column may have another character set.
 _EXACTLY = {
     "sqlite": "(%(expressions)s COLLATE BINARY)",
     "postgresql": '(%(expressions)s COLLATE "C")',
@@ -76,25 +76,17 @@ class Column:
 
     def names(self, *, addresses: bool) -> Iterator[list[str]]:
         """The names in it, each once, in pages, in the database's own order."""
-        after = ""
+        name, after = self.field.attname, ""
         while page := self._page(addresses, after):
             after = page[-1]
-            yield self._spellings(page, addresses)
+            # DISTINCT omits names that the collation takes for one of these.
+            found = self._similar(page).values_list(name, flat=True).iterator()
+            yield [each for each in set(found) if is_file_name(each) != addresses]
 
     def _page(self, addresses: bool, after: str) -> list[str]:
         name = self.field.attname
         rows = self.having(addresses=addresses, after=after).order_by(name)
         return list(rows.values_list(name, flat=True).distinct()[:PAGE])
-
-    def _spellings(self, names: Sequence[str], addresses: bool) -> list[str]:
-        """
-        These names, and all others that the column's collation takes for one of them.
-
-        A collation may ignore case, accents, and trailing spaces. DISTINCT and ORDER BY
-        ignore them, too.
-        """
-        found = self._similar(names).values_list(self.field.attname, flat=True)
-        return [name for name in set(found.iterator()) if is_file_name(name) != addresses]
 
     def count(self, *, addresses: bool) -> int:
         """How many names there are in it, each once."""
@@ -129,15 +121,12 @@ class Column:
     def swap(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
         """Put a picture in the place of a name where it still is: the rows that were changed."""
         pks = self.still(name, pks)
-        held = self._table().filter(Exact(self._exact_name(), Value(name)), pk__in=pks)
+        template = _EXACTLY.get(connections[self.database].vendor, "%(expressions)s")
+        found = Func(F(self.field.attname), template=template, output_field=CharField())
+        held = self._table().filter(Exact(found, Value(name)), pk__in=pks)
         with transaction.atomic(using=self.database):  # so that a refusal spoils no other row
             changed = held.update(**self._values(picture))
         return pks if changed == len(pks) else self.still(picture.url, pks)
-
-    def _exact_name(self) -> Func:
-        """The column without its collation, so that an UPDATE compares names exactly."""
-        template = _EXACTLY.get(connections[self.database].vendor, "%(expressions)s")
-        return Func(F(self.field.attname), template=template, output_field=CharField())
 
     def _values(self, picture: Picture) -> dict[str, Any]:
         values: dict[str, Any] = {self.field.attname: picture.url}
@@ -152,7 +141,11 @@ class Column:
         return self.field.model._base_manager.using(self.database)
 
     def _similar(self, names: Sequence[str]) -> QuerySet[Model]:
-        """The rows that hold one of the names, or another that the collation takes for it."""
+        """
+        The rows that hold one of the names, or another that the collation takes for it.
+
+        A collation may ignore case, accents, and trailing spaces, so callers compare the names.
+        """
         return self.rows().filter(self._is("in", [_raw(name) for name in names]))
 
     def _is(self, lookup: str, value: object) -> Q:

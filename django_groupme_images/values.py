@@ -166,6 +166,6 @@ def _in_memory(file: File[Any] | None) -> ContentFile[bytes] | None:
         file.seek(0)
         content = ContentFile(file.read(), name=file.name)
         file.seek(position)
-    except (AttributeError, OSError, ValueError):
-        return None  # it is closed, or cannot seek
+    except (AttributeError, OSError, TypeError, ValueError):
+        return None  # it is closed, cannot seek, or does not know its size
     return content

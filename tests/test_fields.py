@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import (
     InMemoryUploadedFile,
     SimpleUploadedFile,
     TemporaryUploadedFile,
+    UploadedFile,
 )
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.autodetector import MigrationAutodetector
@@ -530,8 +531,16 @@ def test_closed_unsaved_file_raises_when_saved(others_file, copied):
     assert Member.objects.count() == 1
 
 
-def test_pickle_of_file_that_cannot_seek_raises_when_saved(others_file):
-    row = Member(photo=File(io.BufferedReader(Unseekable()), "cat.jpg"))
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: File(io.BufferedReader(Unseekable()), "cat.jpg"),
+        lambda: UploadedFile(io.BytesIO(PHOTO), "cat.jpg"),
+    ],
+    ids=["cannot seek", "unknown size"],
+)
+def test_pickle_of_file_that_cannot_be_kept_raises_when_saved(others_file, make):
+    row = Member(photo=make())
     assert row.photo
     with pytest.raises(ValueError, match="is not available"), transaction.atomic():
         pickled(row).save()

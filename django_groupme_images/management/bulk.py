@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -24,6 +22,7 @@ from ..selection import Named, pages
 from ..storage import GroupMeStorage
 from .output import Output
 from .progress import above, progress_bar
+from .stopping import RETURN_CODES, stoppable
 
 __all__ = ["BulkCommand", "non_negative", "stoppable"]
 
@@ -177,7 +176,7 @@ class BulkCommand(BaseCommand):
         if bulk.stopped:
             raise CommandError(
                 f"Stopped: {bulk.stopped.rstrip('.')}. {bulk.advice}".rstrip(),
-                returncode=_RETURN_CODES.get(bulk.stopped, 1),
+                returncode=RETURN_CODES.get(bulk.stopped, 1),
             )
 
     def _output(self, name: str, stream: Any) -> Output:
@@ -217,44 +216,6 @@ class BulkCommand(BaseCommand):
         finally:
             if file:
                 output.close()
-
-
-# SIGHUP is sent when the terminal closes. Windows has none.
-_SIGNALS = [
-    signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-]
-
-# Why the work was stopped, and the exit code that a shell expects then.
-_RETURN_CODES = {f"interrupted by {number.name}": 128 + number for number in _SIGNALS}
-
-
-@contextmanager
-def stoppable(bulk: Bulk) -> Iterator[None]:
-    """On the first signal to end, stop the work; on the second, do what it did before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # no signal arrives in this thread
-        return
-
-    def stop(number: int, frame: object) -> None:
-        put_back()
-        bulk.stop(f"interrupted by {signal.Signals(number).name}")
-
-    def put_back() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    previous = {
-        number: signal.getsignal(number)
-        for number in _SIGNALS
-        # nohup starts a process with SIGHUP ignored.
-        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN
-    }
-    for number in previous:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        put_back()
 
 
 def _positive(text: str) -> int:

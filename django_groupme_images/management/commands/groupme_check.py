@@ -19,7 +19,7 @@ class Command(BulkCommand):
         "Check on the CDN whether every stored image is still there, and list the rows whose "
         "image is gone or cannot be reached, or whose URL is not that of an image."
     )
-    requires_system_checks = ()  # one of them requires a token
+    requires_system_checks = ()  # They warn about a missing token, which is not needed here.
     addresses = True
     outcomes = OUTCOMES
     bad = BAD
