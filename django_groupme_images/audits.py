@@ -166,7 +166,7 @@ class Audit:
         if missing < _FEW or percent <= self._max_missing:
             return ""
         self.refused = (
-            f"{missing:,} of {self._checked:,} images are missing ({percent:.0f}%), more than "
+            f"{missing:,} of {self._checked:,} images are missing ({percent:.4g}%), more than "
             f"{self._max_missing:g}%, so nothing was restored. A firewall, a proxy, or a fault of "
             "the CDN can make images seem to be missing. Open some of the URLs from another "
             "network. If the images are gone, run the command again with --max-missing "
@@ -233,11 +233,12 @@ class _Spool:
 
 
 def _finding(future: Future[_Finding]) -> _Finding:
-    if error := future.exception():
-        return _Finding(
-            "unreachable" if isinstance(error, ServiceError) else "failed", worded(error)
-        )
-    return future.result()
+    error = future.exception()
+    if error is None:
+        return future.result()
+    # An image that only one of two requests finds may be gone or not.
+    unreachable = isinstance(error, ServiceError | PictureNotFound)
+    return _Finding("unreachable" if unreachable else "failed", worded(error))
 
 
 def _settled(named: Named, still: Named, finding: _Finding) -> Iterator[Result]:

@@ -216,6 +216,14 @@ def test_mirror_saves_no_incomplete_download(check, mirror, emulator):
     assert mirror.listdir("") == ([], [])
 
 
+def test_image_that_only_head_finds_is_unreachable(check, mirror, emulator):
+    row = member(uploaded())
+    emulator.app.faults.add(Fault("status", status=403, method="GET", times=99))
+    told = check(mirror="mirror", restore="mirror")
+    assert f"{row.photo.name}: unreachable, PictureNotFound: " in told
+    assert mirror.listdir("") == ([], [])
+
+
 HTML = "<!DOCTYPE html><title>Blocked</title>"
 
 
