@@ -355,6 +355,7 @@ def test_an_unknown_option():
         ),
         ("cdn_url", ["", "/media/", "https://i.groupme.com/?a", "https://i.groupme.com/#", None]),
         ("timeout", [0, -1, None, "5", (5,), (5, 0), (5, None), True, float("inf"), (5, 1e300)]),
+        ("max_upload_time", [0, -1, "5", True, float("inf"), float("nan"), (5, 5)]),
         ("max_retries", [-1, 1.5, None, "2", True]),
         ("max_retry_wait", [-1, None, "10", float("inf"), float("nan")]),
         ("max_upload_size", [-1, "5MB", 1.5]),

@@ -239,6 +239,13 @@ def test_a_delay_that_is_not_too_long_takes_no_time(groupme_service):
     assert GroupMeStorage(timeout=3600).save("a.png", image_file())
 
 
+def test_delay_longer_than_max_upload_time_is_a_timeout(groupme_service, fallback):
+    groupme_service.fail("delay", seconds=21)
+    storage = GroupMeStorage(timeout=3600, max_upload_time=20)
+    with storage.fallback_storage.open(storage.save("a.png", image_file())) as file:
+        assert file.read() == image_file().read()
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
