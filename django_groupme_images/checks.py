@@ -29,12 +29,11 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.db.models import FileField
-from django.utils.module_loading import import_string
 
-from .columns import file_fields, is_on_groupme
 from .conf import Option, resolved_token
 from .deferral import upload_tasks
 from .fields import GroupMeImageField
+from .project import file_fields, groupme_aliases, groupme_storages, is_on_groupme
 from .storage import ALIAS, GroupMeStorage, groupme_storage
 
 Messages = Iterator[checks.CheckMessage]
@@ -46,13 +45,15 @@ _LONGEST_NAME = "65535x65535.jpeg." + 32 * "0"
 @checks.register(checks.Tags.files)
 def check_storages(**kwargs: Any) -> list[checks.CheckMessage]:
     """Check the options of every ``GroupMeStorage`` in ``STORAGES`` and in a model."""
-    return _broken() or [message for storage in _storages() for message in _check_options(storage)]
+    return _broken() or [
+        message for storage in groupme_storages() for message in _check_options(storage)
+    ]
 
 
 @checks.register(checks.Tags.files, deploy=True)
 def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
     """Check that uploads in production have a token, TLS, and a queue."""
-    found = () if _broken() else _storages()
+    found = () if _broken() else groupme_storages()
     return [message for storage in found for message in _check_deployed(storage)]
 
 
@@ -67,7 +68,7 @@ def check_fields(
 
 def _broken() -> list[checks.CheckMessage]:
     """Return an error for each storage that cannot be created, so that it cannot be checked."""
-    return [message for alias in _aliases() for message in _check_alias(alias)]
+    return [message for alias in groupme_aliases() for message in _check_alias(alias)]
 
 
 def _check_alias(alias: str) -> Messages:
@@ -200,29 +201,6 @@ def _check_field(field: FileField) -> Messages:
             obj=field,
             id="groupme_images.E004",
         )
-
-
-def _aliases() -> Iterator[str]:
-    """The aliases in ``STORAGES`` of each ``GroupMeStorage``, one that is broken included."""
-    for alias, parameters in settings.STORAGES.items():
-        try:
-            backend = import_string(parameters.get("BACKEND", ""))
-        except ImportError:
-            backend = GroupMeStorage if alias == ALIAS else None
-        if isinstance(backend, type) and issubclass(backend, GroupMeStorage):
-            yield alias
-
-
-def _storages() -> Iterator[GroupMeStorage]:
-    """Every ``GroupMeStorage`` in use, once."""
-    seen: list[GroupMeStorage] = []
-    for storage in [
-        *(storages[alias] for alias in _aliases()),
-        *(field.storage for field in _fields(None)),
-    ]:
-        if isinstance(storage, GroupMeStorage) and storage not in seen:
-            seen.append(storage)
-            yield storage
 
 
 def _fields(app_configs: Sequence[AppConfig] | None) -> Iterator[FileField]:

@@ -9,24 +9,22 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
-from django.db import connections, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import CharField, F, FileField, Func, Model, Q, QuerySet, Value
 from django.db.models.functions import Left, Lower
 from django.db.models.lookups import Exact
 
 from .names import is_file_name
 from .pictures import Picture
-from .storage import GroupMeStorage
+from .project import file_fields, is_on_groupme, models_in
 
 __all__ = [
     "MOST_ROWS",
     "PAGE",
     "Column",
     "columns",
-    "file_fields",
-    "in_use",
-    "is_on_groupme",
     "own_columns",
+    "unusable",
 ]
 
 #: So many names make a page.
@@ -62,7 +60,7 @@ class Column:
         """The rows of the table that has the column: of this model, or all."""
         if self.model is self.field.model:
             return self._table()
-        heirs = self.model._base_manager.using(self.database)
+        heirs: QuerySet[Model] = QuerySet(self.model, using=self.database)
         return self._table().filter(pk__in=heirs.values(self.field.model._meta.pk.name))
 
     def having(self, *, addresses: bool, after: str = "") -> QuerySet[Model]:
@@ -138,7 +136,7 @@ class Column:
         return values
 
     def _table(self) -> QuerySet[Model]:
-        return self.field.model._base_manager.using(self.database)
+        return QuerySet(self.field.model, using=self.database)  # A manager may hide rows.
 
     def _similar(self, names: Sequence[str]) -> QuerySet[Model]:
         """
@@ -160,7 +158,7 @@ def columns(labels: Sequence[str] = (), database: str | None = None) -> list[Col
     A column is in the database that its model is written to; or in the one given, if that
     has the table. Raises ``LookupError`` that says what is not there.
     """
-    there = None if database is None else set(_models_in(database))
+    there = None if database is None else set(models_in(database, views=True))
     found: dict[tuple[FileField, type[Model]], Column] = {}
     for model, field in _chosen(labels):
         if there is None or field.model in there:
@@ -180,33 +178,21 @@ def own_columns(label: str, database: str) -> list[Column]:
     return [Column(model, field, database) for field in file_fields(model) if is_on_groupme(field)]
 
 
-def in_use(names: Sequence[str]) -> set[str]:
-    """Which of the names a row of any file field, of whatever storage and database, holds."""
-    used: set[str] = set()
-    databases = [alias for alias in connections if connections[alias].vendor != "unknown"]
-    for database in databases:  # but Django's dummy, of a project that has no default one
-        for model in _models_in(database):
-            for field in file_fields(model):
-                used.update(Column(model, field, database).holders(names))
-    return used
+def unusable(column: Column) -> str:
+    """
+    Return why the rows of an unmanaged model cannot be processed, or an empty string.
 
-
-def file_fields(model: type[Model]) -> Iterator[FileField]:
-    """The file fields that the model itself declares, or has from an abstract one."""
-    for field in model._meta.local_fields:
-        if isinstance(field, FileField):
-            yield field
-
-
-def _models_in(database: str) -> Iterator[type[Model]]:
-    """The models whose tables the database has."""
-    introspection = connections[database].introspection
-    tables = introspection.table_names()
-    for model in apps.get_models():
-        table = model._meta.db_table
-        # No list has one that is quoted, with its schema; then better fail than pass it over.
-        if '"' in table or introspection.identifier_converter(table) in tables:
-            yield model
+    Django does not create its table, which may be missing, different, or a view.
+    """
+    if column.model._meta.managed and column.field.model._meta.managed:
+        return ""
+    try:
+        with transaction.atomic(using=column.database):
+            list(column.rows().values_list(column.field.attname)[:1])
+            is_table = column.field.model in models_in(column.database)
+    except Error as error:
+        return str(error)
+    return "" if is_table else "it is a database view"
 
 
 def _chosen(labels: Sequence[str]) -> Iterator[tuple[type[Model], FileField]]:
@@ -243,8 +229,3 @@ def _field(model: type[Model], name: str) -> Any:
 def _raw(name: str) -> Value:
     """The name as it is stored; a field would make the URL of a picture what it should be."""
     return Value(name, output_field=CharField())
-
-
-def is_on_groupme(field: FileField) -> bool:
-    """Whether the field's files go to the service."""
-    return isinstance(field.storage, GroupMeStorage)

@@ -30,9 +30,9 @@ T = TypeVar("T")
 overlays: list[Callable[[str, Storage], Storage]] = []
 
 
-def overlaid(alias: str, storage: Storage) -> Storage:
+def overlaid(alias: str) -> Storage:
     """Return the storage of an alias, or the overlay that a test has put over it."""
-    return overlays[-1](alias, storage) if overlays else storage
+    return overlays[-1](alias, storages[alias]) if overlays else storages[alias]
 
 
 def of_either(
@@ -79,7 +79,7 @@ class FallbackStorage(ConfiguredStorage):
             raise ImproperlyConfigured(f"The fallback {alias!r} is the storage itself.")
         if isinstance(storage, ConfiguredStorage):
             raise ImproperlyConfigured(f"The fallback {alias!r} is a storage on GroupMe, too.")
-        return overlaid(alias, storage)
+        return overlaid(alias)
 
     def save(self, name: str | None, content: IO[bytes], max_length: int | None = None) -> str:
         """

@@ -1,4 +1,4 @@
-"""What became of each row: counted, written down, and the failures told at the end."""
+"""The results of bulk commands: counted, appended to a report, and the failures listed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,20 @@ from django.db import Error
 if TYPE_CHECKING:
     from .columns import Column
     from .pictures import Picture
+    from .records import Upload
     from .selection import Named
 
-__all__ = ["CHANGED", "REPLACED", "Report", "Result", "results", "swapped", "worded"]
+__all__ = [
+    "CHANGED",
+    "DEFAULT",
+    "REPLACED",
+    "Report",
+    "Result",
+    "counted",
+    "results",
+    "swapped",
+    "worded",
+]
 
 # Failures stay in memory up to this many bytes.
 _SPOOLED_IN_MEMORY = 256 * 1024
@@ -25,11 +36,17 @@ _SPOOLED_IN_MEMORY = 256 * 1024
 # Why a row was skipped.
 CHANGED = "the row was changed meanwhile"
 REPLACED = "the file was replaced meanwhile"
+DEFAULT = "the file is the default of a field; with --report it is uploaded once"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a file in a row: one word of it, and a URL or a reason."""
+    """
+    What happened to the image of a row: the outcome, and a URL or a reason.
+
+    ``upload`` describes the upload of the image, if this run uploaded it. ``recorded`` means
+    that the line is in the report already.
+    """
 
     outcome: str
     column: Column
@@ -37,9 +54,11 @@ class Result:
     file: str
     url: str = ""
     reason: str = ""
+    upload: Upload | None = None
+    recorded: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON can hold it, without what is empty."""
+        """Return a line of the report, without empty values."""
         pk = self.pk if isinstance(self.pk, int) else str(self.pk)
         line = {
             "outcome": self.outcome,
@@ -50,8 +69,13 @@ class Result:
             "file": self.file,
             "url": self.url,
             "reason": self.reason,
+            **(self.upload.as_dict() if self.upload else {}),
         }
         return {name: value for name, value in line.items() if value != ""}
+
+    def line(self) -> str:
+        """Return a line of JSON, with its newline."""
+        return f"{json.dumps(self.as_dict())}\n"
 
     def __str__(self) -> str:
         what = self.reason or self.url
@@ -67,14 +91,16 @@ def results(outcome: str, named: Named, url: str = "", reason: str = "") -> Iter
             yield Result(outcome, column, pk, named.name, url, reason)
 
 
-def swapped(outcome: str, named: Named, picture: Picture) -> Iterator[Result]:
-    """Put the picture in the place of the name, with this outcome where the row still held it."""
+def swapped(
+    outcome: str, named: Named, picture: Picture, upload: Upload | None = None
+) -> Iterator[Result]:
+    """Replace the name with the URL in each row, with this outcome if the row still held it."""
     for column, pk, done in named.swap(picture):
         if isinstance(done, Error):
             what, reason = "failed", worded(done)
         else:
             what, reason = (outcome, "") if done else ("skipped", CHANGED)
-        yield Result(what, column, pk, named.name, picture.url, reason)
+        yield Result(what, column, pk, named.name, picture.url, reason, upload)
 
 
 def worded(error: BaseException) -> str:
@@ -82,11 +108,16 @@ def worded(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return the number with the noun, which gets an "s" in the plural."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class Report:
     """
-    Counts results, and keeps the ``bad`` ones to tell them at the end, on a disk if many.
+    Counts results, and keeps the ``bad`` ones to list them at the end, on disk if there are many.
 
-    Each is a line of JSON in ``file``, if there is one, as soon as it is known.
+    Each is appended to ``file``, if there is one, as soon as it is known.
     """
 
     def __init__(self, bad: Iterable[str], file: IO[str] | None = None) -> None:
@@ -102,10 +133,10 @@ class Report:
         self._told.close()
 
     def add(self, result: Result) -> None:
-        """Take a result."""
+        """Add a result."""
         self.counts[result.outcome] += 1
-        if self._file:
-            self._file.write(f"{json.dumps(result.as_dict())}\n")
+        if self._file and not result.recorded:
+            self._file.write(result.line())
             self._file.flush()
         if result.outcome in self._bad:
             self._told.write(f"{json.dumps(str(result))}\n")

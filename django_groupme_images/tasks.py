@@ -1,9 +1,9 @@
 """
-The move as tasks for Django's Tasks framework, whatever backend the project has.
+Uploads as tasks for Django's Tasks framework.
 
-``django.tasks`` is in Django 6.0 and newer; on 5.2, the package ``django-tasks`` takes its
-place. Each task may be run again at any point: what is moved already is left alone. One
-that raises has moved what could be moved.
+``django.tasks`` is part of Django 6.0 and later; on 5.2, the package ``django-tasks`` replaces
+it. A task may run again at any point, and skips files that are uploaded. A task that raises has
+uploaded all files that did not fail.
 """
 
 from __future__ import annotations
@@ -13,13 +13,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
-from django.core.files.storage import storages
-
 from .bulk import Bulk
 from .columns import columns
 from .exceptions import GroupMeImageError
-from .fallback import overlaid
-from .report import Result
+from .report import Result, counted
 from .selection import Named, in_row, named
 from .uploads import Move
 
@@ -37,7 +34,7 @@ _MOST_LINES = 10
 @task
 def upload_row(label: str, pk: str, database: str) -> dict[str, str]:
     """
-    Move the files of one row: that of the model ``label`` with this primary key, as text.
+    Upload the files of one row: of the model ``label``, with this primary key as a string.
 
     Returns the new URL of each field that was changed.
     """
@@ -59,14 +56,15 @@ def upload_batch(
     delete_source: bool = False,
 ) -> dict[str, int]:
     """
-    Move the files of these names in the columns of these labels, as ``groupme_upload`` does.
+    Upload the files of these names in the columns of these labels, as ``groupme_upload`` does.
 
-    ``rate``, in requests a second, holds for this task alone. Returns how many rows were
-    moved, and how many were skipped because they hold another name by now.
+    ``rate``, in requests per second, applies to this task alone. Returns how many rows have each
+    outcome: ``moved``, or ``skipped`` (the row holds another name by now, or the file is the
+    default of a field).
     """
     move = Move(
         Bulk(workers=workers, rate=rate),
-        source=overlaid(source, storages[source]) if source else None,
+        source=source,
         delete_source=delete_source,
     )
     settled = _settled(move, named(names, columns(labels, database)))
@@ -74,7 +72,7 @@ def upload_batch(
 
 
 def _settled(move: Move, files: Iterable[Named]) -> Iterator[Result]:
-    """What became of each row; raises at the end if that is not what it should."""
+    """Return the result of each row; raise at the end if a row failed."""
     failures: list[str] = []
     with closing(move.run(files)) as running:
         for result in chain.from_iterable(running):
@@ -83,4 +81,5 @@ def _settled(move: Move, files: Iterable[Named]) -> Iterator[Result]:
             yield result
     if failures or move.stopped:
         told = "\n".join([*failures[:_MOST_LINES], move.stopped])
-        raise GroupMeImageError(f"{len(failures):,} rows could not be moved:\n{told}".rstrip())
+        rows = counted(len(failures), "row")
+        raise GroupMeImageError(f"{rows} could not be uploaded:\n{told}".rstrip())

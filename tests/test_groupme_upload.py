@@ -14,6 +14,7 @@ import termios
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -270,7 +271,7 @@ def test_a_source(upload, settings, tmp_path):
     name = storages["old"].save("old.jpg", ContentFile(PHOTO))
     (member,) = members(name)
     settings.GROUPME_FALLBACK = None
-    assert "name their storage with --source" in upload()
+    assert "Pass --source ALIAS" in upload()
     assert not is_moved(member)
     assert upload(source="old") == "1 moved, 0 skipped, 0 failed\n"
     assert is_moved(member)
@@ -292,7 +293,7 @@ def test_columns_of_which_nobody_says_where_the_files_are(upload, settings, caps
         plain = Plain.objects.create(photo=saved())
         assert upload() == "1 moved, 0 skipped, 0 failed\n"
         assert is_moved(plain)
-        assert "files of gallery.Member.photo are" in upload("gallery.Member")
+        assert "configured for gallery.Member.photo." in upload("gallery.Member")
     finally:
         del Plain._meta.get_field("photo").storage.__dict__["fallback"]
 
@@ -334,9 +335,9 @@ def test_a_dry_run(upload, arrived):
     Group.objects.create(photo=saved(), banner=rows[0].photo.name)
     assert upload(dry_run=True) == textwrap.dedent(
         f"""\
-        gallery.Member.photo: 5 rows, 3 files, {2 * len(PHOTO):,} bytes, 1 files cannot be read
-        gallery.Group.photo: 1 rows, 1 files, {len(PHOTO):,} bytes
-        gallery.Group.banner: 1 rows, 1 files, {len(PHOTO):,} bytes
+        gallery.Member.photo: 5 rows, 3 files, {2 * len(PHOTO):,} bytes, 1 unreadable file
+        gallery.Group.photo: 1 row, 1 file, {len(PHOTO):,} bytes
+        gallery.Group.banner: 1 row, 1 file, {len(PHOTO):,} bytes
         """
     )
     assert not any(map(is_moved, rows))
@@ -345,16 +346,16 @@ def test_a_dry_run(upload, arrived):
 
 def test_a_dry_run_with_a_limit_and_a_default_picture(upload):
     members(*[saved()] * 700)
-    assert upload(dry_run=True, limit=1).startswith("gallery.Member.photo: 700 rows, 1 files, ")
+    assert upload(dry_run=True, limit=1).startswith("gallery.Member.photo: 700 rows, 1 file, ")
 
 
 @pytest.mark.parametrize("option", ["dry_run", "enqueue"])
-def test_a_report_of_what_it_does_not_do(upload, option, tmp_path):
-    assert "Nothing to report" in upload(report=tmp_path / "report", **{option: True})
+def test_report_with_dry_run_or_enqueue_raises(upload, option, tmp_path):
+    assert "--report cannot be combined" in upload(report=tmp_path / "report", **{option: True})
 
 
 def test_a_dry_run_of_nothing(upload):
-    assert upload(dry_run=True) == "No file is waiting.\n"
+    assert upload(dry_run=True) == "There are no files to upload.\n"
 
 
 # What goes wrong
@@ -578,7 +579,7 @@ def test_the_source_is_deleted_once_no_row_needs_it(upload, files):
     assert {name for name in names if files.exists(name)} == {plain, elsewhere, other}
     assert not files.exists(shared)
     assert not files.exists(moved)
-    assert "1 files deleted\n" in upload("gallery.Group", delete_source=True)
+    assert "1 file deleted\n" in upload("gallery.Group", delete_source=True)
     assert not files.exists(plain)
 
 
@@ -629,6 +630,7 @@ def test_a_database_that_cannot_be_asked_whether_files_are_needed(upload, files,
         assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n"
     assert files.exists(name)
     assert "so none is deleted" in caplog.text
+    assert "cannot be read: OperationalError: the connection was lost" in caplog.text
 
 
 def broken_database(*args: Any) -> None:
@@ -670,7 +672,7 @@ def test_a_file_that_is_replaced_meanwhile(upload, files, settings):
     assert "skipped, the file was replaced meanwhile" in told
     assert member.photo.name == name
     assert files.size(name) == len(newer)
-    assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n1 files deleted\n"
+    assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n1 file deleted\n"
     member.refresh_from_db()
     assert member.photo.width == 20
 
@@ -721,7 +723,7 @@ def test_a_source_that_does_not_know_when(upload, settings):
 # What is shown
 
 
-def test_the_report(upload, tmp_path):
+def test_the_report(upload, files, tmp_path):
     good, gone = members(saved(), "gone.jpg")
     upload(report=tmp_path / "report.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
@@ -733,14 +735,21 @@ def test_the_report(upload, tmp_path):
         "pk": good.pk,
         "file": "photos/cat.jpg",
         "url": good.photo.name,
+        "source": "default",
+        "size": len(PHOTO),
+        "modified": files.get_modified_time("photos/cat.jpg").isoformat(),
+        "uploaded": by_pk[good.pk]["uploaded"],
     }
+    assert datetime.fromisoformat(by_pk[good.pk]["uploaded"]).tzinfo
     assert by_pk[gone.pk].pop("reason").startswith("FileNotFoundError: ")
     assert by_pk[gone.pk] == common | {"outcome": "failed", "pk": gone.pk, "file": "gone.jpg"}
 
 
 def test_a_report_that_cannot_be_written(upload, tmp_path, arrived):
     members(saved())
-    assert "exit 1: The report cannot be written: " in upload(report=tmp_path / "no" / "folder")
+    report = tmp_path / "no" / "folder"
+    assert "exit 1: The report cannot be written: " in upload(report=report)
+    assert "exit 1: The report cannot be written: " in said_by("groupme_check", report=report)
     assert arrived() == []
 
 
@@ -756,7 +765,7 @@ def test_verbosity(upload):
 def test_the_progress_without_a_terminal(emulator):
     members(*[saved() for _ in range(3)])
     err = io.StringIO()
-    call_command("groupme_upload", rate=0, stdout=io.StringIO(), stderr=err)
+    call_command("groupme_upload", "gallery.Member", rate=0, stdout=io.StringIO(), stderr=err)
     first, *_, last = err.getvalue().splitlines()
     assert first.startswith("0 of 3 files")
     assert re.fullmatch(r"3 of 3 files, .* files/s, 00:00 left", last)

@@ -104,7 +104,7 @@ def test_a_row_that_fails_raises(emulator):
 def test_a_batch(emulator, arrived):
     rows = members(saved(), saved(), "gone.jpg", saved())
     names = [row.photo.name for row in rows]
-    with pytest.raises(GroupMeImageError, match="1 rows could not be moved:\ngallery.Member"):
+    with pytest.raises(GroupMeImageError, match="1 row could not be uploaded:\ngallery.Member"):
         upload_batch.func(["gallery.Member.photo"], names[:3])
     assert [is_moved(row) for row in rows] == [True, True, False, False]
     assert upload_batch.func(["gallery.Member.photo"], [*names[:2], names[3]]) == {"moved": 1}
@@ -115,7 +115,9 @@ def test_a_batch(emulator, arrived):
 def test_a_batch_that_was_stopped_raises(emulator):
     rows = members(*[saved() for _ in range(9)])
     emulator.app.faults.add(Fault("status", status=401, times=9))
-    with pytest.raises(GroupMeImageError, match=r"^\d rows could not be moved:\n(.*\n)+.* accept"):
+    with pytest.raises(
+        GroupMeImageError, match=r"^\d rows? could not be uploaded:\n(.*\n)+.* accept"
+    ):
         upload_batch.func(["gallery.Member"], [row.photo.name for row in rows])
 
 
@@ -132,7 +134,7 @@ def test_enqueue(emulator, queue, arrived):
     plain = Plain.objects.create(photo=saved())
     out = io.StringIO()
     call_command("groupme_upload", enqueue=True, rate=3, workers=2, stdout=out)
-    assert out.getvalue() == "251 files in 4 tasks\n"
+    assert out.getvalue() == "Enqueued 251 files in 4 tasks.\n"
     assert arrived() == []
     sent = [json.loads(json.dumps([result.args, result.kwargs])) for result in queue]
     assert sorted(len(names) for (_, names), _ in sent) == [1, 50, 100, 100]

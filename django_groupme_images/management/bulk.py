@@ -16,7 +16,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from ..bulk import Bulk
-from ..columns import Column, columns
+from ..columns import Column, columns, unusable
+from ..records import ReportFile
 from ..report import Report, Result
 from ..selection import Named, pages
 from ..storage import GroupMeStorage
@@ -97,7 +98,7 @@ class BulkCommand(BaseCommand):
             "--report",
             type=Path,
             metavar="FILE",
-            help="Write what became of each row to this file, as lines of JSON.",
+            help="Append the result of each row to this file, as a line of JSON.",
         )
 
     def columns(self, options: dict[str, Any]) -> list[Column]:
@@ -106,9 +107,19 @@ class BulkCommand(BaseCommand):
             found = columns(options["labels"], options["database"])
         except LookupError as error:
             raise CommandError(str(error)) from None
-        if not found:
-            raise CommandError("There is no field whose storage is GroupMe's.")
-        return found
+        reasons = {column: unusable(column) for column in found}
+        skipped = [
+            f"{column} is skipped, because its model is unmanaged: {reason}."
+            for column, reason in reasons.items()
+            if reason
+        ]
+        if len(skipped) == len(found):
+            raise CommandError(
+                "\n".join(skipped) or "There is no field whose storage is GroupMe's."
+            )
+        for line in skipped:
+            self.stderr.write(self.style.WARNING(line))
+        return [column for column, reason in reasons.items() if not reason]
 
     def named(self, found: Sequence[Column], limit: int | None) -> Iterator[Named]:
         """The names in the columns, as many as are asked for."""
@@ -207,7 +218,7 @@ class BulkCommand(BaseCommand):
     @contextmanager
     def _report_file(self, path: Path | None) -> Iterator[IO[str] | None]:
         try:
-            file = path.open("w", encoding="utf-8") if path else None
+            file = ReportFile(path) if path else None
         except OSError as error:
             raise CommandError(f"The report cannot be written: {error}") from None
         output = self._output("report", file)

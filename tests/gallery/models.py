@@ -134,3 +134,53 @@ class Photo(models.Model):
 
     def __str__(self) -> str:
         return self.caption
+
+
+def brand_logo() -> str:
+    return "brands/logo.png"
+
+
+class Profile(models.Model):
+    """With a default file."""
+
+    photo = GroupMeImageField(default="profiles/default.png", blank=True)
+    other = models.ImageField(
+        storage=GroupMeStorage(access_token="marked-t0ken"), default="profiles/default.png"
+    )
+
+
+class Brand(models.Model):
+    """With the default files of Django's own fields, and a path."""
+
+    logo = models.FileField(default=brand_logo)
+    icon = models.FileField(db_default="brands/icon.png")
+    banner = models.FileField(default="")
+    manual = models.FilePathField(path="/srv/media", blank=True)
+
+
+class VisibleManager(models.Manager[models.Model]):
+    def get_queryset(self) -> models.QuerySet[models.Model]:
+        return super().get_queryset().filter(is_hidden=False)
+
+
+class Hidden(models.Model):
+    """Whose managers all hide rows."""
+
+    is_hidden = models.BooleanField(default=True)
+    photo = GroupMeImageField(blank=True)
+    document = models.FileField(blank=True)
+
+    objects = VisibleManager()
+
+    class Meta:
+        base_manager_name = "objects"
+
+
+class MemberView(models.Model):
+    """Whose table is missing, or a view that a test creates."""
+
+    photo = GroupMeImageField()
+
+    class Meta:
+        managed = False
+        db_table = "gallery_member_view"

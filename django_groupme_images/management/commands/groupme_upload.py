@@ -1,37 +1,40 @@
-"""``manage.py groupme_upload``: move the files that are not on the service yet."""
+"""``manage.py groupme_upload``: upload the files that are not on the image service yet."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby, islice
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import Storage
 from django.core.management.base import CommandError, CommandParser
 
 from ...bulk import Bulk
 from ...columns import Column
 from ...deferral import upload_tasks
-from ...fallback import overlaid
+from ...records import Ledger
+from ...report import counted
 from ...uploads import OUTCOMES, Move
 from ..bulk import BulkCommand
 
-# So many files are one task.
+# Files per task.
 _BATCH = 100
 
-# The options of the command that are those of a task, too.
+# Options of the command that are also arguments of a task.
 _OF_A_TASK = ("database", "source", "workers", "rate", "delete_source")
 
 
 class Command(BulkCommand):
-    """Moves files to the service, or has them moved in the background."""
+    """Uploads files to the image service, or enqueues their upload."""
 
     help = (
-        "Upload every file that is still in the fallback storage of its field, and put the URL "
-        "of the picture into its rows. Goes on where it stopped when it is run again."
+        "Upload every file that is still in the fallback storage of its field, and store the URL "
+        "in its rows. When run again, the command continues where it stopped. With --report, a "
+        "file that the report contains is not uploaded again."
     )
     addresses = False
     outcomes = OUTCOMES
@@ -42,52 +45,65 @@ class Command(BulkCommand):
         parser.add_argument(
             "--source",
             metavar="ALIAS",
-            help="The storage that holds the files (default: the fallback of each field).",
+            help="Alias of the storage that contains the files (default: the fallback of each "
+            "field).",
         )
         parser.add_argument(
             "--delete-source",
             action="store_true",
-            help="Delete a file once no row of any file field holds its name any more.",
+            help="Delete each uploaded file that no row of a file field and no field default "
+            "references anymore. To delete files later, run groupme_cleanup.",
         )
         only = parser.add_mutually_exclusive_group()
         only.add_argument(
             "--dry-run",
             action="store_true",
-            help="Only say how many files there are in each field, and their bytes.",
+            help="Only show the number of files in each field, and their size in bytes.",
         )
         only.add_argument(
             "--enqueue",
             action="store_true",
-            help="Have them moved in the background, as tasks of the project's Tasks backend.",
+            help="Enqueue the uploads as tasks of the project's Tasks backend.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        bulk = Bulk(workers=options["workers"], rate=options["rate"])
-        source = self._source(options["source"])
-        move = Move(bulk, source=source, delete_source=options["delete_source"])
-        found = self._with_source(self.columns(options), move, options)
         if options["report"] and (options["dry_run"] or options["enqueue"]):
-            raise CommandError("Nothing to report: it is not this command that moves the files.")
-        if options["dry_run"]:
-            self._tell(found, move, options["limit"])
-            self.stop_with(bulk)
-        elif options["enqueue"]:
-            self._enqueue(found, options)
-        else:
-            report = self.work(move.run, bulk, found, options)
-            if move.deleted and options["verbosity"]:
-                self.stdout.write(f"{move.deleted:,} files deleted")
-            self.conclude(report, bulk)
+            raise CommandError("--report cannot be combined with --dry-run or --enqueue.")
+        self.storage(options["source"])
+        bulk = Bulk(workers=options["workers"], rate=options["rate"])
+        with self._ledger(options["report"]) as ledger:
+            move = Move(
+                bulk,
+                source=options["source"],
+                delete_source=options["delete_source"],
+                ledger=ledger,
+            )
+            found = self._with_source(self.columns(options), move, options)
+            if options["dry_run"]:
+                self._tell(found, move, options["limit"])
+                self.stop_with(bulk)
+            elif options["enqueue"]:
+                self._enqueue(found, options)
+            else:
+                report = self.work(move.run, bulk, found, options)
+                if move.deleted and options["verbosity"]:
+                    self.stdout.write(f"{counted(move.deleted, 'file')} deleted")
+                self.conclude(report, bulk)
 
-    def _source(self, alias: str | None) -> Storage | None:
-        """Return the storage of ``--source``, which may be a fallback that a test overlays."""
-        storage = self.storage(alias)
-        return overlaid(alias, storage) if alias and storage else None
+    @staticmethod
+    def _ledger(path: Path | None) -> AbstractContextManager[Ledger | None]:
+        # A pipe or a terminal, such as /dev/stdout, contains no earlier uploads.
+        if path is None or (path.exists() and not path.is_file()):
+            return nullcontext()
+        try:
+            return Ledger(path)
+        except OSError as error:
+            raise CommandError(f"The report cannot be written: {error}") from None
 
     def _with_source(
         self, found: list[Column], move: Move, options: dict[str, Any]
     ) -> list[Column]:
-        """The columns of which it is known where the files are."""
+        """Return the columns whose source storage is known."""
         try:
             known = [column for column in found if move.source(column.storage)]
         except ImproperlyConfigured as error:
@@ -95,8 +111,8 @@ class Command(BulkCommand):
         unknown = [str(column) for column in found if column not in known]
         if unknown:
             hint = (
-                f"Nobody says where the files of {', '.join(unknown)} are: name their storage "
-                "with --source, or in the option 'fallback'."
+                f"No source storage is configured for {', '.join(unknown)}. Pass --source ALIAS "
+                "or set the 'fallback' option."
             )
             if options["labels"] or not known:
                 raise CommandError(hint)
@@ -104,25 +120,27 @@ class Command(BulkCommand):
         return known
 
     def _tell(self, found: Sequence[Column], move: Move, limit: int | None) -> None:
-        """Say how much there is to move."""
-        rows, files, size, missing = (Counter[Column]() for _ in range(4))
+        """Show how much there is to upload."""
+        rows, files, size, missing, defaults = (Counter[Column]() for _ in range(5))
         for file, length in move.sizes(self.named(found, limit)):
             for column in file.rows:
                 rows[column] += column.holding(file.name)
                 files[column] += 1
                 size[column] += length or 0
                 missing[column] += length is None
+                defaults[column] += move.is_default(file.name)
         for column in filter(files.get, found):
             self.stdout.write(
-                f"{column}: {rows[column]:,} rows, {files[column]:,} files, "
-                f"{size[column]:,} bytes"
-                + (f", {missing[column]:,} files cannot be read" * bool(missing[column]))
+                f"{column}: {counted(rows[column], 'row')}, {counted(files[column], 'file')}, "
+                f"{counted(size[column], 'byte')}"
+                + (f", {counted(missing[column], 'unreadable file')}" * bool(missing[column]))
+                + (f", {counted(defaults[column], 'default file')}" * bool(defaults[column]))
             )
         if not (files or move.stopped):
-            self.stdout.write("No file is waiting.")
+            self.stdout.write("There are no files to upload.")
 
     def _enqueue(self, found: Sequence[Column], options: dict[str, Any]) -> None:
-        """Send the names as tasks, each of files that go to one storage."""
+        """Enqueue tasks, each for files that are uploaded to one storage."""
         try:
             upload_batch = upload_tasks().upload_batch
         except ImproperlyConfigured as error:
@@ -134,4 +152,4 @@ class Command(BulkCommand):
                 upload_batch.enqueue(labels, batch, **{name: options[name] for name in _OF_A_TASK})
                 files, tasks = files + len(batch), tasks + 1
         if options["verbosity"]:
-            self.stdout.write(f"{files:,} files in {tasks:,} tasks")
+            self.stdout.write(f"Enqueued {counted(files, 'file')} in {counted(tasks, 'task')}.")
