@@ -20,4 +20,5 @@ def _parser(name: str) -> ArgumentParser:
 
 groupme_upload = partial(_parser, "groupme_upload")
 groupme_check = partial(_parser, "groupme_check")
+groupme_cleanup = partial(_parser, "groupme_cleanup")
 groupme_emulator = partial(_parser, "groupme_emulator")
