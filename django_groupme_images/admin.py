@@ -1,9 +1,10 @@
-"""The admin: a column of thumbnails, and the widget that hands in a picture."""
+"""The admin: a column of thumbnails, the widget for images, and uploads after validation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminFileWidget
@@ -12,11 +13,16 @@ from django.db.models.constants import LOOKUP_SEP
 from django.forms.utils import pretty_name
 
 from . import rendering
+from .form_uploads import GroupMeImageFormSetMixin, upload_formset_images, upload_images
 from .pictures import known_variant, variant_size
 from .widgets import GroupMeImageInput
 
-__all__ = ["AdminGroupMeImageInput", "thumbnail"]
+__all__ = ["AdminGroupMeImageInput", "GroupMeImageAdminMixin", "thumbnail"]
 
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = object
 
 _LARGEST = 65535, 65535  # pixels
 
@@ -25,6 +31,60 @@ class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
     """The widget in the admin's dress; a ``GroupMeImageField`` has it there by itself."""
 
     template_name = "groupme_images/widgets/admin_image_input.html"
+
+
+class GroupMeImageAdminMixin(_ModelAdmin):
+    """
+    Upload the images of a change form and its inlines once all of them are valid.
+
+    For admins where the option ``upload_early`` is ``False``. Without it, the change form uploads
+    its images although an inline is invalid; inlines, and lists with ``list_editable``, upload
+    theirs when they are saved, and a failure of the image service is then raised. With it, a
+    failure is an error of the field, and nothing is saved. Put it before ``ModelAdmin``::
+
+        class AlbumAdmin(GroupMeImageAdminMixin, admin.ModelAdmin):
+            inlines = [PhotoInline]
+    """
+
+    def get_form(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        form_class: Any = super().get_form(request, *args, **kwargs)
+        attributes = {"groupme_formsets": _formsets(request)}
+        return type(form_class)(form_class.__name__, (form_class,), attributes)
+
+    def _create_formsets(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        formsets, inlines = super()._create_formsets(request, *args, **kwargs)  # type: ignore[misc]
+        _formsets(request)[:] = formsets
+        for formset in formsets:
+            formset.groupme_formsets = formsets
+        return formsets, inlines
+
+    def save_form(self, request: Any, form: Any, *args: Any, **kwargs: Any) -> Any:
+        # The admin calls this once the change form is valid, and then validates all formsets.
+        if formsets := _formsets(request):
+            last = formsets[-1]
+            last.is_valid = partial(_upload_with_inlines, form, formsets, last.is_valid)
+        return super().save_form(request, form, *args, **kwargs)
+
+    def get_changelist_formset(self, *args: Any, **kwargs: Any) -> Any:
+        formset_class: Any = super().get_changelist_formset(*args, **kwargs)
+        return type(formset_class.__name__, (GroupMeImageFormSetMixin, formset_class), {})
+
+
+def _formsets(request: Any) -> list[Any]:
+    """Return the list of the inline formsets of a request, which is filled later."""
+    formsets: list[Any] = vars(request).setdefault("_groupme_formsets", [])
+    return formsets
+
+
+def _upload_with_inlines(form: Any, formsets: list[Any], is_valid: Callable[[], bool]) -> bool:
+    """Validate the last formset, and upload all images if the others and the form are valid."""
+    others = [form, *formsets[:-1]]
+    return (
+        is_valid()
+        and all(other.is_valid() for other in others)
+        and upload_images(form)
+        and all(map(upload_formset_images, formsets))
+    )
 
 
 def thumbnail(

@@ -86,6 +86,10 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
         if not is_saved(value):
             content = getattr(value, "_file", None)
             return content if isinstance(content, BorrowedFile) else File(value, value.name)
+        if value.storage == storage and getattr(value, "submitted_name", None) is not None:
+            own = self.field.attr_class(instance, self.field, value.name)
+            own.submitted_name = value.submitted_name  # type: ignore[attr-defined]
+            return own
         if value.storage == storage or known_picture(value.name, storage):
             return value.name
         # A value of its own, because the other row's may have been read and closed.

@@ -7,15 +7,17 @@ import posixpath
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from typing import IO, Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from .bodies import PIECE, Body, check_size, rewindable
 from .exceptions import FallbackFailed, ServiceError
 from .names import is_file_name
 from .options import ConfiguredStorage
+from .reuse import recorded_name, remote_image, reused_name
 from .signals import upload_postponed
 
 __all__ = ["FallbackStorage", "of_either", "overlaid", "overlays"]
@@ -58,6 +60,10 @@ class FallbackStorage(ConfiguredStorage):
     ``save()`` where ``deferred`` is true; ``manage.py groupme_upload`` moves it on later.
     """
 
+    if TYPE_CHECKING:
+
+        def save_from_url(self, url: str) -> str: ...
+
     @property
     def fallback_storage(self) -> Storage | None:
         """
@@ -83,15 +89,23 @@ class FallbackStorage(ConfiguredStorage):
 
     def save(self, name: str | None, content: IO[bytes], max_length: int | None = None) -> str:
         """
-        Upload the content, and return the URL of the resulting picture.
+        Upload the content, and return its stored name: the URL of the resulting picture.
 
-        If there is a fallback and the upload fails temporarily, or if ``deferred`` is true, save
-        the content to the fallback storage instead, under a name of at most ``max_length``
-        characters, and return that name.
+        If there is a fallback, and the upload fails temporarily or ``deferred`` is true, save the
+        content to the fallback storage instead, under a name of at most ``max_length`` characters,
+        and return that name. Content that a form has uploaded, and that has not been changed
+        since, is not uploaded again.
 
         Raises ``ServiceError``, or ``FallbackFailed`` if neither storage could save the content.
         The content stays open, and is then at its beginning.
         """
+        if reused := reused_name(content, self):
+            return reused
+        if remote := remote_image(content):
+            return self.save_from_url(remote.source)
+        if recorded_name(content):
+            # Storages move a temporary file, so its path may not exist anymore.
+            content = File(content, getattr(content, "name", None))
         fallback = self.fallback_storage
         if fallback is None:
             return self._uploaded(name, content, max_length)

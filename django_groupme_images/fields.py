@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import posixpath
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.files.images import get_image_dimensions
-from django.db import models
+from django.db import models, router
 from django.db.models.fields.files import FieldFile
+from django.utils.crypto import get_random_string
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from .descriptors import BorrowedFile, GroupMeImageDescriptor
-from .intake import check_length
+from .intake import check_length, waiting_file
 from .names import is_file_name, is_saved, known_picture, picture_of
 from .pictures import Picture
+from .reuse import remote_image, uploaded_name
 from .storage import GroupMeStorage, groupme_storage
 from .values import GroupMeImageFieldFile
 
@@ -100,13 +103,14 @@ class GroupMeImageField(models.ImageField):
         return bool(known_picture(name, self.storage)) or (has_fallback and is_file_name(str(name)))
 
     def run_validators(self, value: Any) -> None:
-        # They are for files, and run before the upload. One that asks for the size would
-        # cost a request each time that a row is validated whose picture nobody touched.
-        if not (isinstance(value, FieldFile) and picture_of(value)):
+        # Validators check a file before it is uploaded. Later, one that reads the size would make
+        # a request each time that the row is validated, and a pending file has another name.
+        is_new = not isinstance(value, FieldFile) or not (picture_of(value) or self._waits(value))
+        if is_new and remote_image(value) is None:
             super().run_validators(value)
 
     def _validate_upload(self, file: Any) -> None:
-        """Run the validators on a form's file, as the value that it is to become."""
+        """Run the validators on a form's file, as the value that the row would have."""
         value = self.attr_class(None, self, file.name)  # type: ignore[arg-type]
         value.file, value._committed = file, False
         super().run_validators(value)
@@ -115,6 +119,7 @@ class GroupMeImageField(models.ImageField):
         file = getattr(model_instance, self.attname)
         if not isinstance(getattr(file, "_file", None), BorrowedFile):  # it is opened again
             file.require_content()
+        self._copy_used_file(model_instance)
         file = super().pre_save(model_instance, add)
         if isinstance(content := getattr(file, "_file", None), BorrowedFile):
             content.close()
@@ -126,6 +131,25 @@ class GroupMeImageField(models.ImageField):
         elif file and add:
             self._measure(model_instance, file)
         return file
+
+    def _copy_used_file(self, instance: models.Model) -> None:
+        """
+        Let the row save a copy of a form's pending file that another row has already.
+
+        A form can be submitted twice with the same signed token. Two requests at the same moment
+        do not see each other's rows, and then both rows have the file.
+        """
+        file: Any = vars(instance).get(self.attname)
+        if getattr(file, "submitted_name", None) is None:
+            return
+        database = router.db_for_write(type(instance), instance=instance)
+        rows: models.QuerySet[Any] = models.QuerySet(self.model, using=database).filter(
+            **{self.attname: file.name}
+        )
+        own_pk = getattr(instance, self.model._meta.pk.attname)
+        if rows.exclude(pk=own_pk).exists():
+            name = f"{get_random_string(7)}_{posixpath.basename(file.name)}"
+            vars(instance)[self.attname] = BorrowedFile(waiting_file(file.name, self.storage), name)
 
     def update_dimension_fields(
         self, instance: models.Model, force: bool = False, *args: Any, **kwargs: Any
@@ -179,6 +203,8 @@ class GroupMeImageField(models.ImageField):
         return str(value or "")
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:
+        if isinstance(data, File):
+            data = known_picture(uploaded_name(data, self.storage), self.storage) or data
         super().save_form_data(instance, data)
         if self.null and data is not None and not data:
             setattr(instance, self.attname, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from django.core.files import File
 if TYPE_CHECKING:
     from .client import Download
 
-__all__ = ["GroupMeFile", "require_read_mode"]
+__all__ = ["GroupMeFile", "RemoteImage", "require_read_mode"]
 
 # What has been read of a picture stays in memory up to this many bytes.
 _SPOOLED_IN_MEMORY = 1024 * 1024
@@ -53,6 +53,21 @@ class GroupMeFile(File):  # type: ignore[type-arg]  # generic in the stubs alone
     def _read_anew(self) -> None:
         self._reader = _Reader(self._fetch)
         self.file = io.BufferedReader(self._reader)
+
+
+class RemoteImage(File):  # type: ignore[type-arg]
+    """
+    An image that the service is to fetch from ``source``, a URL, when it is saved.
+
+    It has no content here, so only a ``GroupMeStorage`` can save it.
+    """
+
+    def __init__(self, source: str) -> None:
+        super().__init__(io.BytesIO(), "image")
+        self.source = source
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        raise ValueError(f"{self.source} has not been fetched; only a GroupMeStorage can save it")
 
 
 class _Reader(io.RawIOBase):

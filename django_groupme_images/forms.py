@@ -1,10 +1,10 @@
-"""The form field: a picture is uploaded when its form is validated, and only once."""
+"""The form field for images, which uploads a file or a URL once when its form is validated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from django import forms
 from django.apps import apps
@@ -15,42 +15,59 @@ from django.db.models import FileField
 from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext_lazy as _
 
-from .carrying import CARRIED_FOR, unsigned
+from .carrying import CARRIED_FOR, purpose_of, signed, unsigned
 from .exceptions import ServiceError
-from .intake import check_file, checked_picture, explained, picture_at, picture_of_file
-from .names import is_saved
+from .files import RemoteImage
+from .form_uploads import GroupMeImageFormSetMixin, set_on_instance, upload_after_validation
+from .intake import (
+    as_submitted,
+    check_file,
+    checked_picture,
+    explained,
+    image_at,
+    set_result,
+    upload,
+)
+from .options import checked_option
 from .pictures import Picture
-from .storage import groupme_storage
-from .widgets import GroupMeImageInput, Submission, Submitted
+from .storage import GroupMeStorage, groupme_storage
+from .widgets import GroupMeImageInput, Submission, Submitted, allows_urls, submission_of
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
-__all__ = ["CARRIED_FOR", "GroupMeImageFormField", "GroupMeImageInput", "own_widget"]
-
-T = TypeVar("T")
+__all__ = [
+    "CARRIED_FOR",
+    "GroupMeImageFormField",
+    "GroupMeImageFormSetMixin",
+    "GroupMeImageInput",
+    "own_widget",
+]
 
 
 class GroupMeImageFormField(forms.ImageField):
     """
-    A picture, handed in as a file or as the address of one.
+    An image, submitted as a file or as a URL.
 
-    Its clean value is the ``Picture`` that a file or an address became, the initial value
-    if there was neither, or ``False`` if the picture is to be removed. A file that had to go
-    to the fallback storage is the value of a field, with a ``name`` and a ``url``. (On a
-    ``storage`` that is not GroupMe's, a file stays a file, and is saved with its row.)
+    The clean value of a file is the ``UploadedFile``, with two more attributes: ``picture``, the
+    ``Picture`` that it was uploaded as, and ``url``. Both are ``None`` until the upload; a file
+    that went to the fallback storage has a ``url`` only. On a ``storage`` that is not GroupMe's,
+    both stay ``None``. Saving the value to a model field does not upload it again.
 
-    A file is checked, and validators run on it, before a byte of it is sent. What the
-    service says against it is an error of this field. If another field is wrong, the form
-    shows the uploaded picture again and carries it along, signed, for ``CARRIED_FOR``; a
-    widget of another kind cannot, and asks for the file again.
+    The clean value of a URL, and of an image that the form uploaded before, is a ``Picture``; of
+    a pending file that the form saved before, it is the value of a model field. It is the initial
+    value if nothing was submitted, and ``False`` if the image is to be removed.
 
-    In a ``ModelForm`` it belongs to a ``GroupMeImageField``, its ``model_field``; Django's own
-    field takes no ``Picture``, and its own form field uploads when the row is saved.
+    Validators run on a file before the upload. A failed upload is an error of this field. If the
+    option ``upload_early`` is true, the field uploads when it is cleaned. A form that is otherwise
+    invalid then refers to the image with a signed token for ``CARRIED_FOR``. If it is false, the
+    form uploads as the last step of its validation, and a field without a form uploads nothing.
+
+    ``allow_url`` takes precedence over the option. ``model_field`` is set by a ``ModelForm``.
     """
 
     widget = GroupMeImageInput
-    default_validators = []  # the content says what it is; no extension of the name is kept
+    default_validators = []  # the format is that of the content, not that of the name
     default_error_messages = {
         "contradiction": _(
             "Choose a file, or give an address, or remove the picture: only one of them."
@@ -58,6 +75,8 @@ class GroupMeImageFormField(forms.ImageField):
         "expired": _("The picture was uploaded too long ago. Choose it again."),
         "forged": _("The picture uploaded before was not recognised. Choose it again."),
         "ahead": _("The picture is uploaded. Send the form now."),
+        "not_ahead": _("Images are uploaded when the form is submitted. Submit the form."),
+        "url_not_allowed": _("Image URLs are not accepted here. Choose a file instead."),
     }
 
     def __init__(
@@ -65,22 +84,36 @@ class GroupMeImageFormField(forms.ImageField):
         *,
         storage: Storage | Callable[[], Storage] | None = None,
         model_field: FileField | None = None,
+        allow_url: bool | None = None,
         **kwargs: Any,
     ) -> None:
         made = storage() if callable(storage) else storage
         self.storage = groupme_storage if made is None else made
         self.model_field = model_field
-        # The last submission, and what became of it. A form has a copy of the field.
-        self._taken: tuple[Submission, Picture | File[bytes]] | None = None
-        self._errors: list[str] = []
+        self.allow_url = allow_url
+        self._form_class: type = forms.BaseForm
+        self._name = ""
+        self._forget()
         super().__init__(**kwargs)
         if isinstance(self.widget, GroupMeImageInput):
             self.widget.storage = self.storage
+            self.widget.allow_url = allow_url
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = super().__deepcopy__(memo)
-        copy._taken, copy._errors = None, []  # of another form
+        copy._forget()  # the copy is for another form
         return copy
+
+    def _forget(self) -> None:
+        self._submission: Submission | None = None  # the last one, unless it was invalid
+        self._value: Any = None  # its clean value, before the upload
+        self._uploaded: Picture | FieldFile | None = None  # what it was uploaded as
+        self._errors: list[str] = []
+
+    def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
+        self._form_class, self._name = type(form), field_name
+        upload_after_validation(form)
+        return super().get_bound_field(form, field_name)
 
     def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
         # Not ImageField's, which accepts images of every kind.
@@ -94,8 +127,8 @@ class GroupMeImageFormField(forms.ImageField):
 
     def clean(self, data: Any, initial: Any = None) -> Any:
         if self.disabled:
-            return initial  # which Django hands in as if it were an upload
-        submission = _submission(data)
+            return initial  # Django passes it as the data, as if it were an upload
+        submission = submission_of(data)
         if submission is None:
             return super().clean(data, initial)
         self._errors = []
@@ -108,64 +141,102 @@ class GroupMeImageFormField(forms.ImageField):
     def bound_data(self, data: Any, initial: Any) -> Any:
         if not isinstance(data, Submission):
             return super().bound_data(data, initial)
-        value = self._result(data)
+        uploaded = self._uploaded if data == self._submission else None
+        shown = uploaded or self._known(data.carried)
         return Submitted(
             initial,
-            uploaded=value if _is_kept(value) else self._known(data.carried),
-            address="" if value else data.address,
-            errors=self._errors if data.ahead and not value else [],
+            uploaded=shown,
+            token=signed(shown, self.storage, self._purpose()) if shown else "",
+            address="" if uploaded else data.address,
+            errors=self._errors if data.ahead and not uploaded else [],
         )
 
+    def upload_in_form(self, form: Any, name: str) -> bool:
+        """Upload the clean value in a valid form. Return whether the form is still valid."""
+        value = form.cleaned_data.get(name)
+        try:
+            self._upload(value)
+        except ValidationError as error:
+            form.add_error(name, error)
+            return False
+        if isinstance(value, RemoteImage) and self._uploaded:
+            form.cleaned_data[name] = self._uploaded
+        set_on_instance(form, name, value)
+        return True
+
     def _clean(self, submission: Submission, initial: Any) -> Any:
-        ways = submission.file, submission.address, submission.cleared
-        if sum(map(bool, ways)) > 1:
-            raise self._error("contradiction")
-        value = self._result(submission) or self._take(submission)
-        if submission.carried and not any(ways):
-            value = self._carried(submission.carried)
+        early = checked_option(self.storage, "upload_early")
+        self._check(submission, early)
+        value = self._submitted(submission, early)
         if submission.ahead:
             raise self._error("ahead")
         return value or super().clean(None, initial)
 
-    def _take(self, submission: Submission) -> Picture | File[bytes] | None:
-        value: Picture | File[bytes] | None = None
-        if file := submission.file:
-            checked = super().clean(file)
-            value = _told(
-                lambda: picture_of_file(checked, self.storage, self.model_field), checked.name
-            )
-        elif address := submission.address:
-            value = _told(lambda: picture_at(address, self.storage), address)
-        if value:
-            self._taken = submission, value
-        return value
+    def _check(self, submission: Submission, early: bool) -> None:
+        if submission.ahead and not early:
+            raise self._error("not_ahead")
+        if submission.address and not allows_urls(self.storage, self.allow_url):
+            raise self._error("url_not_allowed")
+        ways = submission.file, submission.address, submission.cleared
+        if sum(map(bool, ways)) > 1:
+            raise self._error("contradiction")
 
-    def _result(self, submission: Submission) -> Picture | File[bytes] | None:
-        """What became of this submission, if it was taken before."""
-        return self._taken[1] if self._taken and self._taken[0] == submission else None
+    def _submitted(self, submission: Submission, early: bool) -> Any:
+        """Return the clean value of a submission, uploaded unless it is too early for that."""
+        if not self._uploaded or submission != self._submission:
+            self._submission = self._uploaded = None
+            self._value = self._checked(submission)
+            self._submission = submission
+            if isinstance(self._value, Picture | FieldFile):
+                self._uploaded = self._value
+            elif early:
+                self._upload(self._value)
+        return (isinstance(self._value, RemoteImage) and self._uploaded) or self._value
 
-    def _carried(self, text: str) -> Picture | FieldFile:
-        """The picture that an earlier form uploaded. Raises ``ValidationError``."""
+    def _checked(self, submission: Submission) -> Any:
+        if submission.file:
+            file = super().clean(submission.file)
+            set_result(file, None)
+            return file
+        if submission.address:
+            return image_at(submission.address, self.storage)
+        kept = submission.carried and not submission.cleared
+        return self._carried(submission.carried) if kept else None
+
+    def _upload(self, value: Any) -> None:
+        """Upload a clean value, unless that has been done. Raises ``ValidationError``."""
+        is_submitted = isinstance(value, File) and not isinstance(value, FieldFile)
+        if not is_submitted or not isinstance(self.storage, GroupMeStorage):
+            return
         try:
-            value = unsigned(text, self.storage)
-        except SignatureExpired:
+            self._uploaded = upload(value, self.storage, self.model_field)
+        except ServiceError as error:
+            raise explained(error, str(getattr(value, "source", value.name))) from error
+
+    def _carried(self, token: str) -> Picture | FieldFile:
+        """Return the image that a token stands for. Raises ``ValidationError``."""
+        try:
+            value = unsigned(token, self.storage, self._purpose())
+            if isinstance(value, Picture):
+                return checked_picture(value, self.storage)
+            with as_submitted(value) as file:
+                super().clean(file)
+        except (SignatureExpired, FileNotFoundError):
             raise self._error("expired") from None
         except BadSignature:
             raise self._error("forged") from None
-        return checked_picture(value, self.storage) if isinstance(value, Picture) else value
+        return value
 
-    def _known(self, text: str) -> Picture | FieldFile | None:
+    def _known(self, token: str) -> Picture | FieldFile | None:
         with suppress(ValidationError):
-            return self._carried(text)
+            return self._carried(token)
         return None
+
+    def _purpose(self) -> str:
+        return purpose_of(self._form_class, self._name, self.storage)
 
     def _error(self, code: str) -> ValidationError:
         return ValidationError(self.error_messages[code], code=code)
-
-
-def _is_kept(value: Any) -> TypeGuard[Picture | FieldFile]:
-    """Whether this is saved already, in either storage, so that it need not be chosen again."""
-    return isinstance(value, Picture) or (isinstance(value, FieldFile) and is_saved(value))
 
 
 def own_widget(widget: Any) -> Any:
@@ -177,20 +248,3 @@ def own_widget(widget: Any) -> Any:
     from .admin import AdminGroupMeImageInput
 
     return AdminGroupMeImageInput if widget is AdminFileWidget else widget
-
-
-def _submission(data: Any) -> Submission | None:
-    """What was handed in; ``None`` if that is nothing, or what Django's own field deals with."""
-    if isinstance(data, Submission):
-        return data
-    if isinstance(data, str):
-        return Submission(address=data) if data else None
-    return Submission(file=data) if isinstance(data, File) else None
-
-
-def _told(upload: Callable[[], T], subject: str) -> T:
-    """The upload's result. What the service has against it becomes the field's error."""
-    try:
-        return upload()
-    except ServiceError as error:
-        raise explained(error, subject) from error

@@ -9,20 +9,28 @@ words for a visitor.
 from __future__ import annotations
 
 import logging
+import posixpath
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
+from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import URLValidator
 from django.db.models import FileField
+from django.db.models.fields.files import FieldFile
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import RateLimited, ServiceError, UploadRejected
-from .names import known_picture
+from .files import RemoteImage
+from .names import FORM_FOLDER, known_picture
 from .options import options_of
 from .pictures import CDN_URL, Picture
+from .rendering import own_url
+from .reuse import save_once
 from .storage import GroupMeStorage
 from .validation import check_format, check_image, shown
 from .values import GroupMeImageFieldFile
@@ -31,16 +39,21 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
 __all__ = [
+    "as_submitted",
     "check_file",
     "check_length",
     "checked_picture",
     "explained",
-    "picture_at",
-    "picture_of_file",
+    "image_at",
+    "set_result",
+    "upload",
     "waiting_file",
 ]
 
 logger = logging.getLogger(__name__)
+
+_EXTENSIONS = {"mpo": "jpeg"}  # of formats that are not named as their extension is
+_USUAL_MAX_LENGTH = 100  # characters of a file field's column
 
 _is_web_address = URLValidator(schemes=["http", "https"])
 
@@ -60,53 +73,100 @@ def check_file(file: File[bytes], storage: Storage) -> None:
     file.content_type = image.get_format_mimetype()  # type: ignore[attr-defined]
 
 
-def picture_of_file(
-    file: File[bytes], storage: Storage, field: FileField | None = None
-) -> Picture | File[bytes]:
+def upload(
+    file: File[bytes], storage: GroupMeStorage, field: FileField | None = None
+) -> Picture | GroupMeImageFieldFile:
     """
-    Save a file, and return the picture it became, or else the file that waits to become one.
+    Save a form's file, or let the service fetch a remote image, unless that has been done.
 
-    ``field`` is the model's, which may say how the file is named in a fallback storage. A
-    storage that is not GroupMe's, such as a project's tests put in its place, has to wait for
-    the row to be saved, which knows the file's name there: then the file itself is returned.
-    Raises ``ServiceError``.
+    Returns the picture or the pending file that it became, and sets ``file.picture`` and
+    ``file.url``. ``field`` is the model field that the file is for, if there is one.
+
+    Raises ``ServiceError``, and ``ValidationError`` if the picture's format is not allowed, or if
+    its URL is too long for the model field.
     """
-    if not isinstance(storage, GroupMeStorage):
-        return file
-    name = file.name if storage.fallback_storage is None else _name_of_its_own(file)
-    if field is not None and not callable(field.upload_to):  # which would ask for a row
-        name = field.generate_filename(None, str(name))  # type: ignore[arg-type]
-    saved = storage.save(name, file, max_length=getattr(field, "max_length", None))
-    return known_picture(saved, storage) or waiting_file(saved, storage)
+    name = save_once(file, storage, lambda: _saved(file, storage, field))
+    if picture := known_picture(name, storage):
+        check_length(checked_picture(picture, storage).url, getattr(field, "max_length", None))
+    value = picture or waiting_file(name, storage, str(file.name))
+    set_result(file, value)
+    return value
 
 
-def _name_of_its_own(file: File[bytes]) -> str:
+def set_result(file: File[bytes], value: Picture | FieldFile | None) -> None:
+    """Set ``picture`` and ``url`` of a form's file to those of the value."""
+    picture = value if isinstance(value, Picture) else None
+    file.picture = picture  # type: ignore[attr-defined]
+    file.url = picture.url if picture else own_url(value) or None  # type: ignore[attr-defined]
+
+
+def _saved(file: File[bytes], storage: GroupMeStorage, field: FileField | None) -> str:
+    if storage.fallback_storage is not None:
+        name = _name_in_fallback(file, field)
+    else:
+        name = posixpath.join(_upload_folder(field), str(file.name))
+    return storage.save(name, file, max_length=getattr(field, "max_length", None))
+
+
+def _name_in_fallback(file: File[bytes], field: FileField | None) -> str:
     """
-    A name for the fallback storage that no other file has, nor has had.
+    Return a name in ``FORM_FOLDER`` that no other file has or has had.
 
-    Not every storage keeps what is there, and a form carries the name along for some time.
-    Its extension is that of the image: a web server shows what it serves as the name says.
+    It is random because storages may overwrite files, and a form may refer to it for a day. Its
+    extension is that of the image, because web servers derive the type from it.
     """
+    # The column limits the length, and file systems take 255 bytes, of which a character can be 4.
+    limit = (field and field.max_length) or _USUAL_MAX_LENGTH
     image_format = str(getattr(getattr(file, "image", None), "format", "")).lower()
-    extension = {"mpo": "jpeg"}.get(image_format, image_format)
-    stem = PureWindowsPath(str(file.name)).stem  # which knows both slashes
-    # A file system takes 255 bytes, and a character has up to four.
-    return f"{get_random_string(7)}_{stem[:50]}.{extension}"
+    end = f".{_EXTENSIONS.get(image_format, image_format)}"
+    folder = posixpath.join(FORM_FOLDER, _upload_folder(field), f"{get_random_string(7)}_")
+    if len(folder) + len(end) > limit:
+        folder = posixpath.join(FORM_FOLDER, posixpath.basename(folder))
+    stem = PureWindowsPath(str(file.name)).stem  # it splits at both slashes
+    return f"{folder}{stem[: min(50, max(0, limit - len(folder) - len(end)))]}{end}"
 
 
-def waiting_file(name: str, storage: Storage) -> GroupMeImageFieldFile:
-    """A file of the fallback storage, as the value of a field before there is a row."""
-    return GroupMeImageFieldFile(None, FileField(storage=storage), name)  # type: ignore[arg-type]
+def _upload_folder(field: FileField | None) -> str:
+    """Return the folder that ``upload_to`` names, or nothing if it is a callable, as for a row."""
+    if field is None or callable(field.upload_to):
+        return ""
+    return posixpath.dirname(field.generate_filename(None, "name"))  # type: ignore[arg-type]
 
 
-def picture_at(url: str, storage: Storage) -> Picture:
+def waiting_file(
+    name: str, storage: Storage, submitted_name: str | None = None
+) -> GroupMeImageFieldFile:
     """
-    The picture at an address: itself if it is on the CDN, else what the service fetches.
+    Return a file of the fallback storage as the value of a field before there is a row.
 
-    This process never opens ``url``. Raises ``ValidationError`` if it is not an address
-    of the web, or its picture's format is not allowed, and ``ServiceError``.
+    ``submitted_name`` is the name that the file had in the form that saved it.
     """
-    return checked_picture(known_picture(url, storage) or _fetched(url, storage), storage)
+    value = GroupMeImageFieldFile(None, FileField(storage=storage), name)  # type: ignore[arg-type]
+    value.submitted_name = submitted_name
+    return value
+
+
+@contextmanager
+def as_submitted(value: FieldFile) -> Iterator[File[bytes]]:
+    """Open a pending file as the upload that it was. Raises ``FileNotFoundError``."""
+    with value.storage.open(str(value.name)) as content:
+        name = getattr(value, "submitted_name", "") or posixpath.basename(str(value.name))
+        yield UploadedFile(content, name, size=content.size)
+
+
+def image_at(url: str, storage: Storage) -> Picture | RemoteImage:
+    """
+    Return the picture at a URL on the CDN, or an image that the service is yet to fetch.
+
+    Performs no I/O. Raises ``ValidationError`` if the URL is invalid, or the picture's format is
+    not allowed.
+    """
+    if picture := known_picture(url, storage):
+        return checked_picture(picture, storage)
+    _check_url(url, storage)
+    remote = RemoteImage(url)
+    set_result(remote, None)
+    return remote
 
 
 def checked_picture(picture: Picture, storage: Storage) -> Picture:
@@ -168,7 +228,8 @@ def _explanation(error: ServiceError) -> tuple[str, Any]:
     )
 
 
-def _fetched(url: str, storage: Storage) -> Picture:
+def _check_url(url: str, storage: Storage) -> None:
+    """Raise ``ValidationError`` unless the service can be asked to fetch the URL."""
     if not isinstance(storage, GroupMeStorage):
         raise ValidationError(
             _("“%(url)s” is not the address of a picture on %(cdn_url)s."),
@@ -186,4 +247,3 @@ def _fetched(url: str, storage: Storage) -> Picture:
             code="invalid_url",
             params={"url": shown(url)},
         ) from None
-    return storage.picture(storage.save_from_url(url))

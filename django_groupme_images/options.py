@@ -12,7 +12,7 @@ from storages.base import BaseStorage
 from . import conf
 from .pictures import CDN_URL, UPLOAD_URL
 
-__all__ = ["ConfiguredStorage", "options_of"]
+__all__ = ["ConfiguredStorage", "checked_option", "options_of"]
 
 
 class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages is untyped
@@ -60,6 +60,11 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     strip_metadata = conf.Option(False, "True or False", conf.is_switch)
     #: The alias in ``STORAGES`` of the storage that holds every file that is not on GroupMe (yet).
     fallback = conf.Option[str | None](None, "the alias of another storage, or None", conf.is_alias)
+    #: Whether a form uploads an image although another of its fields is invalid, so that nobody has
+    #: to choose it again. ``False`` uploads only once the rest of the form is valid.
+    upload_early = conf.Option(True, "True or False", conf.is_switch)
+    #: Whether forms offer an input for the URL of an image.
+    allow_url = conf.Option(True, "True or False", conf.is_switch)
     #: Whether files are saved to the fallback, and uploaded in the background.
     deferred = conf.Option(False, "True or False", conf.is_switch)
     #: What ``delete()`` does, as the service cannot: log that the picture stays, and go on; or
@@ -96,3 +101,9 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
 def options_of(storage: Storage) -> ConfiguredStorage:
     """The storage's options, or those of the settings for one that is not GroupMe's."""
     return storage if isinstance(storage, ConfiguredStorage) else ConfiguredStorage()
+
+
+def checked_option(storage: Storage, name: str) -> Any:
+    """Return one of the storage's options. Raises ``ImproperlyConfigured`` if it is invalid."""
+    options = options_of(storage)
+    return options.options()[name].checked(options)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from django.core.files import File
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 from django.utils.html import conditional_escape
@@ -138,19 +139,21 @@ def attribute_name(name: str) -> str:
 
 
 def picture_in(value: Any, storage: Storage = groupme_storage) -> Picture | None:
-    """The picture of a field's value, or of a URL on the storage's CDN, or ``None``."""
+    """The picture of a field's value, of a form's file, or of a URL on the storage's CDN."""
     if isinstance(value, Picture):
         return value
     if isinstance(value, FieldFile):
         return picture_of(value)
     if isinstance(value, str | Promise):
         return known_picture(str(value), storage)
-    return None
+    return getattr(value, "picture", None) if isinstance(value, File) else None
 
 
 def own_url(value: Any) -> str:
-    """The URL of a field's file that is not on the service, or nothing if it has none."""
-    if not isinstance(value, FieldFile) or not value or not is_saved(value):
+    """The URL of a file that is not on the service, or nothing if it has none."""
+    if not isinstance(value, FieldFile):
+        return (getattr(value, "url", None) or "") if isinstance(value, File) else ""
+    if not value or not is_saved(value):
         return ""
     try:
         return value.url

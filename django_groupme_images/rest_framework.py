@@ -23,10 +23,12 @@ from rest_framework.validators import ProhibitSurrogateCharactersValidator, Uniq
 
 from .exceptions import RateLimited, ServiceError, UploadRejected
 from .fields import GroupMeImageField
-from .intake import check_file, check_length, explained, picture_at, picture_of_file
+from .intake import check_file, check_length, explained, image_at, set_result, upload
+from .options import checked_option
 from .pictures import VARIANTS, Picture
 from .rendering import own_url, picture_in
-from .storage import groupme_storage
+from .serializer_uploads import upload_after_validation
+from .storage import GroupMeStorage, groupme_storage
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -63,10 +65,14 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
     ``format``, ``preview``, ``large`` and ``avatar``; what is not known is ``None``. Such an
     object may be written, too: its ``url`` counts. Reading is at no I/O.
 
-    A file is checked, validators run on it, and it is uploaded, when the serializer is
-    validated. The valid value is the ``Picture`` that a file or an address became, or
-    ``None``; on a ``storage`` that is not GroupMe's, a file stays a file, and is saved with
-    its row. The address that the row has already is taken as it is.
+    A file is checked, validators run on it, and it is uploaded when the field is validated. The
+    valid value is the ``Picture`` that a file or a URL became, or ``None``; on a ``storage`` that
+    is not GroupMe's, a file stays a file, and is saved with its row. The URL that the row already
+    has is accepted as it is.
+
+    If the option ``upload_early`` is false, images are uploaded as the last step of the outermost
+    serializer's validation. The valid value is then the file, which has a ``picture`` and a
+    ``url`` as those of forms do; saving it does not upload it again.
 
     ``storage``, and whether a field that is not required can be cleared, are those of the
     model field, unless they are given; ``max_length`` is that of the URL.
@@ -120,6 +126,8 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
     def to_internal_value(self, data: Any) -> Any:
         with _answers(str(getattr(data, "name", data))):
             value = self._of_file(data) if isinstance(data, File) else self._of_address(data)
+            if isinstance(value, File) and not isinstance(value, FieldFile):
+                value = self._upload(value)
             if not isinstance(value, Picture):
                 return value
             check_length(value.url, self.max_length)
@@ -145,21 +153,40 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
             **{name: picture.variant_url(name) if picture else url for name in VARIANTS},
         }
 
-    def _of_file(self, file: File[bytes]) -> Picture | File[bytes]:
+    def _of_file(self, file: File[bytes]) -> File[bytes]:
         if not file.size:
             self.fail("empty")
         check_file(file, self.storage)
         self._run(file, [item for item in self.validators if not _is_unique(item)])
-        return picture_of_file(file, self.storage, self.model_field)
+        return file
 
-    def _of_address(self, url: Any) -> Picture | FieldFile:
+    def _of_address(self, url: Any) -> Picture | File[bytes]:
         if not isinstance(url, str):
             self.fail("invalid")
         current = getattr(getattr(self.parent, "instance", None), self.source or "", None)
         if isinstance(current, FieldFile) and url == self._url(current):
             return picture_in(current) or current
         _is_text(url)
-        return picture_at(url, self.storage)
+        return image_at(url, self.storage)
+
+    def _upload(self, file: File[bytes]) -> Picture | File[bytes]:
+        """Upload the file, or let the outermost serializer do that once it is valid."""
+        set_result(file, None)
+        if not isinstance(self.storage, GroupMeStorage):
+            return file
+        if checked_option(self.storage, "upload_early"):
+            return upload(file, self.storage, self.model_field)
+        upload_after_validation(self.root)
+        file._groupme_field = self  # type: ignore[attr-defined]
+        return file
+
+    def upload_valid(self, file: File[bytes]) -> None:
+        """Upload a file of a valid serializer. Raises as the validation of the field does."""
+        with _answers(str(getattr(file, "source", file.name))):
+            del file._groupme_field  # type: ignore[attr-defined]
+            value = upload(file, self.storage, self.model_field)  # type: ignore[arg-type]
+            if isinstance(value, Picture):
+                check_length(value.url, self.max_length)
 
     def _run(self, value: Any, validators: list[Any]) -> None:
         field = copy(self)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from .options import options_of
+from .options import checked_option, options_of
 from .storage import GroupMeStorage
 from .validation import listed
 
@@ -58,13 +58,14 @@ def for_script(storage: Storage, ahead: str) -> str:
     """
     Return the limits of the storage and the texts in the visitor's language as JSON.
 
-    ``ahead`` is the name that marks an upload request. It is empty if the storage is not
-    GroupMe's, because the script then submits files with their form.
+    ``ahead`` is the name that marks an upload request. It is empty if the form uploads nothing
+    before it is submitted, because the script then submits files with their form.
     """
     options = options_of(storage)
+    is_early = isinstance(storage, GroupMeStorage) and checked_option(storage, "upload_early")
     return json.dumps(
         {
-            "ahead": ahead if isinstance(storage, GroupMeStorage) else "",
+            "ahead": ahead if is_early else "",
             "formats": list(options.allowed_formats),
             "formatsText": listed(options.allowed_formats),
             "limit": options.max_upload_size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from copy import copy, deepcopy
 from typing import IO, Any, Self
 
@@ -13,6 +14,7 @@ from django.db.models.fields.files import ImageFieldFile
 from .exceptions import InvalidPicture
 from .names import is_saved, known_picture
 from .pictures import Picture
+from .reuse import copy_record, recorded_name
 from .storage import GroupMeStorage
 
 __all__ = ["GroupMeImageFieldFile"]
@@ -25,6 +27,10 @@ class GroupMeImageFieldFile(ImageFieldFile):
     What it says of a picture on the service it reads from the URL, at no I/O. A file
     that is elsewhere has its own ``url`` for every variant, and no ``picture``.
     """
+
+    #: Name that a pending file had in the form that saved it. A row that is saved with such a file
+    #: keeps the file, unless another row has it already.
+    submitted_name: str | None = None
 
     @property
     def picture(self) -> Picture | None:
@@ -73,6 +79,16 @@ class GroupMeImageFieldFile(ImageFieldFile):
         if (picture := self.picture) is None:
             raise InvalidPicture(f"{self.field} has no picture to attach")
         return picture.attachment()
+
+    def save(self, name: str, content: File[Any], save: bool = True) -> None:
+        """Save the content as Django does; see ``GroupMeStorage.save()``."""
+        stored_name = recorded_name(content)
+        if stored_name and name == getattr(content, "name", None):
+            # The name that a file had in a form may not be safe, or not be valid for a file.
+            name = posixpath.basename(stored_name)
+        super().save(name, content, save)
+
+    save.alters_data = True  # type: ignore[attr-defined]
 
     def save_from_url(self, url: str, save: bool = True) -> None:
         """
@@ -125,7 +141,8 @@ class GroupMeImageFieldFile(ImageFieldFile):
 
     def require_content(self) -> None:
         """Raise ``ValueError`` if this is a file to upload whose content cannot be read anymore."""
-        if self and not is_saved(self) and self.closed:
+        content = getattr(self, "_file", None)
+        if self and not is_saved(self) and self.closed and not recorded_name(content):
             raise ValueError(
                 f"The content of {self.name!r:.200} is not available: the file was closed, or it "
                 f"was lost when {self.field} was pickled. Assign the file to {self.field} again."
@@ -166,6 +183,7 @@ def _in_memory(file: File[Any] | None) -> ContentFile[bytes] | None:
         file.seek(0)
         content = ContentFile(file.read(), name=file.name)
         file.seek(position)
+        copy_record(file, content)
     except (AttributeError, OSError, TypeError, ValueError):
         return None  # it is closed, cannot seek, or does not know its size
     return content

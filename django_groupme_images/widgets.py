@@ -15,24 +15,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.files import File
 from django.db.models.fields.files import FieldFile
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.widgets import FILE_INPUT_CONTRADICTION
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 
-from .carrying import signed
-from .options import options_of
+from .options import checked_option, options_of
 from .pictures import Picture
 from .rendering import own_url, picture_in
 from .script import for_script
 from .storage import groupme_storage
 
 if TYPE_CHECKING:
-    from django.core.files import File
     from django.core.files.storage import Storage
 
-__all__ = ["GroupMeImageInput", "Submission", "Submitted"]
+__all__ = ["GroupMeImageInput", "Submission", "Submitted", "allows_urls", "submission_of"]
 
 #: The name under which a form is marked as sent ahead.
 AHEAD = "groupme-images-ahead"
@@ -56,19 +55,21 @@ class Submission:
 @dataclass(frozen=True)
 class Submitted:
     """
-    What a form shows again: the picture as it was, and what became of a submission.
+    The value that a bound form displays: the initial value, and the result of the submission.
 
-    A template may ask it for its ``url`` as it would the initial value.
+    Templates can read its ``url`` like that of the initial value. ``token`` is the signed form
+    of ``uploaded``.
     """
 
     initial: Any
     uploaded: Picture | FieldFile | None = None
+    token: str = ""
     address: str = ""
     errors: list[str] = field(default_factory=list)
 
     @property
     def present(self) -> Any:
-        """The uploaded picture, or else the one as it was."""
+        """The uploaded image, or else the initial one."""
         return self.uploaded or self.initial
 
     @property
@@ -82,15 +83,30 @@ class Submitted:
         return str(self.present or "")
 
 
+def submission_of(data: Any) -> Submission | None:
+    """Return what was submitted with any widget, or ``None`` if that is no image."""
+    if isinstance(data, Submission):
+        return data
+    if isinstance(data, str):
+        return Submission(address=data) if data else None
+    return Submission(file=data) if isinstance(data, File) else None
+
+
+def allows_urls(storage: Storage, allow_url: bool | None) -> bool:
+    """Return ``allow_url``, or the storage's option of that name if it is ``None``."""
+    return bool(checked_option(storage, "allow_url")) if allow_url is None else allow_url
+
+
 class GroupMeImageInput(forms.ClearableFileInput):
     """
     Hands in a picture: chosen, dropped or pasted, or by its address.
 
-    Shows the present one by its preview. ``storage`` is set by the form field.
+    Shows the present one by its preview. ``storage`` and ``allow_url`` are set by the form field.
     """
 
     template_name = "groupme_images/widgets/image_input.html"
     storage: Storage = groupme_storage
+    allow_url: bool | None = None
 
     address_label = _("Or its address on the web")
     carried_text = _("Uploaded; not saved yet")
@@ -143,6 +159,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
         context = super().get_context(name, shown.present, attrs)
         widget = context["widget"]
         file_id = widget["attrs"].get("id") or ""
+        has_url = allows_urls(self.storage, self.allow_url)
         widget["attrs"].setdefault("accept", self._accepted_types())
         widget.update(
             present=_present(widget["value"], self.storage),
@@ -150,11 +167,11 @@ class GroupMeImageInput(forms.ClearableFileInput):
             file_label=self.file_label,
             file_id=file_id,
             address_label=self.address_label,
-            address_name=self.address_name(name),
+            address_name=self.address_name(name) if has_url else "",
             address_id=file_id and f"{file_id}-url",
             address=shown.address,
             carried_name=self.carried_name(name),
-            carried=signed(shown.uploaded, self.storage) if shown.uploaded else "",
+            carried=shown.token,
             errors=json.dumps(shown.errors) if shown.errors else "",
             script=for_script(self.storage, AHEAD),
         )

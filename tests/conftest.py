@@ -12,9 +12,11 @@ from django.apps import apps
 from django.core.cache import cache
 from django.core.files.storage import FileSystemStorage, storages
 
+from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.storage import GroupMeStorage
 
+from . import emulator_pictures as pictures
 from . import ports
 
 pytest.register_assert_rewrite("tests.properties")
@@ -39,6 +41,14 @@ def emulator(settings: Any) -> Iterator[EmulatorServer]:
 def arrived(emulator: EmulatorServer) -> Any:
     """What arrived at the emulator, as "METHOD /path" for each request."""
     return lambda: [f"{entry['method']} {entry['path']}" for entry in emulator.app.record.as_list()]
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """The URL of an image on another server."""
+    with EmulatorServer() as web:
+        client = GroupMeClient("token", upload_url=web.upload_url, cdn_url=web.cdn_url)
+        yield client.upload(pictures.plain()).url
 
 
 @pytest.fixture

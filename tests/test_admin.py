@@ -9,12 +9,21 @@ from django.contrib import admin
 from django.contrib.admin.widgets import AdminFileWidget
 from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.translation import gettext_lazy, override
 
-from django_groupme_images.admin import AdminGroupMeImageInput, thumbnail
+from django_groupme_images.admin import (
+    AdminGroupMeImageInput,
+    GroupMeImageAdminMixin,
+    thumbnail,
+)
 from django_groupme_images.emulator.faults import Fault
-from django_groupme_images.forms import GroupMeImageInput
+from django_groupme_images.forms import (
+    GroupMeImageFormField,
+    GroupMeImageFormSetMixin,
+    GroupMeImageInput,
+)
+from django_groupme_images.signals import picture_uploaded
 
 from .gallery.models import Album, Group, Local, Measured, Member, Photo, Unique
 from .test_forms import attribute, posts, rows, upload
@@ -143,6 +152,150 @@ def test_an_editable_list(editor, emulator, arrived):
     eve.refresh_from_db()
     assert (posts(arrived), eve.photo.width) == (1, 48)
     assert Member.objects.get(name="Ada").photo.name == JPEG
+
+
+# Uploads after validation, with upload_early=False
+
+
+@pytest.fixture
+def late(settings: Any) -> None:
+    settings.GROUPME_UPLOAD_EARLY = False
+
+
+def test_upload_early_off_uploads_a_change_form_once(editor, emulator, arrived, late):
+    url = reverse("admin:gallery_member_add")
+    assert editor.post(url, {"name": "", "photo": upload()}).status_code == 200
+    assert arrived() == []
+    assert editor.post(url, {"name": "Ada", "photo": upload()}).status_code == 302
+    assert posts(arrived) == 1
+    assert Member.objects.get().photo.width == 48
+
+
+def test_admin_without_mixin_uploads_inlines_when_they_are_saved(editor, emulator, arrived, late):
+    url = reverse("admin:gallery_album_add")
+    data = rows({"caption": "one", "picture": upload()})
+    assert editor.post(url, {"title": "", **data}).status_code == 200
+    assert arrived() == []
+    data = rows({"caption": "one", "picture": upload()})
+    assert editor.post(url, {"title": "x", **data}).status_code == 302
+    assert posts(arrived) == 1
+
+
+class CoverForm(forms.ModelForm):
+    cover = GroupMeImageFormField(required=False)
+
+
+class PhotoInline(admin.TabularInline):
+    model = Photo
+    extra = 1
+
+
+class AlbumAdmin(GroupMeImageAdminMixin, admin.ModelAdmin):
+    form = CoverForm
+    inlines = [PhotoInline]
+
+
+class UploadingFormSet(GroupMeImageFormSetMixin, forms.BaseInlineFormSet):
+    pass
+
+
+class UploadingInline(PhotoInline):
+    formset = UploadingFormSet
+
+
+class OtherAlbumAdmin(AlbumAdmin):
+    inlines = [UploadingInline]
+
+
+class MemberAdmin(GroupMeImageAdminMixin, admin.ModelAdmin):
+    list_display = ["name", "photo"]
+    list_editable = ["photo"]
+
+
+site, other_site = admin.AdminSite("late"), admin.AdminSite("later")
+site.register(Album, AlbumAdmin)
+site.register(Member, MemberAdmin)
+other_site.register(Album, OtherAlbumAdmin)
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("late/", site.urls),
+    path("later/", other_site.urls),
+]
+
+
+@pytest.fixture(params=["late", "later"])
+def add_album(editor: Client, late: None, request: Any) -> Any:
+    def add(cover: Any = "", **photo: Any) -> Any:
+        data = {"title": photo.pop("title", "x"), "cover": cover, **rows(photo)}
+        return editor.post(f"/{request.param}/gallery/album/add/", data)
+
+    return add
+
+
+@pytest.mark.urls(__name__)
+def test_mixin_uploads_once_form_and_inlines_are_valid(add_album, emulator, arrived):
+    assert add_album(upload(), caption="", picture=upload()).status_code == 200
+    assert add_album(upload(), caption="a", picture=upload(), title="").status_code == 200
+    assert arrived() == []
+    assert add_album(upload(), caption="a", picture=upload()).status_code == 302
+    assert posts(arrived) == 2
+    assert Photo.objects.get().picture.width == 48
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize("uploaded", [0, 1])
+def test_mixin_shows_failures_at_their_fields_and_saves_nothing(
+    add_album, emulator, arrived, uploaded
+):
+    def fail(**kwargs: Any) -> None:
+        picture_uploaded.disconnect(fail)
+        emulator.app.faults.add(Fault("status", status=503))
+
+    picture_uploaded.connect(fail) if uploaded else fail()
+    page = add_album(upload(), caption="a", picture=upload())
+    assert page.status_code == 200
+    assert posts(arrived) == uploaded + 1
+    errors = page.context["adminform"].form.errors
+    (inline,) = page.context["inline_admin_formsets"]
+    assert list(errors) == ([] if uploaded else ["cover"])
+    assert [list(errors) for errors in inline.formset.errors] == [["picture"] if uploaded else []]
+    assert "The image service does not answer" in page.text
+    assert not Album.objects.exists()
+    assert bool(attribute(page.text, "cover-uploaded", "value")) is bool(uploaded)
+
+
+@pytest.mark.urls(__name__)
+def test_mixin_without_inlines_uploads_in_the_form(editor, late, emulator, arrived):
+    emulator.app.faults.add(Fault("status", status=503))
+    page = editor.post("/late/gallery/member/add/", {"name": "Ada", "photo": upload()})
+    assert list(page.context["adminform"].form.errors) == ["photo"]
+    page = editor.post("/late/gallery/member/add/", {"name": "Ada", "photo": upload()})
+    assert page.status_code == 302
+    assert posts(arrived) == 2
+
+
+@pytest.mark.urls(__name__)
+def test_mixin_uploads_an_editable_list(editor, late, emulator, arrived):
+    ids = [Member.objects.create(name=name, photo=JPEG).pk for name in "ab"]
+    data = {"form-TOTAL_FORMS": 2, "form-INITIAL_FORMS": 2, "_save": "Save"}
+    for number, pk in enumerate(reversed(ids)):
+        data |= {f"form-{number}-id": pk, f"form-{number}-photo": upload()}
+    emulator.app.faults.add(Fault("status", status=503))
+    assert "does not answer" in editor.post("/late/gallery/member/", data).text
+    assert posts(arrived) == 1
+    data |= {f"form-{number}-photo": upload() for number in range(2)}
+    assert editor.post("/late/gallery/member/", data).status_code == 302
+    assert posts(arrived) == 3
+    assert [member.photo.width for member in Member.objects.all()] == [48, 48]
+
+
+@pytest.mark.urls(__name__)
+def test_mixin_shows_a_change_form(editor, late, emulator, arrived):
+    album = Album.objects.create(title="x")
+    Photo.objects.create(album=album, picture=JPEG, caption="a")
+    page = editor.get(f"/late/gallery/album/{album.pk}/change/").text
+    assert f'src="{JPEG}.preview"' in page
+    assert arrived() == []
 
 
 # The column

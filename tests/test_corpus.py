@@ -68,7 +68,7 @@ def test_by_a_form(odd: Odd, emulator: EmulatorServer, arrived: Callable[[], lis
     data = odd.make()
     file = SimpleUploadedFile("cat.jpg", data)
     if odd.form == TAKEN and odd.is_accepted:
-        picture = GroupMeImageFormField().clean(file)
+        picture = GroupMeImageFormField().clean(file).picture
         assert f"{picture.width}x{picture.height}.{picture.format}" == odd.service
         assert stored(emulator, picture.url) == data
         return

@@ -42,6 +42,7 @@ from .urls_of_pictures import JPEG
 
 PHOTO = pictures.plain()
 # What a file is called that was handed in by a form.
+FOLDER = "groupme-forms/"
 UNIQUE = r"\w{7}_cat\.jpeg"
 
 
@@ -548,7 +549,7 @@ def test_a_form_survives_an_outage(db, outage, arrived):
     assert form.is_valid(), form.errors
     member = form.save()
     member.refresh_from_db()
-    assert re.fullmatch(UNIQUE, member.photo.name)
+    assert re.fullmatch(FOLDER + UNIQUE, member.photo.name)
     assert len(arrived()) == 1
 
 
@@ -561,16 +562,16 @@ def test_a_file_in_the_fallback_is_carried_along(db, outage, files, arrived):
     assert not form.is_valid()
     html = str(form["photo"])
     assert "not saved yet" in html
-    ((name,),) = [files.listdir("")[1]]
+    ((name,),) = [files.listdir(FOLDER)[1]]
     assert re.fullmatch(UNIQUE, name)
-    assert f'<a href="/media/{name}">{name}</a>' in html
+    assert f'<a href="/media/{FOLDER}{name}">{FOLDER}{name}</a>' in html
     second = MemberForm({"name": "", "photo-uploaded": hidden(form)})
     assert not second.is_valid()
     third = MemberForm({"name": "Ada", "photo-uploaded": hidden(second)})
     assert third.is_valid(), third.errors
-    assert third.save().photo.name == name
+    assert third.save().photo.name == FOLDER + name
     assert len(arrived()) == 1
-    assert files.listdir("") == ([], [name])
+    assert files.listdir(FOLDER) == ([], [name])
 
 
 def test_a_carried_file_that_is_gone_has_to_be_chosen_again(db, emulator, files):
@@ -597,8 +598,9 @@ def test_the_file_is_named_as_the_model_field_says(outage, files):
         model_field.upload_to = upload_to
         form_field = GroupMeImageFormField(storage=storage, model_field=model_field)
         value = form_field.clean(SimpleUploadedFile("cat.jpg", PHOTO))
-        assert re.fullmatch(folder + UNIQUE, value.name)
-        assert value.url == value.preview_url == f"/media/{value.name}"
+        assert (value.name, value.picture) == ("cat.jpg", None)
+        assert re.fullmatch(f"/media/{FOLDER}{folder}{UNIQUE}", value.url)
+        assert files.exists(value.url.removeprefix("/media/"))
 
 
 @pytest.mark.parametrize(
@@ -612,7 +614,8 @@ def test_a_file_is_named_after_its_image(db, outage, files, given):
         assert form.is_valid(), form.errors
         form.save()
     names = Member.objects.values_list("photo", flat=True)
-    assert len({name[:7] for name in names}) == 2
+    assert len({name[len(FOLDER) :][:7] for name in names}) == 2
+    assert all(name.startswith(FOLDER) for name in names)
     assert all(len(name) <= 100 and name.endswith(".gif") for name in names)
 
 
@@ -632,6 +635,6 @@ def test_a_serializer_survives_an_outage(db, outage, arrived):
     assert serializer.is_valid(), serializer.errors
     member = serializer.save()
     member.refresh_from_db()
-    assert re.fullmatch(UNIQUE, member.photo.name)
+    assert re.fullmatch(FOLDER + UNIQUE, member.photo.name)
     assert MemberSerializer(member).data["photo"] == f"/media/{member.photo.name}"
     assert len(arrived()) == 1

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.core.exceptions import SuspiciousFileOperation
@@ -121,9 +122,10 @@ def test_of_a_form_s_file(
             SimpleUploadedFile(name, PHOTO)
         return
     value = GroupMeImageFormField(model_field=model_field).clean(SimpleUploadedFile(name, PHOTO))
-    assert re.fullmatch(rf"\w{{7}}_{re.escape(stem)}\.jpeg", value.name)
-    assert files_in(tmp_path) == [f"files/{value.name}"]
-    assert is_file_name(value.name)
+    (stored,) = files_in(tmp_path)
+    folder = re.escape("files/groupme-forms/")
+    assert re.fullmatch(rf"{folder}\w{{7}}_{re.escape(stem)}\.jpeg", stored)
+    assert unquote(value.url) == "/media/" + stored.removeprefix("files/")
 
 
 def sent(client: Client, name: str, content: bytes = PHOTO) -> Any:
@@ -160,7 +162,7 @@ def test_over_the_web(
     assert page.status_code == 302
     stored = Member.objects.get().photo.name
     assert files_in(tmp_path) == ([f"files/{stored}"] if stored else [])
-    assert not stored or re.fullmatch(r"\w{7}_[\w.-]{0,50}\.jpeg", stored)
+    assert not stored or re.fullmatch(r"groupme-forms/\w{7}_[\w.-]{0,50}\.jpeg", stored)
 
 
 @every_name

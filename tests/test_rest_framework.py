@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -21,8 +20,6 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.test import APIClient
 
 import django_groupme_images.rest_framework
-from django_groupme_images.client import GroupMeClient
-from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.pictures import Picture
 from django_groupme_images.rest_framework import (
@@ -41,6 +38,7 @@ from .api import (
     UniqueSerializer,
 )
 from .gallery.models import Album, Group, Local, Member, Photo, Plain, Unique
+from .test_forms import posts
 from .urls_of_pictures import GIF, ID, JPEG, LARGE, LEGACY, PNG
 
 pytestmark = pytest.mark.urls("tests.api")
@@ -284,14 +282,6 @@ def test_djangos_own_field_can_have_ours(emulator, arrived, db):
 
 
 # An address
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[str]:
-    """The address of a picture on another server."""
-    with EmulatorServer() as web:
-        client = GroupMeClient("token", upload_url=web.upload_url, cdn_url=web.cdn_url)
-        yield client.upload(PHOTO).url
 
 
 @pytest.mark.parametrize("kind", ["json", "multipart"])
@@ -741,7 +731,113 @@ def test_texts_are_translatable():
     assert isinstance(PictureServiceUnavailable.default_detail, Promise)
 
 
-# The schema
+# Uploads after validation, with upload_early=False
+
+
+@pytest.fixture
+def late(settings: Any) -> None:
+    settings.GROUPME_UPLOAD_EARLY = False
+
+
+class CheckedSerializer(MemberSerializer):
+    def validate(self, values: Any) -> Any:
+        if values["name"] == "Eve":
+            raise ValidationError("not Eve")
+        return values
+
+
+@pytest.mark.parametrize("name", ["", "x" * 51, "Eve"])
+@pytest.mark.parametrize("way", ["file", "url"])
+def test_invalid_serializer_sends_nothing(late, emulator, arrived, db, name, way):
+    data = {"name": name, "photo": upload() if way == "file" else ELSEWHERE}
+    for serializer in (
+        CheckedSerializer(data=data),
+        CheckedSerializer(data=[{**data, "name": "Ada"}, data], many=True),
+    ):
+        assert not serializer.is_valid()
+    assert arrived() == []
+
+
+def test_valid_serializer_uploads_once(late, emulator, arrived, elsewhere, db):
+    serializer = CheckedSerializer(data={"name": "Ada", "photo": upload()})
+    assert serializer.is_valid(), serializer.errors
+    photo = serializer.validated_data["photo"]
+    assert serializer.data["photo"] == photo.url == photo.picture.url
+    serializer = CheckedSerializer(data={"name": "Ada", "photo": photo})
+    assert serializer.is_valid()
+    member = serializer.save()
+    member.refresh_from_db()
+    assert member.photo.url == photo.url
+    assert posts(arrived) == 1
+    serializer = CheckedSerializer(data={"name": "Ada", "photo": elsewhere})
+    assert serializer.is_valid(), serializer.errors
+    assert serializer.save().photo.width == 48
+    assert posts(arrived) == 2
+    serializer = CheckedSerializer(member, data={"name": "Ada", "photo": member.photo.url})
+    assert serializer.is_valid(), serializer.errors
+    assert serializer.save().photo.url == photo.url
+    assert posts(arrived) == 2
+
+
+def test_list_serializer_uploads_once(late, emulator, arrived, db):
+    data = [{"name": name, "photo": upload()} for name in "ab"]
+    serializer = CheckedSerializer(data=data, many=True)
+    assert serializer.is_valid(), serializer.errors
+    members = serializer.save()
+    assert [member.photo.width for member in members] == [48, 48]
+    assert posts(arrived) == 2
+
+
+def test_nested_serializers_upload_with_the_outermost(late, emulator, arrived, api, db):
+    photos = {f"photos[{number}]picture": upload() for number in range(2)}
+    captions = {f"photos[{number}]caption": "a" for number in range(2)}
+    assert api.post("/albums/", photos | captions).status_code == 400
+    assert arrived() == []
+    photos = {name: upload() for name in photos}
+    emulator.app.faults.add(Fault("status", status=400))
+    response = api.post("/albums/", {"title": "x"} | photos | captions)
+    assert response.status_code == 400
+    assert "did not accept" in response.data["photos"][0]["picture"][0]
+    assert posts(arrived) == 1
+    photos = {name: upload() for name in photos}
+    response = api.post("/albums/", {"title": "x"} | photos | captions)
+    assert response.status_code == 201, response.data
+    assert posts(arrived) == 3
+    assert [photo.picture.width for photo in Photo.objects.all()] == [48, 48]
+
+
+def test_failure_after_validation_is_a_response(late, emulator, api, db):
+    emulator.app.faults.add(Fault("status", status=503))
+    response = api.post("/members/", {"name": "Ada", "photo": upload()})
+    assert response.status_code == 503
+    assert not Member.objects.exists()
+
+
+def test_url_too_long_for_the_field_after_validation(late, emulator):
+    class Serializer(serializers.Serializer):
+        photo = GroupMeImageSerializerField(max_length=10)
+
+    serializer = Serializer(data={"photo": upload()})
+    assert not serializer.is_valid()
+    assert serializer.errors["photo"][0].code == "url_too_long"
+
+
+def test_outage_after_validation_saves_the_file_once(late, emulator, fallback, api, db):
+    emulator.app.faults.add(Fault("status", status=503))
+    serializer = MemberSerializer(data={"name": "Ada", "photo": upload()})
+    assert serializer.is_valid(), serializer.errors
+    assert serializer.data["photo"].startswith("/media/groupme-forms/")
+    serializer = MemberSerializer(data={"name": "Ada", "photo": upload()})
+    assert serializer.is_valid(), serializer.errors
+    serializer.save()
+    assert len(fallback.listdir("groupme-forms")[1]) == 1
+
+
+def test_serializer_field_alone_uploads_nothing(late, emulator, arrived):
+    file = GroupMeImageSerializerField().run_validation(upload())
+    assert (file.picture, file.url) == (None, None)
+    assert arrived() == []
+
 
 URI = {"type": "string", "format": "uri"}
 URI_OR_FILE = {"type": "string", "anyOf": [{"format": "uri"}, {"format": "binary"}]}
