@@ -7,23 +7,22 @@ find the parts that stay, and once more to send them.
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 import struct
 import zlib
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import IO
 
-from .structure import EXIF, PNG_SIGNATURE, Broken, Source, chunks, is_exif, segments
+from .exif import EXIF, orientation, oriented
+from .source import Source
+from .splicing import Part, Spliced, joined
+from .structure import APP0, APP1, PNG_SIGNATURE, Broken, chunks, segments
 
 __all__ = ["without_metadata"]
 
 logger = logging.getLogger(__name__)
 
-_Part = range | bytes  # a stretch of the original file, or bytes in the place of one
 # In a PNG, EXIF has no limit: in so many bytes the orientation is looked for.
 _MOST_EXIF = 128 * 1024
 
@@ -52,53 +51,18 @@ def without_metadata(file: IO[bytes]) -> IO[bytes]:
     that can be followed to its picture data. Raises what reading ``file`` raises.
     """
     source = Source(file)
-    whole: list[_Part] = [range(source.size)]
+    whole: list[Part] = [range(source.size)]
     try:
-        parts = _joined(_parts_to_keep(source))
+        parts = joined(_parts_to_keep(source))
     except Broken as reason:
         name = f"{file.name!r:.100}" if getattr(file, "name", "") else "a file without a name"
         logger.warning("The metadata of %s could not be removed: %s", name, reason)
         parts = whole
     file.seek(0)
-    return file if parts == whole else _Spliced(file, parts)  # type: ignore[return-value]
+    return file if parts == whole else Spliced(file, parts)  # type: ignore[return-value]
 
 
-class _Spliced(io.RawIOBase):
-    """Parts of a file, and bytes between them, as one file that is read-only."""
-
-    def __init__(self, file: IO[bytes], parts: list[_Part]) -> None:
-        self._file = file
-        self._parts = parts
-        self._ends = list(accumulate(map(len, parts)))
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        index = bisect_right(self._ends, self._position)
-        if index == len(self._ends):
-            return 0
-        data = self._parts[index][self._position - self._ends[index] :][: len(buffer)]
-        if isinstance(data, range):
-            self._file.seek(data.start)
-            data = self._file.read(len(data))
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence, self._ends[-1])
-        self._position = max(0, start + offset)
-        if self._position == 0:
-            self._file.seek(0)  # an upload that failed rewinds, and that is for the caller's file
-        return self._position
-
-
-def _parts_to_keep(source: Source) -> Iterator[_Part]:
+def _parts_to_keep(source: Source) -> Iterator[Part]:
     beginning = source.read(0, len(PNG_SIGNATURE))
     if beginning == PNG_SIGNATURE:
         return _parts_of_png(source)
@@ -109,36 +73,27 @@ def _parts_to_keep(source: Source) -> Iterator[_Part]:
     raise Broken("it is not a JPEG, PNG or GIF")
 
 
-def _joined(parts: Iterable[_Part]) -> list[_Part]:
-    joined: list[_Part] = []
-    for part in parts:
-        last = joined[-1] if joined else b""
-        if isinstance(part, range) and isinstance(last, range) and last.stop == part.start:
-            joined[-1] = range(last.start, part.stop)
-        elif part:
-            joined.append(part)
-    return joined
-
-
-def _parts_of_jpeg(source: Source) -> Iterator[_Part]:
+def _parts_of_jpeg(source: Source) -> Iterator[Part]:
     yield range(2)
     exif_seen = False
-    for segment in segments(source):
+    for code, segment in segments(source):
         head = source.read(segment.start, min(len(segment), 16))
-        if is_exif(head) and not exif_seen:
-            exif_seen = True  # readers go by the first
+        if code == APP1 and head[4:10] == EXIF and not exif_seen:
+            exif_seen = True  # readers use the first
             exif = _orientation_alone(source.read(segment.start + 4, len(segment) - 4))
-            yield exif and _segment(0xE1, exif)
-        elif head[1] == 0xE0 and head[4:9] == b"JFIF\0" and len(segment) > 18:
-            yield _segment(0xE0, head[4:] + bytes(2))  # its thumbnail may show what was cut off
+            yield exif and _segment(APP1, exif)
+        elif code == APP0 and head[4:9] == b"JFIF\0" and len(segment) > 18:
+            yield _segment(APP0, head[4:] + bytes(2))  # its thumbnail may show what was cut off
         else:
             yield segment if _KEPT_SEGMENT.match(head) else b""
 
 
-def _parts_of_png(source: Source) -> Iterator[_Part]:
+def _parts_of_png(source: Source) -> Iterator[Part]:
     yield range(len(PNG_SIGNATURE))
+    exif_seen = False
     for kind, chunk in chunks(source):
-        if kind == b"eXIf":
+        if kind == b"eXIf" and not exif_seen:
+            exif_seen = True  # the only one that the PNG specification allows
             length = min(len(chunk) - 12, _MOST_EXIF)
             exif = _orientation_alone(source.read(chunk.start + 8, length))
             yield exif and _chunk(kind, exif.removeprefix(EXIF))
@@ -148,17 +103,9 @@ def _parts_of_png(source: Source) -> Iterator[_Part]:
 
 
 def _orientation_alone(exif: bytes) -> bytes:
-    """An EXIF that says how to turn the picture and no more; nothing if it is upright."""
-    from PIL import ExifTags, Image
-
-    given, kept = Image.Exif(), Image.Exif()
-    try:
-        given.load(exif)
-        orientation = range(9).index(given.get(ExifTags.Base.Orientation, 1))
-    except Exception:  # noqa: BLE001  # Pillow raises whatever it stumbles over
-        return b""
-    kept[ExifTags.Base.Orientation] = orientation
-    return kept.tobytes() if orientation > 1 else b""
+    """Return an EXIF with the orientation and nothing else, or nothing if it is upright."""
+    turn = orientation(exif)
+    return oriented(turn) if turn > 1 else b""
 
 
 def _segment(code: int, payload: bytes) -> bytes:

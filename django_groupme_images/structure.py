@@ -1,79 +1,66 @@
-"""Structure: where a JPEG's segments and a PNG's chunks lie, found without decoding it."""
+"""Structure: where the parts of a JPEG, a PNG, or a GIF lie, found without decoding it."""
 
 from __future__ import annotations
 
-import io
 import re
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, TypeVar
 
+from .exif import EXIF
+from .source import CHUNK, MARKER, Source
+
 __all__ = [
-    "EXIF",
+    "APP0",
+    "APP1",
     "PNG_SIGNATURE",
+    "SOS",
     "Broken",
-    "Source",
+    "blocks",
+    "check_blocks",
     "check_chunks",
+    "check_segments",
     "chunks",
     "follow",
-    "is_exif",
+    "gif_header",
     "segments",
 ]
 
-EXIF = b"Exif\0\0"
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SOS, APP0, APP1 = 0xDA, 0xE0, 0xE1  # codes of a JPEG's segments; SOS precedes a scan's data
 
-# Zeros and restarts (D0 to D7) after FF belong to the data of a scan, and other codes below
-# C0 are used by no JPEG: there they are data that was damaged.
-_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_SOI, _EOI = 0xD8, 0xD9
+_INTRODUCER = re.compile(b"[,!;]")  # of a GIF's frame, extension, and end
 
-_CHUNK = 128 * 1024  # bytes looked at together: more than the longest segment, 65,537
-# Each takes time and memory, and a hostile file is made of nothing else. A PNG of 100 MB has
-# 13,000 chunks.
+# The limits below bound the time and the memory that a hostile file takes here, in Pillow,
+# and in the decoders of the image service. Programs write files that stay far below them.
+
+# Segments or chunks. A PNG of 100 MB has 13,000 chunks.
 _MOST_PIECES = 50_000
-# Pillow puts them together by copying what it has at each. Cameras write one, few write two.
+# Frames and extensions of a GIF. At 10 frames a second, two per frame, they last 83 minutes.
+_MOST_BLOCKS = 100_000
+# Data blocks of a GIF, and bytes between its frames. A GIF of 100 MB has 400,000 data blocks,
+# but before the first frame there are only comments and the like.
+_MOST_STEPS, _MOST_STEPS_BEFORE_FRAME = 2_000_000, 500_000
+_TOO_MANY_BLOCKS = "it is a GIF of too many blocks"
+# Bytes between the segments of a JPEG, where some cameras write padding.
+_MOST_PADDING = 1_000_000
+# Each scan of a JPEG makes a decoder draw the image again. Programs write about 10.
+_MOST_SCANS = 1_000
+# Cameras write one, a few write two.
 _MOST_EXIFS = 100
+_TOO_MUCH_EXIF = "it has too much EXIF"
+# The PNG specification allows one color profile. Decoders unpack each that they find.
+_MOSTCHUNKS = {
+    b"eXIf": (_MOST_EXIFS, _TOO_MUCH_EXIF),
+    b"iCCP": (1, "it has more than one color profile"),
+}
 
 _Piece = TypeVar("_Piece")
 
 
 class Broken(Exception):  # never leaves this package
     """Says why a file's metadata cannot be told from its picture."""
-
-
-class Source:
-    """A file, looked at a chunk at a time, so that many small steps cost few reads."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self._start, self._chunk = 0, b""
-        file.seek(0, io.SEEK_END)
-        self.size = file.tell()
-
-    def read(self, start: int, amount: int) -> bytes:
-        """So many bytes, at most a chunk; fewer at the end of the file."""
-        self._look_at(start, amount)
-        return self._chunk[start - self._start : start - self._start + amount]
-
-    def find(self, pattern: re.Pattern[bytes], start: int) -> int | None:
-        """Where the first match begins, of a pattern of two bytes."""
-        while True:
-            self._look_at(start, 2)
-            if match := pattern.search(self._chunk, start - self._start):
-                return self._start + match.start()
-            if len(self._chunk) < 2:
-                return None
-            start = self._start + len(self._chunk) - 1
-
-    def _look_at(self, start: int, amount: int) -> None:
-        if self._start <= start and start + amount <= self._start + len(self._chunk):
-            return
-        self._file.seek(start)
-        self._start, self._chunk = start, b""
-        while len(self._chunk) < amount and (more := self._file.read(_CHUNK)):
-            self._chunk += more
 
 
 def follow(file: IO[bytes]) -> None:
@@ -86,41 +73,76 @@ def follow(file: IO[bytes]) -> None:
     """
     source = Source(file)
     if source.read(0, len(PNG_SIGNATURE)) == PNG_SIGNATURE:
-        exifs = sum(kind == b"eXIf" for kind, _ in chunks(source))
+        for _ in _usual(chunks(source)):
+            pass
     else:
-        exifs = sum(is_exif(source.read(segment.start, 10)) for segment in segments(source))
-    if exifs > _MOST_EXIFS:
-        raise Broken("it has too much EXIF")
+        _follow_segments(source)
 
 
-def is_exif(head: bytes) -> bool:
-    """Whether a JPEG's segment that begins so holds EXIF."""
-    return head[1] == 0xE1 and head[4:10] == EXIF
-
-
-def segments(source: Source) -> Iterator[range]:
+def check_segments(file: IO[bytes]) -> None:
     """
-    The segments of a JPEG's first picture, each scan with its data, but not the SOI.
+    Raise ``Broken`` unless the data of this JPEG has an end.
+
+    Otherwise the same as ``follow()``.
+    """
+    source = Source(file)
+    first_scan, last_code = _follow_segments(source)
+    if last_code != _EOI and not _has_end(source, first_scan):
+        raise Broken("it is a JPEG without an end")
+
+
+def _follow_segments(source: Source) -> tuple[int, int]:
+    first_scan = code = exifs = scans = 0
+    for code, segment in segments(source):
+        if code == APP1:
+            exifs += source.read(segment.start + 4, len(EXIF)) == EXIF
+        elif code == SOS:
+            first_scan = first_scan or segment.start
+            scans += 1
+            if scans > _MOST_SCANS:
+                raise Broken("it has too many scans")
+    if exifs > _MOST_EXIFS:
+        raise Broken(_TOO_MUCH_EXIF)
+    return first_scan, code
+
+
+def _has_end(source: Source, start: int) -> bool:
+    # It can follow data that looks like another marker because it is damaged.
+    pieces = (source.read(at, CHUNK) for at in range(start, source.size, CHUNK - 1))
+    return any(b"\xff\xd9" in piece for piece in pieces)
+
+
+def segments(source: Source) -> Iterator[tuple[int, range]]:
+    """
+    The segments of a JPEG's first picture by their code, each scan with its data, but not the SOI.
 
     As in libjpeg, what stands between two is skipped, and a scan ends at any marker.
     Raises ``Broken`` if they do not lead to a scan, or are too many.
     """
-    return _few(_segments(source))
+    return _few(_segments(source), _MOST_PIECES)
 
 
-def _segments(source: Source) -> Iterator[range]:
-    end, scanned = 2, False
-    while (start := source.find(_MARKER, end)) is not None:
-        code, length = struct.unpack(">xBH", source.read(start, 4).ljust(4, b"\0"))
-        end = start + 2 + max(length, 2)
+def _segments(source: Source) -> Iterator[tuple[int, range]]:
+    end, padding, scanned = 2, 0, False
+    while True:
+        start, head = end, source.read(end, 4)
+        if not MARKER.match(head):
+            if (found := source.find(MARKER, end)) is None:
+                break
+            start, head = found, source.read(found, 4)
+            padding += 0 if scanned else start - end
+            if padding > _MOST_PADDING:
+                raise Broken("it has too much between its segments")
+        code = head[1]
+        end = start + 2 + max(int.from_bytes(head[2:], "big"), 2)
         if code == _EOI:
-            yield range(start, start + 2)
+            yield code, range(start, start + 2)
         if code in (_SOI, _EOI) or (end > source.size and not scanned):
             break
-        if code == _SOS:
+        if code == SOS:
             scanned = True
-            end = source.find(_MARKER, end) or source.size
-        yield range(start, min(end, source.size))
+            end = source.find(MARKER, end) or source.size
+        yield code, range(start, min(end, source.size))
     if not scanned:
         raise Broken("it is a JPEG that is broken before its picture data")
 
@@ -131,7 +153,7 @@ def chunks(source: Source) -> Iterator[tuple[bytes, range]]:
 
     Raises ``Broken`` if they do not lead to its picture data, or are too many.
     """
-    return _few(_chunks(source))
+    return _few(_chunks(source), _MOST_PIECES)
 
 
 def _chunks(source: Source) -> Iterator[tuple[bytes, range]]:
@@ -148,30 +170,107 @@ def _chunks(source: Source) -> Iterator[tuple[bytes, range]]:
         raise Broken("it is a PNG that is broken before its picture data")
 
 
+def _usual(chunks: Iterable[tuple[bytes, range]]) -> Iterator[tuple[bytes, range]]:
+    left = {kind: most for kind, (most, _) in _MOSTCHUNKS.items()}
+    for kind, chunk in chunks:
+        if kind in left:
+            left[kind] -= 1
+            if left[kind] < 0:
+                raise Broken(_MOSTCHUNKS[kind][1])
+        yield kind, chunk
+
+
 def check_chunks(file: IO[bytes]) -> None:
     """
     Raise ``Broken`` unless all chunks of this PNG, up to its end, are as they were written.
 
-    Each has a checksum. ``file`` is read a chunk of ours at a time, not one of the PNG's.
+    Each has a checksum. Otherwise the same as ``follow()``.
     """
-    kind = b""
-    file.seek(len(PNG_SIGNATURE))
-    while kind != b"IEND":
-        length, kind = struct.unpack(">L4s", file.read(8).ljust(8, b"\0"))
-        checksum = _checksum(file, length, zlib.crc32(kind))
-        if not kind.isalpha() or file.read(4) != checksum.to_bytes(4, "big"):
+    source = Source(file)
+    for _, chunk in _usual(chunks(source)):
+        checksum = source.checksum(chunk.start + 4, chunk.stop - 4)
+        if source.read(chunk.stop - 4, 4) != checksum.to_bytes(4, "big"):
             raise Broken("it is a PNG that is damaged or cut off")
+    length, kind = struct.unpack(">L4s", source.read(chunk.start, 8))
+    if kind != b"IEND" or len(chunk) != 12 + length:
+        raise Broken("it is a PNG that is cut off")
 
 
-def _checksum(file: IO[bytes], length: int, checksum: int) -> int:
-    while length and (piece := file.read(min(length, _CHUNK))):
-        checksum = zlib.crc32(piece, checksum)
-        length -= len(piece)
-    return checksum
+def check_blocks(file: IO[bytes]) -> None:
+    """Raise ``Broken`` unless all blocks of this GIF are whole, and are not too many."""
+    for _ in blocks(Source(file)):
+        pass
 
 
-def _few(pieces: Iterable[_Piece]) -> Iterator[_Piece]:
+def blocks(source: Source, *, head_only: bool = False) -> Iterator[tuple[bytes, range]]:
+    """
+    The frames (``b","``) and extensions (``b"!"``) of a GIF, each with its data blocks.
+
+    With ``head_only``, the rest of the file from the first frame on is the last of them. As in
+    Pillow, what stands between two is skipped, and the end of the GIF may be missing. Raises
+    ``Broken`` if one of them is cut off, or if they are too many.
+    """
+    return _few(_blocks(source, head_only=head_only), _MOST_BLOCKS)
+
+
+def _blocks(source: Source, *, head_only: bool) -> Iterator[tuple[bytes, range]]:
+    steps, most = 0, _MOST_STEPS_BEFORE_FRAME
+    end = gif_header(source).stop
+    while True:
+        start, head = end, source.read(end, 10)
+        if not _INTRODUCER.match(head):
+            if (found := source.find(_INTRODUCER, end)) is None:
+                break
+            start, head = found, source.read(found, 10)
+            steps += start - end
+            if steps > most:
+                raise Broken(_TOO_MANY_BLOCKS)
+        kind = head[:1]
+        if kind == b";":
+            break
+        data = start + 2
+        if kind == b",":
+            data, most = start + 11 + _palette(head[9:]), _MOST_STEPS
+            if head_only:
+                yield kind, range(start, source.size)
+                break
+        end, steps = _after_data(source, data, steps, most)
+        yield kind, range(start, end)
+
+
+def gif_header(source: Source) -> range:
+    """Return the beginning of a GIF: its signature, its size, and its palette."""
+    return range(13 + _palette(source.read(10, 1)))
+
+
+def _palette(flags: bytes) -> int:
+    """The length in bytes of the palette that these flags announce."""
+    if not flags:
+        raise Broken("it is a GIF that is cut off")
+    return 3 << (flags[0] & 7) + 1 if flags[0] & 128 else 0
+
+
+def _after_data(source: Source, start: int, steps: int, most: int) -> tuple[int, int]:
+    """Where the data blocks end that start there, and the steps taken until then."""
+    while True:
+        index = source.index(start, 1)
+        chunk, offset = source.chunk, start - index
+        if index >= len(chunk):
+            raise Broken("it is a GIF that is cut off")
+        try:
+            for step in range(steps, most):
+                length = chunk[index]
+                index += length + 1
+                if not length:
+                    return offset + index, step
+        except IndexError:
+            start, steps = offset + index, step
+        else:
+            raise Broken(_TOO_MANY_BLOCKS)
+
+
+def _few(pieces: Iterable[_Piece], most: int) -> Iterator[_Piece]:
     for number, piece in enumerate(pieces):
-        if number == _MOST_PIECES:
+        if number == most:
             raise Broken("it is in too many pieces")
         yield piece

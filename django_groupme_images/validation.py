@@ -15,7 +15,8 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext_lazy as _
 
 from .bodies import Body, Unreadable
-from .structure import check_chunks, follow
+from .structure import check_blocks, check_chunks, check_segments
+from .views import limited_view
 
 if TYPE_CHECKING:
     from django.core.files import File
@@ -33,7 +34,10 @@ _MESSAGES = {
     "truncated": _("“%(name)s” is cut off or damaged. Copy it again from where it came from."),
 }
 
-_CHUNK = 64 * 1024  # bytes
+# No format is decoded: it would tell little more (to Pillow, a JPEG whose second half is zeros
+# is fine), and a small hostile file makes it take hours, or hundreds of megabytes.
+_STRUCTURES = {"JPEG": check_segments, "PNG": check_chunks, "GIF": check_blocks}
+
 # Pieces that a file may be read in: a second's worth. A GIF of 100 MB is read in 400,000.
 _MOST_READS = 2_000_000
 
@@ -153,20 +157,14 @@ def _read(file: _Source, found: str, name: str) -> ImageFile:
 def _read_to_end(file: _Source, found: str) -> ImageFile:
     from PIL import Image
 
-    if found in ("JPEG", "PNG"):
-        follow(file)  # what is accepted can be stripped, and has few segments for Pillow to keep
+    if check_structure := _STRUCTURES.get(found):
+        check_structure(file)  # what is accepted can be stripped
     image, limit = _opened(file, found), Image.MAX_IMAGE_PIXELS
     if limit and (pixels := image.width * image.height) > 2 * limit:
         raise Image.DecompressionBombError(f"{pixels} > {2 * limit:.0f}")
-    if found == "JPEG":
-        _read_scans(file)
-    elif found == "GIF":
-        _read_frames(file)
-    elif found == "PNG":
-        check_chunks(file)
-    else:
+    if not check_structure:
         _opened(file, found).load()
-    image.fp = None  # as verify() does, but of a PNG that reads each chunk whole
+    image.fp = None  # as verify() does
     return image
 
 
@@ -177,40 +175,10 @@ def _opened(file: _Source, found: str) -> ImageFile:
     # is often flawed, and Pillow warns of it.
     from PIL import Image, JpegImagePlugin
 
-    file.seek(0)
+    view = limited_view(file, found)
+    view.seek(0)
     jpeg = JpegImagePlugin.JpegImageFile
-    return jpeg(file) if found == "JPEG" else Image.OPEN[found][0](file, "")
-
-
-# JPEGs and GIFs are not decoded: they have no checksums, so that it would tell little more (to
-# Pillow, a JPEG whose second half is zeros is fine), and a small hostile file makes it take
-# hours (a GIF of many frames), or 300 MB at an eighth of the size (a progressive JPEG).
-
-
-def _read_scans(file: _Source) -> None:
-    # From the first scan on, where Pillow stops. The end of a thumbnail lies before that, and
-    # in the data of a scan these two bytes cannot be.
-    last = b""
-    while chunk := file.read(_CHUNK):
-        if b"\xff\xd9" in last + chunk:
-            return
-        last = chunk[-1:]
-    raise EOFError("a JPEG without an end")
-
-
-def _read_frames(file: _Source) -> None:
-    # From the pixels of the first frame on, where Pillow stops. Past the end of the file
-    # there is no byte 0, an IndexError, except where only the last byte is missing.
-    while True:
-        length = file.read(1)[0]
-        while length:
-            length = file.read(length + 1)[length]
-        while (kind := file.read(1)) not in b"!,;":  # b"" is in it, too
-            pass
-        if kind in b";":
-            return
-        flags = file.read(9)[8] if kind == b"," else 0
-        file.read(1 + (3 << (flags & 7) + 1 if flags & 128 else 0))
+    return jpeg(view) if found == "JPEG" else Image.OPEN[found][0](view, "")
 
 
 def _error(name: str, code: str, **params: str) -> ValidationError:
