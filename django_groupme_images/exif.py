@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
 
 __all__ = ["EXIF", "is_plausible", "orientation", "oriented"]
 
@@ -20,11 +19,13 @@ _INTEGERS = {1: "B", 3: "H", 4: "L", 6: "b", 8: "h", 9: "l"}
 def orientation(exif: bytes) -> int:
     """Return how the image is to be turned (2 to 8), or 1 if it is upright or unknown."""
     tiff = _tiff(exif)
-    for tag, kind, count, value in _entries(tiff):
+    order, entries = _first_directory(tiff)
+    for at in range(entries.start, min(entries.stop, len(tiff) - 11), 12):
+        tag, kind, count, value = struct.unpack_from(order + "HHL4s", tiff, at)
         if tag == _ORIENTATION:  # readers use the first
             found = 0
             if count == 1 and kind in _INTEGERS:
-                (found,) = struct.unpack_from(_ORDERS[tiff[:2]] + _INTEGERS[kind], value)
+                (found,) = struct.unpack_from(order + _INTEGERS[kind], value)
             return found if found in range(1, 9) else 1
     return 1
 
@@ -37,27 +38,31 @@ def oriented(orientation: int) -> bytes:
 
 def is_plausible(exif: bytes) -> bool:
     """
-    Return whether the values of the first directory fit into the EXIF side by side.
+    Return whether the first directory is whole, and its values fit into the EXIF side by side.
 
     If they overlap, a decoder that copies each of them needs thousands of times the memory.
     """
     tiff = _tiff(exif)
-    sizes = (count * _SIZES.get(kind, 0) for _, kind, count, _ in _entries(tiff))
-    return sum(sizes) <= len(tiff)
+    order, entries = _first_directory(tiff)
+    if not entries or entries.stop > len(tiff):
+        return False
+    size = 0
+    for at in entries:
+        kind, count = struct.unpack_from(order + "HL", tiff, at + 2)
+        size += count * _SIZES.get(kind, 0)
+    return size <= len(tiff)
 
 
 def _tiff(exif: bytes) -> bytes:
     return re.sub(rb"\A(?:Exif\0\0){1,2}", b"", exif)  # some writers repeat it
 
 
-def _entries(tiff: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """The tag, type, count, and value (or its offset) of each entry, up to the end of the EXIF."""
-    order = _ORDERS.get(tiff[:2])
-    if order is None or len(tiff) < 8:
-        return
-    (start,) = struct.unpack_from(order + "L", tiff, 4)
-    if start + 2 > len(tiff):
-        return
-    (amount,) = struct.unpack_from(order + "H", tiff, start)
-    for at in range(start + 2, min(start + 2 + 12 * amount, len(tiff) - 11), 12):
-        yield struct.unpack_from(order + "HHL4s", tiff, at)
+def _first_directory(tiff: bytes) -> tuple[str, range]:
+    """The byte order, and where the entries are, some of them perhaps past the end."""
+    try:
+        order = _ORDERS[tiff[:2]]
+        (start,) = struct.unpack_from(order + "L", tiff, 4)
+        (amount,) = struct.unpack_from(order + "H", tiff, start)
+    except (KeyError, struct.error):
+        return "<", range(0)
+    return order, range(start + 2, start + 2 + 12 * amount, 12)

@@ -19,6 +19,7 @@ __all__ = [
     "blocks",
     "check_blocks",
     "check_chunks",
+    "check_riff",
     "check_segments",
     "chunks",
     "follow",
@@ -55,6 +56,9 @@ _MOSTCHUNKS = {
     b"eXIf": (_MOST_EXIFS, _TOO_MUCH_EXIF),
     b"iCCP": (1, "it has more than one color profile"),
 }
+# Chunks of a WebP: two for each of its frames, or fewer.
+_MOST_RIFF_CHUNKS = 20_000
+_RIFF_METADATA, _MOST_RIFF_METADATA = (b"ICCP", b"EXIF", b"XMP "), 2 * 1024 * 1024
 
 _Piece = TypeVar("_Piece")
 
@@ -267,6 +271,22 @@ def _after_data(source: Source, start: int, steps: int, most: int) -> tuple[int,
             start, steps = offset + index, step
         else:
             raise Broken(_TOO_MANY_BLOCKS)
+
+
+def check_riff(file: IO[bytes]) -> None:
+    """Raise ``Broken`` if this WebP is cut off, or has excessive chunks, which Pillow copies."""
+    source = Source(file)
+    start, stop = 12, 8 + int.from_bytes(source.read(4, 4), "little")
+    if stop > source.size:
+        raise Broken("it is a WebP that is cut off")
+    for _ in range(_MOST_RIFF_CHUNKS):
+        if start >= stop:
+            return
+        kind, length = struct.unpack("<4sL", source.read(start, 8).ljust(8, b"\0"))
+        start += 8 + length + length % 2
+        if kind in _RIFF_METADATA and length > _MOST_RIFF_METADATA:
+            raise Broken("it has too much metadata")
+    raise Broken("it is a WebP of too many chunks")
 
 
 def _few(pieces: Iterable[_Piece], most: int) -> Iterator[_Piece]:

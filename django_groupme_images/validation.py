@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Collection
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
@@ -15,7 +15,8 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext_lazy as _
 
 from .bodies import Body, Unreadable
-from .structure import check_blocks, check_chunks, check_segments
+from .structure import check_blocks, check_chunks, check_riff, check_segments
+from .tiff import end_of_pixels
 from .views import limited_view
 
 if TYPE_CHECKING:
@@ -36,10 +37,12 @@ _MESSAGES = {
 
 # No format is decoded: it would tell little more (to Pillow, a JPEG whose second half is zeros
 # is fine), and a small hostile file makes it take hours, or hundreds of megabytes.
-_STRUCTURES = {"JPEG": check_segments, "PNG": check_chunks, "GIF": check_blocks}
-
-# Pieces that a file may be read in: a second's worth. A GIF of 100 MB is read in 400,000.
-_MOST_READS = 2_000_000
+_STRUCTURES = {
+    "JPEG": check_segments,
+    "PNG": check_chunks,
+    "GIF": check_blocks,
+    "WEBP": check_riff,
+}
 
 # What breaks a line, turns the text after it around, or cannot be encoded.
 _HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -63,7 +66,7 @@ def check_image(
     try:
         if max_size is not None and (size := file.size or 0) > max_size:
             raise _error(name, "too_large", **_sizes(size, max_size))
-        source = _Source(file)
+        source = io.BufferedReader(_Raw(file))
         found = _format(source, allowed_formats)
         if found is None:
             raise _error(name, "invalid_image", allowed=listed(allowed_formats))
@@ -105,6 +108,7 @@ class _Raw(io.RawIOBase):
     seekable = readable
 
     def readinto(self, buffer: Any) -> int:
+        self.seek(0, io.SEEK_CUR)
         # For a Body, a file that is read past its end has shrunk; formats of offsets lead there.
         left = len(self._body) - self._body.tell()
         data = self._body.read(len(buffer)) if left > 0 else b""
@@ -112,24 +116,13 @@ class _Raw(io.RawIOBase):
         return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_CUR:
+            # The caller moves the file, too, before a validator asks for the frames of a GIF.
+            offset, whence = self._body.tell() + offset, io.SEEK_SET
         return self._body.seek(offset, whence)
 
 
-class _Source(io.BufferedReader):
-    """It is read in tiny pieces, and a hostile file in millions of them: here they end."""
-
-    def __init__(self, file: File[bytes]) -> None:
-        super().__init__(_Raw(file))
-        self._reads_left = _MOST_READS
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self._reads_left -= 1
-        if self._reads_left < 0:
-            raise OSError("a file of too many pieces")
-        return super().read(size)
-
-
-def _format(file: _Source, allowed: Collection[str]) -> str | None:
+def _format(file: IO[bytes], allowed: Collection[str]) -> str | None:
     # By its signature alone: a stranger's file should not meet the decoder of a format that is
     # not allowed. EPS runs Ghostscript, and ICO and WebP decode or allocate when opened.
     from PIL import Image
@@ -140,7 +133,7 @@ def _format(file: _Source, allowed: Collection[str]) -> str | None:
     return min(found, key=lambda name: name.lower() not in allowed, default=None)
 
 
-def _read(file: _Source, found: str, name: str) -> ImageFile:
+def _read(file: IO[bytes], found: str, name: str) -> ImageFile:
     from PIL.Image import DecompressionBombError
 
     try:
@@ -154,21 +147,21 @@ def _read(file: _Source, found: str, name: str) -> ImageFile:
         raise _error(name, "truncated") from error
 
 
-def _read_to_end(file: _Source, found: str) -> ImageFile:
+def _read_to_end(file: IO[bytes], found: str) -> ImageFile:
     from PIL import Image
 
     if check_structure := _STRUCTURES.get(found):
-        check_structure(file)  # what is accepted can be stripped
+        check_structure(file)  # which includes that the metadata can be removed
     image, limit = _opened(file, found), Image.MAX_IMAGE_PIXELS
     if limit and (pixels := image.width * image.height) > 2 * limit:
         raise Image.DecompressionBombError(f"{pixels} > {2 * limit:.0f}")
-    if not check_structure:
-        _opened(file, found).load()
+    if not check_structure and end_of_pixels(image) > file.seek(0, io.SEEK_END):
+        raise EOFError("a file without all of its pixels")
     image.fp = None  # as verify() does
     return image
 
 
-def _opened(file: _Source, found: str) -> ImageFile:
+def _opened(file: IO[bytes], found: str) -> ImageFile:
     # Not by Image.open(), which warns of what is larger than MAX_IMAGE_PIXELS, as many phones'
     # photographs are. Before Python 3.14 (and there by default, too) catch_warnings() changes
     # the filters of all threads. Nor are the further images of an MPO looked for: their list

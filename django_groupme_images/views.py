@@ -8,88 +8,114 @@ from typing import IO
 
 from .exif import EXIF, is_plausible
 from .source import Source
-from .splicing import Spliced, joined
+from .splicing import Part, Spliced, joined
 from .structure import (
     APP0,
     APP1,
     PNG_SIGNATURE,
     SOS,
+    Broken,
     blocks,
     chunks,
     gif_header,
     segments,
 )
+from .tiff import parts_of_tiff
 
 __all__ = ["limited_view"]
 
 # Before the pixels of an image, Pillow copies and unpacks all metadata that it finds. This
 # many bytes are enough for that of ordinary files, and are parsed in a tenth of a second.
 _MOST_METADATA = 512 * 1024
-_MOST_OTHERS = 64 * 1024  # those of other parts, such as tables and palettes
+_MOST_OTHERS = 64 * 1024  # those of headers, tables, and palettes; programs write a few thousand
 _PER_PIECE = 256  # what a piece costs in addition to its bytes
 _PER_BYTE_OF_GIF = 16  # because Pillow reads a GIF in data blocks, which can have one byte each
+_PER_COMPRESSED_BYTE = 1032  # into as many bytes it can unpack
 
-_Piece = tuple[bool, range]  # whether it is metadata, and its bytes in the file
+# What Pillow may read to open a file of another format.
+_MOST_READS, _MOST_BYTES = 25_000, 4 * 1024 * 1024
+
+# Whether it is metadata, where it is in the file, and what each of its bytes costs
+_Piece = tuple[bool, range, int]
 
 
 def limited_view(file: IO[bytes], image_format: str) -> IO[bytes]:
     """
-    Return the JPEG, PNG, or GIF without excessive metadata before its pixels.
+    Return the JPEG, PNG, GIF, or TIFF without excessive metadata before its pixels.
 
-    ``image_format`` is Pillow's name. The view reads ``file``, and is ``file`` itself if
-    nothing is left out. Raises ``Broken`` and whatever reading ``file`` raises.
+    ``image_format`` is Pillow's name. A file of another format raises ``OSError`` when too
+    much of it is read. The view reads ``file``, and is ``file`` itself if nothing is left out.
+    Raises ``Broken`` and whatever reading ``file`` raises.
     """
-    if image_format not in _PIECES:
-        return file
     source = Source(file)
-    per_byte = _PER_BYTE_OF_GIF if image_format == "GIF" else 1
-    parts = joined(_affordable(_PIECES[image_format](source), source.size, per_byte))
-    if parts == [range(source.size)]:
-        return file
-    return io.BufferedReader(Spliced(file, parts))
+    whole: list[Part] = [range(source.size)]
+    if image_format not in _PIECES:
+        parts = parts_of_tiff(source) if image_format == "TIFF" else whole
+        return _Limited(Spliced(file, parts), source.size)
+    parts = joined(_affordable(_PIECES[image_format](source), source.size))
+    return file if parts == whole else io.BufferedReader(Spliced(file, parts))
 
 
-def _affordable(pieces: Iterable[_Piece], size: int, per_byte: int) -> Iterator[range]:
-    # Metadata must not use up the bytes for what the image cannot be opened without.
+class _Limited(io.BufferedReader):
+    """A file whose header may be read, but not in many pieces, nor in large ones."""
+
+    def __init__(self, file: Spliced, size: int) -> None:
+        super().__init__(file)
+        self._size = size
+        self._reads_left, self._bytes_left = _MOST_READS, _MOST_BYTES
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._reads_left -= 1
+        if size is None or size < 0:
+            size = self._size  # WebP and AVIF are read whole; in one piece, this needs less memory
+        else:
+            self._bytes_left -= size
+        if self._reads_left < 0 or self._bytes_left < 0:
+            raise OSError("a file with too much in its header")
+        return super().read(size)
+
+
+def _affordable(pieces: Iterable[_Piece], size: int) -> Iterator[range]:
     left = {True: _MOST_METADATA, False: _MOST_OTHERS}
-    for is_metadata, piece in pieces:
+    for is_metadata, piece, per_byte in pieces:
         rest = left[is_metadata] - per_byte * len(piece) - _PER_PIECE
-        if rest >= 0:
-            left[is_metadata] = rest
-        if rest >= 0 or piece.stop == size:  # the pixels reach to the end of the file
+        if piece.stop == size:  # the pixels reach to the end of the file
             yield piece
+        elif rest >= 0:
+            left[is_metadata] = rest
+            yield piece
+        elif not is_metadata:
+            raise Broken("it has too many tables")
 
 
 def _pieces_of_jpeg(source: Source) -> Iterator[_Piece]:
-    yield False, range(2)
-    exif_seen = False
-    for code, segment in segments(source):
-        if code == SOS:
-            yield False, range(segment.start, source.size)
-            break
+    yield False, range(2), 1
+    found, harmless = segments(source), None
+    code, segment = next(found)
+    while code != SOS:
         is_exif = code == APP1 and source.read(segment.start + 4, len(EXIF)) == EXIF
-        if not is_exif or (not exif_seen and _is_harmless(source, segment)):
-            yield code >= APP0, segment
-        exif_seen = exif_seen or is_exif
-
-
-def _is_harmless(source: Source, segment: range) -> bool:
-    # Pillow copies the values of an EXIF when it opens a JPEG, to look for the resolution.
-    return is_plausible(source.read(segment.start + 4, len(segment) - 4))
+        if is_exif and harmless is None:
+            # Pillow copies the values of the first directory, to look for the resolution.
+            harmless = is_plausible(source.read(segment.start + 4, len(segment) - 4))
+        if harmless or not is_exif:
+            yield code >= APP0, segment, 1
+        code, segment = next(found)
+    yield False, range(segment.start, source.size), 1
 
 
 def _pieces_of_png(source: Source) -> Iterator[_Piece]:
-    yield False, range(len(PNG_SIGNATURE))
-    for kind, chunk in chunks(source):
-        if kind == b"IDAT":
-            yield False, range(chunk.start, source.size)
-            break
-        if not _is_compressed_text(source, kind, chunk):
-            yield kind[:1].islower(), chunk
+    yield False, range(len(PNG_SIGNATURE)), 1
+    found = chunks(source)
+    kind, chunk = next(found)
+    while kind != b"IDAT":
+        compressed = _is_compressed_text(source, kind, chunk)
+        yield kind[:1].islower(), chunk, _PER_COMPRESSED_BYTE if compressed else 1
+        kind, chunk = next(found)
+    yield False, range(chunk.start, source.size), 1
 
 
 def _is_compressed_text(source: Source, kind: bytes, chunk: range) -> bool:
-    # It can unpack to a thousand times its size. The one color profile, to a megabyte.
+    # The color profile is compressed, too, but there is only one.
     if kind == b"iTXt":
         _, _, flags = source.read(chunk.start + 8, 81).partition(b"\0")
         return flags[:1] != b"\0"
@@ -97,9 +123,9 @@ def _is_compressed_text(source: Source, kind: bytes, chunk: range) -> bool:
 
 
 def _pieces_of_gif(source: Source) -> Iterator[_Piece]:
-    yield False, gif_header(source)
+    yield False, gif_header(source), 1
     for kind, block in blocks(source, head_only=True):
-        yield kind == b"!", block
+        yield kind == b"!", block, _PER_BYTE_OF_GIF
 
 
 _PIECES: dict[str, Callable[[Source], Iterator[_Piece]]] = {

@@ -7,6 +7,8 @@ import struct
 import zlib
 from collections.abc import Callable
 
+from PIL import Image
+
 from . import photographs
 from .emulator_pictures import encoded
 from .odd_images import MPO, chunk, noise, segment
@@ -17,6 +19,8 @@ _MOST = 49_000  # pieces of a file that is not rejected because it has too many
 JPEG = encoded(noise(size=(64, 48)), "JPEG", progressive=True)
 PNG = encoded(noise("P", (64, 48)), "PNG")
 GIF = encoded(noise("P", (64, 48)), "GIF", comment=b"cat")
+WEBP = encoded(noise(size=(64, 48)), "WEBP", lossless=True, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0")
+ICON = encoded(noise(size=(16, 16)), "ICO")
 _SCAN = JPEG.index(b"\xff\xda")
 _TABLES = JPEG.index(b"\xff\xdb")
 _FRAME = GIF.index(b",\0\0\0\0")
@@ -51,6 +55,15 @@ def times(piece: bytes, most: int = SIZE) -> bytes:
 
 def bomb(length: int = 1 << 20) -> bytes:
     return zlib.compress(bytes(length), 9)
+
+
+def long_bomb() -> bytes:
+    """Data that unpacks to 20 GB."""
+    packer = zlib.compressobj(9)
+    first, other = (
+        packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2)
+    )
+    return first + times(other)
 
 
 def entropy(length: int = SIZE) -> bytes:
@@ -119,6 +132,41 @@ def apng() -> bytes:
     return before_end(*frames)
 
 
+def riff(*chunks: bytes) -> bytes:
+    """A WebP with these chunks after its pixels."""
+    data = WEBP[8:] + b"".join(chunks)
+    return b"RIFF" + struct.pack("<L", len(data)) + data
+
+
+def riff_chunk(kind: bytes, length: int) -> bytes:
+    return kind + struct.pack("<L", length) + bytes(length)
+
+
+def riff_frames() -> bytes:
+    """An animated WebP that repeats its first frame."""
+    first = noise(size=(8, 8))
+    data = encoded(first, "WEBP", save_all=True, append_images=[first.rotate(90)])
+    start = data.index(b"ANMF")
+    stop = data.index(b"ANMF", start + 4)
+    data = data[8:start] + times(data[start:stop])
+    return b"RIFF" + struct.pack("<L", len(data)) + data
+
+
+def tiff(entries: dict[int, tuple[int, int, int]], length: int = SIZE) -> bytes:
+    """A TIFF of so many bytes: type, number of values, and value or offset, by tag."""
+    entries = {
+        **dict.fromkeys((256, 257, 278), (4, 1, 64)),
+        **dict.fromkeys((259, 262, 277), (3, 1, 1)),
+        258: (3, 1, 8),
+        273: (4, 1, 1000),
+        279: (4, 1, 64 * 64),
+        **entries,
+    }
+    fields = (struct.pack("<HHLL", tag, *entry) for tag, entry in sorted(entries.items()))
+    directory = struct.pack("<LH", 8, len(entries)) + b"".join(fields)
+    return (b"II*\0" + directory).ljust(length, b"\0")
+
+
 def photoshop() -> bytes:
     return segment(b"\xff\xed", b"Photoshop 3.0\0" + filled(b"8BIM\4\4\0\0\0\0\0\0", 65_000))
 
@@ -141,6 +189,10 @@ ORDINARY: dict[str, Callable[[], bytes]] = {
     "jpeg": lambda: in_scan(entropy()),
     "png": ordinary_png,
     "gif": ordinary_gif,
+    "webp": lambda: riff(riff_chunk(b"JUNK", SIZE)),
+    "bmp": lambda: encoded(Image.new("RGB", (2600, SIZE // 7800)), "BMP"),
+    "tiff": lambda: encoded(Image.new("RGB", (2600, SIZE // 7800)), "TIFF"),
+    "ico": lambda: ICON + bytes(SIZE),
 }
 
 _LARGE = 65_533  # bytes: the most that a segment of a JPEG has room for
@@ -184,6 +236,17 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     ),
     "jpeg, adobe": lambda: in_jpeg(times(segment(b"\xff\xee", b"Adobe" + bytes(390)), _MOST)),
     "mpo, second image": lambda: MPO + entropy(),
+    "jpeg, many of everything": lambda: (
+        in_jpeg(
+            profile_parts(65_000, 4),
+            photoshop() * 3,
+            photographs.app1(rational_exif(65_000)),
+            segment(b"\xff\xdb", filled(b"\0" + bytes(64), 65 * 900)),
+            segment(b"\xff\xe5", b"") * 48_000,
+        )[:-2]
+        + filled(b"\xff", SIZE - 1_000_000)
+        + JPEG[-2:]
+    ),
     # In the scans of a JPEG
     "jpeg, fill bytes in a scan": lambda: in_scan(filled(b"\xff")),
     "jpeg, restart markers": lambda: in_scan(filled(b"\xff\xd0\xff\xd1")),
@@ -202,7 +265,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "png, small profiles": lambda: after_palette(
         times(chunk(b"iCCP", b"A\0\0" + bomb(380_000)), _MOST)
     ),
-    "png, a profile": lambda: after_palette(chunk(b"iCCP", b"A\0\0" + bomb(1 << 34)[:SIZE])),
+    "png, a profile": lambda: after_palette(chunk(b"iCCP", b"A\0\0" + long_bomb())),
     "png, a profile that is kept": lambda: after_palette(
         chunk(b"iCCP", b"A\0\0" + zlib.compress(random.Random(6).randbytes(SIZE)))
     ),
@@ -246,6 +309,12 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "png, headers": lambda: PNG[:8] + times(PNG[8:33], _MOST) + PNG[33:],
     "png, animations": lambda: after_palette(times(chunk(b"acTL", bytes(8)), _MOST)),
     "png, frames": apng,
+    "png, many of everything": lambda: after_palette(
+        chunk(b"iCCP", b"A\0\0" + bomb()),
+        chunk(b"iTXt", b"a\0\0\0\0\0" + "\N{CAT FACE}".encode() + bytes(480_000)),
+        *(chunk(b"tEXt", b"%d\0" % number) for number in range(48_000)),
+        chunk(b"teXt", bytes(SIZE - 2_000_000)),
+    ),
     # GIF
     "gif, small blocks in a frame": lambda: after_frame(gif_frame(filled(b"\1\0") + b"\0")),
     "gif, small blocks after its frame": lambda: after_frame(b"!\xfe" + filled(b"\1\0") + b"\0"),
@@ -267,5 +336,29 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "gif, zeros": lambda: after_frame(filled(b"\0")),
     "gif, zeros before its frame": lambda: in_gif(filled(b"\0")),
     "gif, zeros and extensions": lambda: after_frame(times(bytes(380) + b"!\xf9\0")),
+    "gif, many of everything": lambda: (
+        in_gif(b"!\xfe" + filled(b"\1\0", 30_000) + b"\0" + blocks(bytes(SIZE // 2)))[:-1]
+        + filled(b"!\xf9\0", 290_000)
+        + b"!\xfe"
+        + filled(b"\1x", 3_600_000)
+        + b"\0;"
+    ),
     "gif, without an end": lambda: GIF[:-2] + filled(b"\1\0"),
+    # Formats that have to be allowed
+    "webp, chunks": lambda: riff(times(riff_chunk(b"JUNK", 0))),
+    "webp, fewer chunks": lambda: riff(times(riff_chunk(b"JUNK", 1_000))),
+    "webp, frames": riff_frames,
+    "webp, a profile": lambda: riff(riff_chunk(b"ICCP", SIZE)),
+    "webp, an xmp": lambda: riff(riff_chunk(b"XMP ", 2_000_000), riff_chunk(b"JUNK", SIZE)),
+    "tiff, strips": lambda: tiff({273: (4, 2_400_000, 1000), 279: (4, 2_400_000, 1000)}),
+    "tiff, fewer strips": lambda: tiff({273: (4, 20_000, 1000), 279: (4, 20_000, 1000)}),
+    "tiff, fractions": lambda: tiff({282: (5, 2_400_000, 1000), 283: (5, 1, 1000)}),
+    "tiff, fewer fractions": lambda: tiff({282: (5, 4_900, 1000)}),
+    "tiff, a value": lambda: tiff({700: (7, SIZE - 1000, 1000)}),
+    "tiff, values": lambda: tiff(dict.fromkeys(range(1000, 1900), (7, SIZE - 1000, 1000))),
+    "tiff, overlapping values": lambda: tiff(dict.fromkeys(range(1000, 1900), (7, 60_000, 9))),
+    "bmp, header": lambda: b"BM" + bytes(8) + struct.pack("<LL", SIZE, SIZE) + bytes(SIZE),
+    "ico, entries": lambda: (
+        ICON[:4] + struct.pack("<H", 65_535) + ICON[6:18] * 65_535 + bytes(SIZE - 800_000)
+    ),
 }

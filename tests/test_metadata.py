@@ -258,6 +258,20 @@ def test_reading_from_anywhere():
     pictures.opened(result.read())
 
 
+def test_reading_of_many_small_parts_returns_as_much_as_is_asked_for():
+    data = jpeg(*[comment("x") + photographs.icc(b"y")[0]] * 1_000)
+    result = without_metadata(io.BytesIO(data))
+    assert len(result.read(10_000)) == 10_000
+    assert result.read() == stripped(data)[10_000:]
+
+
+def test_the_first_exif_of_a_png_is_the_one_that_counts():
+    upright, turned = (chunk(b"eXIf", exif("<", {0x0112: [turn]})) for turn in (1, 6))
+    assert stripped(png(upright, turned)) == png()
+    assert orientation(stripped(png(turned, upright))) == 6
+    assert stripped(png(turned, upright)) == stripped(png(turned))
+
+
 @pytest.mark.parametrize("amount", [1, 2, 3, 7, 13, 100, 65536])
 def test_reading_so_much_at_a_time(amount):
     result = without_metadata(io.BytesIO(photograph("Canon")))
