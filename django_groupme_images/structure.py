@@ -1,8 +1,7 @@
-"""Structure: where the parts of a JPEG, a PNG, or a GIF lie, found without decoding it."""
+"""Structure: where the parts of a JPEG or a PNG lie, found without decoding it."""
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterable, Iterator
 from typing import IO, TypeVar
@@ -16,14 +15,11 @@ __all__ = [
     "PNG_SIGNATURE",
     "SOS",
     "Broken",
-    "blocks",
-    "check_blocks",
     "check_chunks",
-    "check_riff",
     "check_segments",
     "chunks",
+    "few",
     "follow",
-    "gif_header",
     "segments",
 ]
 
@@ -31,19 +27,11 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SOS, APP0, APP1 = 0xDA, 0xE0, 0xE1  # codes of a JPEG's segments; SOS precedes a scan's data
 
 _SOI, _EOI = 0xD8, 0xD9
-_INTRODUCER = re.compile(b"[,!;]")  # of a GIF's frame, extension, and end
-
 # The limits below bound the time and the memory that a hostile file takes here, in Pillow,
 # and in the decoders of the image service. Programs write files that stay far below them.
 
 # Segments or chunks. A PNG of 100 MB has 13,000 chunks.
 _MOST_PIECES = 50_000
-# Frames and extensions of a GIF. At 10 frames a second, two per frame, they last 83 minutes.
-_MOST_BLOCKS = 100_000
-# Data blocks of a GIF, and bytes between its frames. A GIF of 100 MB has 400,000 data blocks,
-# but before the first frame there are only comments and the like.
-_MOST_STEPS, _MOST_STEPS_BEFORE_FRAME = 2_000_000, 500_000
-_TOO_MANY_BLOCKS = "it is a GIF of too many blocks"
 # Bytes between the segments of a JPEG, where some cameras write padding.
 _MOST_PADDING = 1_000_000
 # Each scan of a JPEG makes a decoder draw the image again. Programs write about 10.
@@ -56,10 +44,6 @@ _MOSTCHUNKS = {
     b"eXIf": (_MOST_EXIFS, _TOO_MUCH_EXIF),
     b"iCCP": (1, "it has more than one color profile"),
 }
-# Chunks of a WebP: two for each of its frames, or fewer.
-_MOST_RIFF_CHUNKS = 20_000
-_RIFF_METADATA, _MOST_RIFF_METADATA = (b"ICCP", b"EXIF", b"XMP "), 2 * 1024 * 1024
-
 _Piece = TypeVar("_Piece")
 
 
@@ -123,7 +107,7 @@ def segments(source: Source) -> Iterator[tuple[int, range]]:
     As in libjpeg, what stands between two is skipped, and a scan ends at any marker.
     Raises ``Broken`` if they do not lead to a scan, or are too many.
     """
-    return _few(_segments(source), _MOST_PIECES)
+    return few(_segments(source), _MOST_PIECES)
 
 
 def _segments(source: Source) -> Iterator[tuple[int, range]]:
@@ -157,7 +141,7 @@ def chunks(source: Source) -> Iterator[tuple[bytes, range]]:
 
     Raises ``Broken`` if they do not lead to its picture data, or are too many.
     """
-    return _few(_chunks(source), _MOST_PIECES)
+    return few(_chunks(source), _MOST_PIECES)
 
 
 def _chunks(source: Source) -> Iterator[tuple[bytes, range]]:
@@ -200,96 +184,8 @@ def check_chunks(file: IO[bytes]) -> None:
         raise Broken("it is a PNG that is cut off")
 
 
-def check_blocks(file: IO[bytes]) -> None:
-    """Raise ``Broken`` unless all blocks of this GIF are whole, and are not too many."""
-    for _ in blocks(Source(file)):
-        pass
-
-
-def blocks(source: Source, *, head_only: bool = False) -> Iterator[tuple[bytes, range]]:
-    """
-    The frames (``b","``) and extensions (``b"!"``) of a GIF, each with its data blocks.
-
-    With ``head_only``, the rest of the file from the first frame on is the last of them. As in
-    Pillow, what stands between two is skipped, and the end of the GIF may be missing. Raises
-    ``Broken`` if one of them is cut off, or if they are too many.
-    """
-    return _few(_blocks(source, head_only=head_only), _MOST_BLOCKS)
-
-
-def _blocks(source: Source, *, head_only: bool) -> Iterator[tuple[bytes, range]]:
-    steps, most = 0, _MOST_STEPS_BEFORE_FRAME
-    end = gif_header(source).stop
-    while True:
-        start, head = end, source.read(end, 10)
-        if not _INTRODUCER.match(head):
-            if (found := source.find(_INTRODUCER, end)) is None:
-                break
-            start, head = found, source.read(found, 10)
-            steps += start - end
-            if steps > most:
-                raise Broken(_TOO_MANY_BLOCKS)
-        kind = head[:1]
-        if kind == b";":
-            break
-        data = start + 2
-        if kind == b",":
-            data, most = start + 11 + _palette(head[9:]), _MOST_STEPS
-            if head_only:
-                yield kind, range(start, source.size)
-                break
-        end, steps = _after_data(source, data, steps, most)
-        yield kind, range(start, end)
-
-
-def gif_header(source: Source) -> range:
-    """Return the beginning of a GIF: its signature, its size, and its palette."""
-    return range(13 + _palette(source.read(10, 1)))
-
-
-def _palette(flags: bytes) -> int:
-    """The length in bytes of the palette that these flags announce."""
-    if not flags:
-        raise Broken("it is a GIF that is cut off")
-    return 3 << (flags[0] & 7) + 1 if flags[0] & 128 else 0
-
-
-def _after_data(source: Source, start: int, steps: int, most: int) -> tuple[int, int]:
-    """Where the data blocks end that start there, and the steps taken until then."""
-    while True:
-        index = source.index(start, 1)
-        chunk, offset = source.chunk, start - index
-        if index >= len(chunk):
-            raise Broken("it is a GIF that is cut off")
-        try:
-            for step in range(steps, most):
-                length = chunk[index]
-                index += length + 1
-                if not length:
-                    return offset + index, step
-        except IndexError:
-            start, steps = offset + index, step
-        else:
-            raise Broken(_TOO_MANY_BLOCKS)
-
-
-def check_riff(file: IO[bytes]) -> None:
-    """Raise ``Broken`` if this WebP is cut off, or has excessive chunks, which Pillow copies."""
-    source = Source(file)
-    start, stop = 12, 8 + int.from_bytes(source.read(4, 4), "little")
-    if stop > source.size:
-        raise Broken("it is a WebP that is cut off")
-    for _ in range(_MOST_RIFF_CHUNKS):
-        if start >= stop:
-            return
-        kind, length = struct.unpack("<4sL", source.read(start, 8).ljust(8, b"\0"))
-        start += 8 + length + length % 2
-        if kind in _RIFF_METADATA and length > _MOST_RIFF_METADATA:
-            raise Broken("it has too much metadata")
-    raise Broken("it is a WebP of too many chunks")
-
-
-def _few(pieces: Iterable[_Piece], most: int) -> Iterator[_Piece]:
+def few(pieces: Iterable[_Piece], most: int) -> Iterator[_Piece]:
+    """Yield the pieces, and raise ``Broken`` if there are more of them."""
     for number, piece in enumerate(pieces):
         if number == most:
             raise Broken("it is in too many pieces")

@@ -15,8 +15,9 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext_lazy as _
 
 from .bodies import Body, Unreadable
-from .structure import check_blocks, check_chunks, check_riff, check_segments
-from .tiff import end_of_pixels
+from .gif import check_blocks
+from .optional_formats import check_riff, end_of_pixels
+from .structure import check_chunks, check_segments
 from .views import limited_view
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO
 
 from .exif import EXIF, is_plausible
+from .gif import blocks, gif_header
+from .optional_formats import parts_of_tiff
 from .source import Source
 from .splicing import Part, Spliced, joined
 from .structure import (
@@ -15,12 +17,9 @@ from .structure import (
     PNG_SIGNATURE,
     SOS,
     Broken,
-    blocks,
     chunks,
-    gif_header,
     segments,
 )
-from .tiff import parts_of_tiff
 
 __all__ = ["limited_view"]
 

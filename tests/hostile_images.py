@@ -219,6 +219,10 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         + photographs.app1(b"\1" * 65_000) * 99
         + JPEG[20:]
     ),
+    "jpeg, kept and removed segments": lambda: in_jpeg(
+        times(segment(b"\xff\xe2", b"ICC_PROFILE\0") + segment(b"\xff\xfe", b""), _MOST // 2)
+    ),
+    "jpeg, thumbnails": lambda: in_jpeg(times(segment(b"\xff\xe0", b"JFIF\0" + bytes(390)), _MOST)),
     "jpeg, xmp": lambda: in_jpeg(times(photographs.xmp(filled(photographs.XMP, 65_000)))),
     "jpeg, extended xmp": lambda: in_jpeg(*photographs.extended_xmp(SIZE)),
     "jpeg, photoshop": lambda: in_jpeg(times(photoshop())),

@@ -1,9 +1,9 @@
-"""TIFF: a file as Pillow may open it, and where the data of its pixels ends."""
+"""Formats that a project has to allow: whether a file is whole, and is safe for Pillow to open."""
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from .source import Source
 from .splicing import Part
@@ -12,8 +12,13 @@ from .structure import Broken
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["end_of_pixels", "parts_of_tiff"]
+__all__ = ["check_riff", "end_of_pixels", "parts_of_tiff"]
 
+# Chunks of a WebP: two for each of its frames, or fewer.
+_MOST_RIFF_CHUNKS = 20_000
+_RIFF_METADATA, _MOST_RIFF_METADATA = (b"ICCP", b"EXIF", b"XMP "), 2 * 1024 * 1024
+
+# The byte order of a TIFF, by its first bytes
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _MOST_ENTRIES = 1_000  # programs write about 20
 # The memory that Pillow may need for the values of the directory, in bytes. It is enough for
@@ -23,6 +28,22 @@ _MOST_BYTES = 40_000 * 32
 _COSTS = {1: 1, 2: 1, 6: 1, 7: 1, 5: 256, 10: 256} | dict.fromkeys((3, 4, 8, 9, 11, 12, 13), 32)
 # The tags of the offsets and the lengths of strips and of tiles.
 _PLACES = [(273, 279), (324, 325)]
+
+
+def check_riff(file: IO[bytes]) -> None:
+    """Raise ``Broken`` if this WebP is cut off, or has excessive chunks, which Pillow copies."""
+    source = Source(file)
+    start, stop = 12, 8 + int.from_bytes(source.read(4, 4), "little")
+    if stop > source.size:
+        raise Broken("it is a WebP that is cut off")
+    for _ in range(_MOST_RIFF_CHUNKS):
+        if start >= stop:
+            return
+        kind, length = struct.unpack("<4sL", source.read(start, 8).ljust(8, b"\0"))
+        start += 8 + length + length % 2
+        if kind in _RIFF_METADATA and length > _MOST_RIFF_METADATA:
+            raise Broken("it has too much metadata")
+    raise Broken("it is a WebP of too many chunks")
 
 
 def parts_of_tiff(source: Source) -> list[Part]:
@@ -59,14 +80,14 @@ def _affordable(entries: bytearray, order: str) -> bytes:
 
 
 def end_of_pixels(image: ImageFile) -> int:
-    """Return where the pixels of a TIFF, or of a file that is not compressed, end at least."""
+    """Return the least number of bytes that a TIFF, or an uncompressed file, has to have."""
     ends = [0]
     tags = getattr(image, "tag_v2", {})
     for offsets, lengths in _PLACES:
         ends += map(sum, zip(tags.get(offsets, ()), tags.get(lengths, ()), strict=False))
-    for codec, box, offset, args in image.tile:
-        if codec == "raw" and box and isinstance(args, tuple) and len(args) > 1:
-            ends.append(
-                offset + args[1] * (box[3] - box[1] - 1)
-            )  # the last row may have no padding
+    for codec, box, offset, args in image.tile:  # stretches of the file with some of the rows
+        match args:
+            case (_, int(stride), *_) if codec == "raw" and box:
+                rows = box[3] - box[1] - 1  # because the last one may have no padding
+                ends.append(offset + stride * rows)
     return max(ends)
