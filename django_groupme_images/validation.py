@@ -57,7 +57,8 @@ def check_image(
 
     ``allowed_formats`` are Pillow's names in lower case (the MPO files of many phones are
     ``"jpeg"``), ``max_size`` is in bytes. As in Pillow, an image may have twice
-    ``PIL.Image.MAX_IMAGE_PIXELS``, but without a warning.
+    ``PIL.Image.MAX_IMAGE_PIXELS``, but without a warning. The ``info`` of the image does not
+    contain metadata beyond about 512 KB.
 
     Raises ``ValidationError`` with the code ``too_large``, ``invalid_image``,
     ``format_not_allowed``, ``too_many_pixels`` or ``truncated``, and whatever reading the

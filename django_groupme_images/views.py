@@ -23,18 +23,23 @@ from .structure import (
 
 __all__ = ["limited_view"]
 
-# Before the pixels of an image, Pillow copies and unpacks all metadata that it finds. This
-# many bytes are enough for that of ordinary files, and are parsed in a tenth of a second.
+# Before the pixels of an image, Pillow copies and unpacks all metadata that it finds. These
+# bytes are enough for the metadata of ordinary files, and take Pillow a tenth of a second.
 _MOST_METADATA = 512 * 1024
-_MOST_OTHERS = 64 * 1024  # those of headers, tables, and palettes; programs write a few thousand
-_PER_PIECE = 256  # what a piece costs in addition to its bytes
-_PER_BYTE_OF_GIF = 16  # because Pillow reads a GIF in data blocks, which can have one byte each
-_PER_COMPRESSED_BYTE = 1032  # into as many bytes it can unpack
+# The bytes of headers, tables, and palettes. Programs write a few thousand.
+_MOST_OTHERS = 64 * 1024
+# A segment, chunk, or extension takes time and memory even if it is empty.
+_PER_PIECE = 256
+# Pillow reads a GIF in data blocks, which can have one byte each.
+_PER_BYTE_OF_GIF = 16
+# Compressed data is at most this many times as long when it is unpacked.
+_PER_COMPRESSED_BYTE = 1032
 
 # What Pillow may read to open a file of another format.
 _MOST_READS, _MOST_BYTES = 25_000, 4 * 1024 * 1024
 
-# Whether it is metadata, where it is in the file, and what each of its bytes costs
+# Whether it is metadata, where it is in the file, and what each of its bytes costs. The pixels
+# cost nothing, because Pillow does not read them.
 _Piece = tuple[bool, range, int]
 
 
@@ -51,7 +56,7 @@ def limited_view(file: IO[bytes], image_format: str) -> IO[bytes]:
     if image_format not in _PIECES:
         parts = parts_of_tiff(source) if image_format == "TIFF" else whole
         return _Limited(Spliced(file, parts), source.size)
-    parts = joined(_affordable(_PIECES[image_format](source), source.size))
+    parts = joined(_affordable(_PIECES[image_format](source)))
     return file if parts == whole else io.BufferedReader(Spliced(file, parts))
 
 
@@ -74,14 +79,12 @@ class _Limited(io.BufferedReader):
         return super().read(size)
 
 
-def _affordable(pieces: Iterable[_Piece], size: int) -> Iterator[range]:
+def _affordable(pieces: Iterable[_Piece]) -> Iterator[range]:
     left = {True: _MOST_METADATA, False: _MOST_OTHERS}
     for is_metadata, piece, per_byte in pieces:
-        rest = left[is_metadata] - per_byte * len(piece) - _PER_PIECE
-        if piece.stop == size:  # the pixels reach to the end of the file
-            yield piece
-        elif rest >= 0:
-            left[is_metadata] = rest
+        cost = per_byte and per_byte * len(piece) + _PER_PIECE
+        if cost <= left[is_metadata]:
+            left[is_metadata] -= cost
             yield piece
         elif not is_metadata:
             raise Broken("it has too many tables")
@@ -99,7 +102,7 @@ def _pieces_of_jpeg(source: Source) -> Iterator[_Piece]:
         if harmless or not is_exif:
             yield code >= APP0, segment, 1
         code, segment = next(found)
-    yield False, range(segment.start, source.size), 1
+    yield False, range(segment.start, source.size), 0
 
 
 def _pieces_of_png(source: Source) -> Iterator[_Piece]:
@@ -110,7 +113,7 @@ def _pieces_of_png(source: Source) -> Iterator[_Piece]:
         compressed = _is_compressed_text(source, kind, chunk)
         yield kind[:1].islower(), chunk, _PER_COMPRESSED_BYTE if compressed else 1
         kind, chunk = next(found)
-    yield False, range(chunk.start, source.size), 1
+    yield False, range(chunk.start, source.size), 0
 
 
 def _is_compressed_text(source: Source, kind: bytes, chunk: range) -> bool:
@@ -124,7 +127,7 @@ def _is_compressed_text(source: Source, kind: bytes, chunk: range) -> bool:
 def _pieces_of_gif(source: Source) -> Iterator[_Piece]:
     yield False, gif_header(source), 1
     for kind, block in blocks(source, head_only=True):
-        yield kind == b"!", block, _PER_BYTE_OF_GIF
+        yield True, block, _PER_BYTE_OF_GIF if kind == b"!" else 0
 
 
 _PIECES: dict[str, Callable[[Source], Iterator[_Piece]]] = {

@@ -332,6 +332,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "gif, loops": lambda: in_gif(times(b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0")),
     "gif, comments": lambda: in_gif(times(b"!\xfe\1x\0")),
     "gif, a comment": lambda: in_gif(b"!\xfe" + blocks(bytes(SIZE))),
+    "gif, a comment without a frame": lambda: GIF[:_FRAME] + b"!\xfe" + blocks(bytes(SIZE)),
     "gif, an application": lambda: in_gif(b"!\xff\x0bXMP DataXMP" + blocks(bytes(SIZE))),
     "gif, frames": lambda: after_frame(times(gif_frame(b"\1\0\0"))),
     "gif, empty frames": lambda: after_frame(times(gif_frame(b"\0"))),
