@@ -127,7 +127,8 @@ def _is_compressed_text(source: Source, kind: bytes, chunk: range) -> bool:
 def _pieces_of_gif(source: Source) -> Iterator[_Piece]:
     yield False, gif_header(source), 1
     for kind, block in blocks(source, head_only=True):
-        yield True, block, _PER_BYTE_OF_GIF if kind == b"!" else 0
+        if len(block) > 3:  # because Pillow misreads what follows an extension without data
+            yield True, block, _PER_BYTE_OF_GIF if kind == b"!" else 0
 
 
 _PIECES: dict[str, Callable[[Source], Iterator[_Piece]]] = {

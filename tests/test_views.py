@@ -166,6 +166,11 @@ def test_marker_after_dense_data_is_found(between: bytes) -> None:
         )
 
 
+def test_gif_with_extension_without_data_is_accepted() -> None:
+    for junk in (b"", b"\5\0\0"):
+        assert checked(hostile_images.in_gif(b"!\xf9\0" + junk)).size == (64, 48)
+
+
 def test_gif_of_many_frames_is_rejected() -> None:
     frame = hostile_images.gif_frame(b"\1\0\0")
     assert checked(hostile_images.after_frame(frame * 99_990))
