@@ -13,7 +13,9 @@ from .measuring import ACTIONS, Measured, Measurer
 
 pytestmark = pytest.mark.any_django
 
-_MOST_RUNS = 5  # on a busy machine, some runs take longer than others
+# On a busy machine, some runs take longer than others. They also need more or less memory, because
+# the allocator can use again what an earlier run has freed.
+_MOST_RUNS = 5
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,9 @@ def ordinary(
     @cache
     def measured(action: str, image_format: str) -> Measured:
         path.write_bytes(ORDINARY[image_format]())
-        return min((measurer(action, path) for _ in range(3)), key=lambda run: run.seconds)
+        runs = [measurer(action, path) for _ in range(3)]
+        fastest = min(runs, key=lambda run: run.seconds)
+        return fastest._replace(megabytes=max(run.megabytes for run in runs))
 
     return measured
 
@@ -56,7 +60,7 @@ def test_hostile_file_takes_little_time_and_memory(
         most_seconds, most_megabytes = 1.5 * expected.seconds + 0.3, expected.megabytes + 8
         for _ in range(_MOST_RUNS):
             run = measurer(action, path)
-            if run.seconds <= most_seconds:
+            if run.seconds <= most_seconds and run.megabytes <= most_megabytes:
                 break
         assert run.seconds <= most_seconds, action
         assert run.megabytes <= most_megabytes, action
