@@ -1,7 +1,8 @@
 """
 An overlay for tests: files that the app writes to a fallback storage stay in memory.
 
-Blocks can be nested. Files that are written or deleted in a block are as before when it ends.
+Code that uses that storage directly finds them, too, but writes real files. Blocks can be nested.
+Files that are written or deleted in a block are as before when it ends.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections import ChainMap, defaultdict
 from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import IO, Any, NamedTuple, TypeAlias
+from typing import IO, Any, NamedTuple, TypeAlias, cast
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, Storage
 from django.utils.timezone import now
 
 from .fallback import overlays
+from .sharing import Unshared, share, stop_sharing
 
 __all__ = ["OverlayStorage", "files_in_memory"]
 
@@ -47,14 +49,16 @@ class OverlayStorage(Storage):
     """
 
     def __init__(self, storage: Storage, files: _Files) -> None:
-        self._real = storage
+        self._storage = storage
+        self._real = cast("Storage", Unshared(storage))
         self._files = files
 
     def __eq__(self, other: object) -> bool:
-        return bool(self._real == (other._real if isinstance(other, OverlayStorage) else other))
+        other = other._storage if isinstance(other, OverlayStorage) else other
+        return bool(self._storage == other)
 
     def __hash__(self) -> int:
-        return hash(self._real)
+        return hash(self._storage)
 
     def exists(self, name: str) -> bool:
         return self._stored(name) is not None or self._real.exists(name)
@@ -167,6 +171,7 @@ class _Layer:
         self._places: dict[Hashable, dict[str, _Stored | None]] = defaultdict(dict)
 
     def __call__(self, alias: str, storage: Storage) -> Storage:
+        share(alias, storage)
         layers = (layer for layer in reversed(overlays) if isinstance(layer, _Layer))
         place = _place(alias, storage)
         return OverlayStorage(storage, ChainMap(*(layer._places[place] for layer in layers)))
@@ -185,6 +190,8 @@ def files_in_memory(enabled: bool = True) -> Iterator[None]:
         yield
     finally:
         overlays.remove(layer)
+        if not overlays:
+            stop_sharing()
 
 
 def _place(alias: str, storage: Storage) -> Hashable:

@@ -112,6 +112,44 @@ def test_file_that_the_test_saves_during_the_block_is_found(media, outage):
     assert width("disk.png") == 55
 
 
+def test_storage_used_directly_finds_files_of_the_app(unchanged, outage):
+    name = saved()
+    for storage in (unchanged, storages["default"], default_storage):
+        assert storage.exists(name)
+        assert storage.exists("photos/real.png")
+        assert width(name, storage) == 33
+        assert storage.size(name) == image_file(name, 33).size
+        assert storage.listdir("") == (["photos"], [name])
+        assert storage.get_modified_time(name) <= now()
+        assert storage.get_created_time(name) == storage.get_accessed_time(name)
+    default_storage.delete(name)
+    assert not GroupMeStorage().exists(name)
+
+
+def test_storage_used_directly_writes_real_files(media, outage):
+    name = saved()
+    mine = media.save(name, image_file(name, 55))
+    assert mine != name
+    assert Path(media.path(mine)).exists()
+    assert (width(name, media), width(mine, media)) == (33, 55)
+    with media.open("notes.txt", "w") as file:
+        file.write("mine")
+    assert Path(media.path("notes.txt")).read_text() == "mine"
+    with media.open("notes.txt", mode="r") as file:
+        assert file.read() == "mine"
+
+
+def test_storage_used_directly_is_as_before_after_the_block(media, settings):
+    methods = vars(media).copy()
+    with InProcessService() as service:
+        service.fail(status=503)
+        name = saved()
+        with InProcessService(files_in_memory=False):
+            assert not media.exists(name)
+        assert media.exists(name)
+    assert vars(media) == methods
+
+
 def test_missing_file_raises(unchanged, outage):
     assert not GroupMeStorage().exists("none.png")
     with pytest.raises(FileNotFoundError):
@@ -284,8 +322,9 @@ def test_files_are_gone_after_the_block(unchanged):
         service.fail(status=503)
         name = saved()
         assert storage.exists(name)
-        assert not unchanged.exists(name)
+        assert not Path(unchanged.path(name)).exists()
     assert not storage.exists(name)
+    assert not unchanged.exists(name)
     assert storage.fallback_storage is unchanged
     with service:
         assert not storage.exists(name)
@@ -399,7 +438,8 @@ def test_aliases_of_one_folder_share_files_and_others_do_not(unchanged, settings
         storage = GroupMeStorage(fallback=alias)
         assert not storage.exists(name)
         assert saved(storage=storage) == name
-        assert not storages[alias].exists(name)
+        assert storages[alias].listdir("") == ([], [name])
+        assert type(storages[alias]).listdir(storages[alias], "") == ([], [])
 
 
 def test_settings_undone_after_the_block(settings, tmp_path):
@@ -515,7 +555,7 @@ class ForTestCases(InProcessServiceMixin, TestCase):
         assert width(self.ada.photo.name) == 33
         bob = Member.objects.create(name="Bob", photo=image_file("bob.png"))
         assert bob.photo.name == "bob.png"
-        assert not default_storage.exists("bob.png")
+        assert not Path(default_storage.path("bob.png")).exists()
         self.ada.photo.delete(save=False)
 
     test_another = test_one
