@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from django_groupme_images.emulator.faults import Fault
+from django_groupme_images.names import FORM_FOLDER
 
 from ..emulator_pictures import plain
 from ..gallery.models import Album, Member, Photo
@@ -58,7 +59,7 @@ def test_an_outage_costs_no_picture(site: Site, fallback: Any, screenshots: Path
     page = send_without_a_name(site)
     with page.expect_navigation():
         page.get_by_role("button", name="Save and continue editing").click()
-    (name,) = fallback.listdir("")[1]
+    name = f"{FORM_FOLDER}/{fallback.listdir(FORM_FOLDER)[1][0]}"
     link = site.input("photo").get_by_role("link", name=name)
     expect(link).to_have_attribute("href", f"/media/{name}")
     page.screenshot(path=screenshots / "waiting-in-admin.png", full_page=True)

@@ -32,7 +32,8 @@ class Card(FormView):
     template_name = "gallery/form.html"
 
     def form_valid(self, form: CardForm) -> HttpResponse:
-        return HttpResponse(f"{form.cleaned_data['picture']!r} {form.cleaned_data['logo']!r}")
+        images = form.cleaned_data["picture"], form.cleaned_data["logo"]
+        return HttpResponse(" ".join(image.url for image in images if image))
 
 
 def album_photos(request: HttpRequest, pk: int) -> HttpResponse:
