@@ -162,6 +162,7 @@ class InProcessService:
         delays = Delays()
         app = self._running = EmulatorApp(
             PictureStore(assumptions=self._assumptions),
+            allowed_hosts=["*"],  # that of the cdn_url of each client
             stopping=delays,
             fetch=self._fetch,
             taken=self._taken,

@@ -189,7 +189,13 @@ def test_headers_that_are_none(server: EmulatorServer, headers: Any) -> None:
     assert answer.json()["meta"]["errors"] == [message]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", b"\xff"])
+def test_fault_that_is_too_long_is_rejected(server: EmulatorServer) -> None:
+    answer = ask_for(server, kind="status", body="x" * 2_000_000)
+    assert answer.status_code == 413
+    assert upload(server).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", b"\xff", "[" * 100_000])
 def test_a_fault_that_is_no_json(server: EmulatorServer, text: str | bytes) -> None:
     answer = requests.post(f"{server.url}_emulator/faults", text, timeout=10)
     assert answer.status_code == 400
@@ -324,22 +330,24 @@ def test_what_else_is_asked_of_the_emulator(
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null", ""])
-def test_pages_of_other_sites_are_refused(server: EmulatorServer, origin: str) -> None:
+def test_delete_faults_keeps_images_and_requests(server: EmulatorServer) -> None:
     url = upload(server).json()["payload"]["url"]
-    headers = {"Origin": origin}
-    for method, name in [("POST", "reset"), ("POST", "faults"), ("GET", "requests")]:
-        address = f"{server.url}_emulator/{name}"
-        answer = requests.request(method, address, headers=headers, timeout=10)
-        assert answer.status_code == 403
-        assert answer.json()["meta"]["errors"] == ["not for the pages of other sites"]
-    assert requests.get(url, headers=headers, timeout=10).status_code == 200
+    ask_for(server, kind="status", times=9)
+    ask_for(server, kind="drop")
+    answer = requests.delete(f"{server.url}_emulator/faults", timeout=10)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert requests.get(url, timeout=10).content == pictures.plain()
+    first, second = recorded(server)
+    assert (first["method"], second["method"]) == ("POST", "GET")
 
 
-def test_a_page_of_the_same_host_is_not_refused(server: EmulatorServer) -> None:
-    headers = {"Origin": server.url.rstrip("/").upper()}
-    answer = requests.post(f"{server.url}_emulator/reset", headers=headers, timeout=10)
-    assert answer.status_code == 200
+def test_options_request_uses_no_fault_of_another_method(server: EmulatorServer) -> None:
+    ask_for(server, kind="status", status=500)
+    assert requests.options(server.upload_url, timeout=10).status_code == 204
+    assert upload(server).status_code == 500
+    ask_for(server, kind="status", status=501, method="OPTIONS")
+    assert upload(server).status_code == 200
+    assert requests.options(server.upload_url, timeout=10).status_code == 501
 
 
 class Caller:

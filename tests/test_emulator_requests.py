@@ -31,6 +31,8 @@ paths = (
             "/_emulator/faults",
             "/_emulator/requests",
             "*",
+            "http://localhost/pictures?token=t",
+            "http://[",
         ]
     )
     | st.builds("/{}".format, text)
@@ -47,6 +49,11 @@ lines = (
             "Content-Type: multipart/form-data; boundary=x",
             "Content-Type: multipart/form-data; boundary*=no-such'en'%41",
             "Origin: null",
+            "Origin: http://localhost:8000",
+            "Host: localhost",
+            "Host: evil.example",
+            "Transfer-Encoding: gzip",
+            " folded",
         ]
     )
     | text
@@ -61,7 +68,12 @@ contents = (
     st.binary()
     | forms
     | st.sampled_from(
-        [pictures.plain("PNG"), b'{"kind": "drop"}', b'{"kind": "status", "status": 1}']
+        [
+            pictures.plain("PNG"),
+            b"5\r\nabcde\r\n0\r\n\r\n",
+            b'{"kind": "drop"}',
+            b'{"kind": "status", "status": 1}',
+        ]
     )
 )
 

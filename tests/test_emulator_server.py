@@ -298,6 +298,28 @@ def test_the_command_line_under_nohup_ignores_hangup() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
+def test_command_line_with_allowed_hosts_and_private_urls(tmp_path: Path) -> None:
+    arguments = ("--allowed-host=emulator", "--allowed-host=Other.test", "--allow-private-urls")
+    with launched(*arguments) as process, EmulatorServer() as web:
+        url = announced(process.stdout)["upload_url"]
+        for host in ("emulator:8001", "other.test"):
+            answer = requests.post(
+                f"{url}?token=t", pictures.plain(), headers={"Host": host}, timeout=10
+            )
+            assert answer.json()["payload"]["url"].startswith(f"http://{host}/")
+        assert requests.get(url, headers={"Host": "evil.example"}, timeout=10).status_code == 421
+        params = {"token": "t", "url": f"{web.url}moved"}
+        fault = {"kind": "redirect", "location": f"{web.url}gone", "path": "/moved"}
+        requests.post(f"{web.url}_emulator/faults", json=fault, timeout=10).raise_for_status()
+        answer = requests.post(url, params=params, timeout=10)
+        assert "HTTP status 403" in answer.text  # of /gone, so the redirect was followed
+        process.terminate()
+        output, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+    assert "GET /pictures 421\n" in output
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
 def test_an_impatient_end(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
@@ -420,7 +442,14 @@ def test_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     assert info.value.code == 0
     shown = capsys.readouterr().out
     assert f"python -m {MODULE}" in shown
-    for option in ("--host", "--port", "--directory", "--token"):
+    for option in (
+        "--host",
+        "--port",
+        "--directory",
+        "--token",
+        "--allowed-host",
+        "--allow-private-urls",
+    ):
         assert option in shown
 
 
@@ -442,6 +471,17 @@ def test_a_port_that_is_none(
         run_main(monkeypatch, f"--port={port}")
     assert info.value.code == 2
     message = f"argument --port: {port!r} is not a number from 0 to 65535"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "http://emulator", "emulator:8001", "a b", "*.example"])
+def test_allowed_host_that_is_not_a_name_is_rejected(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as info:
+        run_main(monkeypatch, "--allowed-host", name)
+    assert info.value.code == 2
+    message = f"argument --allowed-host: {name!r} is not a host name or IP address"
     assert message in capsys.readouterr().err
 
 
@@ -473,6 +513,27 @@ def test_the_management_command() -> None:
     assert "pictures    in a temporary directory" in output.getvalue()
     assert "Others on the network" not in output.getvalue()
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+def test_management_command_with_allowed_host() -> None:
+    seen: list[int] = []
+
+    class Requesting(Interrupting):
+        def flush(self) -> None:
+            if "Ctrl-C" not in self.getvalue() or seen:
+                return  # Each request writes a line, too.
+            seen.append(0)
+            url = self.getvalue().split()[6]
+            answers = [
+                requests.get(url, headers={"Host": host}, timeout=10)
+                for host in ("emulator", "evil.example")
+            ]
+            seen.extend(answer.status_code for answer in answers)
+            super().flush()
+
+    options = {"allowed_hosts": ["emulator"], "allow_private_urls": True}
+    call_command(Command(), port=0, stdout=Requesting(), **options)
+    assert seen == [0, 403, 421]
 
 
 def test_the_management_command_for_the_whole_network() -> None:

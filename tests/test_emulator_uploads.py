@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 from PIL import EpsImagePlugin, Image
 
-from django_groupme_images.emulator import Assumptions, EmulatorServer, fetching
+from django_groupme_images.client import GroupMeClient
+from django_groupme_images.emulator import Assumptions, EmulatorServer
 from django_groupme_images.pictures import Picture
 
 from . import emulator_pictures as pictures
@@ -152,6 +149,48 @@ def test_ways_of_the_token(way: str) -> None:
         assert answer.status_code == 200
 
 
+FILE = ("file", ("cat.jpg", pictures.plain(), "image/jpeg"))
+
+
+@pytest.mark.parametrize("name", ["access_token", "token"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_token_in_form_field_is_accepted(name: str, is_first: bool) -> None:
+    field = (name, (None, "secret"))
+    fields = [field, FILE] if is_first else [FILE, field]
+    with EmulatorServer(token="secret") as server:
+        answer = requests.post(server.upload_url, files=fields, timeout=10)
+        assert answer.status_code == 200
+        url = answer.json()["payload"]["url"]
+        assert requests.get(url, timeout=10).content == pictures.plain()
+        assert "secret" not in str(server.app.record.as_list())
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers"),
+    [
+        ([FILE], {}),
+        ([FILE, ("token", (None, "wrong"))], {}),
+        ([FILE, ("token", (None, ""))], {}),
+        ([FILE, ("other", (None, "secret"))], {}),
+        ([FILE, ("token", (None, "secret" + "x" * 5000))], {}),
+        ([("token", (None, "secret")), FILE], {"X-Access-Token": "wrong"}),
+    ],
+)
+def test_form_without_the_right_token_is_rejected(
+    fields: list[Any], headers: dict[str, str]
+) -> None:
+    with EmulatorServer(token="secret") as server:
+        answer = requests.post(server.upload_url, files=fields, headers=headers, timeout=10)
+        assert refusal(answer) == "unauthorized"
+        assert [path for path in server.store.directory.rglob("*") if path.is_file()] == []
+
+
+def test_form_with_url_needs_token_in_request(server: EmulatorServer) -> None:
+    url = f"{server.upload_url}?url=http://127.0.0.1:1/"
+    answer = requests.post(url, files=[("token", (None, "t"))], timeout=10)
+    assert answer.status_code == 401
+
+
 @pytest.mark.parametrize("headers", [{}, {"X-Access-Token": "wrong"}, {"X_Access_Token": "secret"}])
 def test_without_the_right_token(headers: dict[str, str]) -> None:
     with EmulatorServer(token="secret") as server:
@@ -220,6 +259,14 @@ def test_other_assumptions() -> None:
         assert answer.json()["meta"]["code"] == 40100
 
 
+def test_upload_status_201() -> None:
+    with EmulatorServer(assumptions=Assumptions(upload_status=201)) as server:
+        answer = upload(server, pictures.plain())
+        assert (answer.status_code, answer.reason) == (201, "Created")
+        client = GroupMeClient("any", upload_url=server.upload_url, cdn_url=server.cdn_url)
+        assert client.upload(pictures.plain()).url.startswith(server.cdn_url)
+
+
 def test_dimensions_as_stored() -> None:
     with EmulatorServer(assumptions=Assumptions(dimensions_as_displayed=False)) as server:
         assert "/48x32." in upload(server, pictures.turned(6)).json()["payload"]["url"]
@@ -253,12 +300,14 @@ def test_a_chunked_body_is_refused(server: EmulatorServer) -> None:
     ],
 )
 def test_a_body_of_unknown_length(server: EmulatorServer, header: str, status: int) -> None:
-    request = f"POST /pictures?token=t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{header}\r\nxx"
+    request = (
+        f"POST /pictures?token=t HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n{header}\r\nxx"
+    )
     assert exchange(server, request.encode()).startswith(f"HTTP/1.1 {status} ".encode())
 
 
 def test_a_body_that_breaks_off(server: EmulatorServer) -> None:
-    head = b"POST /pictures?token=t HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n"
+    head = b"POST /pictures?token=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(head + pictures.plain())
         connection.shutdown(socket.SHUT_WR)
@@ -270,7 +319,8 @@ def test_a_body_that_breaks_off(server: EmulatorServer) -> None:
 
 def test_a_refusal_does_not_ask_for_the_body(server: EmulatorServer) -> None:
     head = (
-        b"POST /pictures HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+        b"POST /pictures HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(head)
@@ -282,7 +332,7 @@ def test_a_refusal_does_not_ask_for_the_body(server: EmulatorServer) -> None:
 def test_an_upload_asks_for_the_body(server: EmulatorServer) -> None:
     data = pictures.plain()
     head = (
-        "POST /pictures?token=t HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "POST /pictures?token=t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Length: {len(data)}\r\nExpect: 100-continue\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
@@ -304,122 +354,3 @@ def test_twenty_threads(server: EmulatorServer) -> None:
 
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(upload_at_once, data)) == data
-
-
-class Elsewhere(BaseHTTPRequestHandler):
-    """Another site: its picture, a redirect to it, one to a file, a trickle, and nothing else."""
-
-    def do_GET(self) -> None:
-        if self.path == "/trickle":
-            self.trickle()
-            return
-        moved = {"/moved": "/cat.jpg", "/trap": "file:///etc/passwd"}
-        status = 200 if self.path == "/cat.jpg" else 302 if self.path in moved else 404
-        self.send_response(status)
-        if status == 302:
-            self.send_header("Location", moved[self.path])
-        self.end_headers()
-        if status == 200:
-            self.wfile.write(pictures.plain())
-
-    def trickle(self) -> None:
-        """Send a byte now and then, for as long as somebody listens."""
-        self.send_response(200)
-        self.end_headers()
-        with suppress(ConnectionError):
-            while True:
-                self.wfile.write(b"x")
-                time.sleep(0.02)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@pytest.fixture
-def elsewhere() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as site:
-        thread = threading.Thread(target=site.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{site.server_port}"
-        site.shutdown()
-        thread.join()
-
-
-def upload_from(server: EmulatorServer, url: str) -> requests.Response:
-    return requests.post(server.upload_url, params={"url": url}, headers=TOKEN, timeout=10)
-
-
-@pytest.mark.parametrize("path", ["/cat.jpg", "/moved"])
-def test_a_remote_image(server: EmulatorServer, elsewhere: str, path: str) -> None:
-    url = upload_from(server, elsewhere + path).json()["payload"]["url"]
-    assert requests.get(url, timeout=10).content == pictures.plain()
-
-
-def test_a_remote_image_without_a_content_length(server: EmulatorServer, elsewhere: str) -> None:
-    request = f"POST /pictures?token=t&url={elsewhere}/cat.jpg HTTP/1.0\r\n\r\n"
-    answer = exchange(server, request.encode())
-    assert answer.startswith(b"HTTP/1.1 200 OK")
-    # Without a Host header the emulator gives the address that it listens on.
-    assert server.cdn_url in json.loads(answer.partition(b"\r\n\r\n")[2])["payload"]["url"]
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("{}/dog.jpg", "the url cannot be fetched: HTTPError"),
-        ("{}/trap", "the url cannot be fetched: InvalidSchema"),
-        ("http://127.0.0.1:1/", "the url cannot be fetched: ConnectionError"),
-        ("http://[", "the url cannot be fetched: InvalidURL"),
-        ("file:///etc/passwd", "the url is not one of http or https"),
-        ("", "the url is not one of http or https"),
-    ],
-)
-def test_a_remote_image_that_is_none(
-    server: EmulatorServer, elsewhere: str, url: str, message: str
-) -> None:
-    answer = upload_from(server, url.format(elsewhere))
-    assert answer.status_code == 400
-    assert refusal(answer) == message
-
-
-@pytest.fixture
-def _fetches_end() -> Iterator[None]:
-    yield
-    for thread in threading.enumerate():
-        if thread.name == "groupme-emulator-fetch":
-            thread.join(10)
-
-
-@pytest.mark.usefixtures("_fetches_end")
-def test_a_remote_that_trickles(
-    server: EmulatorServer, elsewhere: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetching, "_DEADLINE", 0.3)
-    start = time.monotonic()
-    answer = upload_from(server, f"{elsewhere}/trickle")
-    assert time.monotonic() - start < 5
-    assert refusal(answer) == "the url's image is too slow"
-
-
-@pytest.mark.usefixtures("_fetches_end")
-def test_stopping_ends_a_fetch() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
-        with EmulatorServer() as server:
-            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-            answer = pool.submit(upload_from, server, url)
-            remote, _ = silent.accept()
-            start = time.monotonic()
-        assert time.monotonic() - start < 1
-        remote.close()
-        with pytest.raises(requests.ConnectionError):
-            answer.result()
-
-
-@pytest.mark.usefixtures("_fetches_end")
-@pytest.mark.parametrize("limit", ["_LIMIT", "_DEADLINE"])
-def test_a_remote_image_without_end(
-    server: EmulatorServer, elsewhere: str, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    monkeypatch.setattr(fetching, limit, -1)
-    answer = upload_from(server, f"{elsewhere}/cat.jpg")
-    assert refusal(answer) in {"the url's image is too large", "the url's image is too slow"}

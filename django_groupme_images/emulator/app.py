@@ -11,10 +11,12 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from ..pictures import VARIANTS
+from .control import CONTROL, Control
 from .faults import Fault, Faults
 from .fetching import fetched
-from .messages import Answer, ConnectionDropped, Refused, Request
-from .record import Record
+from .messages import Answer, ConnectionDropped, Refused, Request, dispatch
+from .origins import Origins, cors_headers
+from .record import Entry, Record
 from .store import NotAnImage, PictureStore, image_format
 from .uploads import receive
 
@@ -34,18 +36,21 @@ _PICTURE_PATH = re.compile(
     r"/((?:[0-9]+x[0-9]+\.[a-z][a-z0-9+-]*\.)?[0-9A-Za-z_-]+)((?:\.[^./]*)*)"
 )
 
-_CONTROL = "/_emulator/"
-
 
 class EmulatorApp:
     """
     ``POST /pictures`` and the CDN, on one host.
 
-    With a ``token``, no other is accepted. ``stopping`` ends every wait once it is set.
-    ``log`` takes one line of ASCII for each request that was answered; no token is ever
-    in it, and a log that cannot be written changes no answer. ``fetch`` gives the bytes behind
-    a URL, a block at a time, or raises ``Refused``. ``taken`` is called with each upload that
-    became a picture, and the picture's URL.
+    With a ``token``, no other token is accepted. ``stopping`` ends every wait once it is set.
+    ``log`` is called with one line of ASCII for each request; the line never contains a token,
+    and an error of ``log`` changes no response. ``fetch`` yields the bytes at a URL, a block at
+    a time, or raises ``Refused``; without it, URLs are fetched from this machine and the
+    internet, and with ``allow_private_urls`` from any network. ``taken`` is called with each
+    upload that became a picture, and the picture's URL.
+
+    The ``Host`` of a request is a loopback name, an IP address, or one of ``allowed_hosts``, and
+    its ``Origin``, if there is one, a loopback host on any port, or one of ``allowed_hosts``;
+    ``"*"`` accepts every ``Host``.
 
     Two faults close the connection. They raise ``ConnectionDropped``, a
     ``ConnectionError``, to the WSGI server.
@@ -56,6 +61,8 @@ class EmulatorApp:
         store: PictureStore,
         *,
         token: str | None = None,
+        allowed_hosts: Iterable[str] = (),
+        allow_private_urls: bool = False,
         stopping: Event | None = None,
         log: Callable[[str], object] = logger.debug,
         fetch: Callable[[str], Iterator[bytes]] | None = None,
@@ -65,9 +72,12 @@ class EmulatorApp:
         self.record = Record()
         self.faults = Faults()
         self._token = token
+        self._origins = Origins(allowed_hosts)
         self._stopping = stopping or Event()
         self._log = log
-        self._fetch = fetch or partial(fetched, stopping=self._stopping)
+        self._fetch = fetch or partial(
+            fetched, stopping=self._stopping, allow_private_urls=allow_private_urls
+        )
         self._taken = taken
 
     @property
@@ -77,11 +87,20 @@ class EmulatorApp:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        if request.path.startswith(_CONTROL):
-            answer = self._guarded(request, self._control)
+        try:
+            self._origins.check(request)
+        except Refused as error:
+            answer = Answer.error(error.status, str(error))
+            self._write_log(Entry.of(request, answer.status))
         else:
-            answer = self._recorded(request)
+            answer = self._answer(request)
+            answer.headers = cors_headers(request, answer) | answer.headers
         return answer.send(start_response, with_body=request.method != "HEAD")
+
+    def _answer(self, request: Request) -> Answer:
+        if request.path.startswith(CONTROL):
+            return self._guarded(request, Control(self.record, self.faults, self._reset))
+        return self._recorded(request)
 
     def _recorded(self, request: Request) -> Answer:
         entry = self.record.add(request)
@@ -90,10 +109,13 @@ class EmulatorApp:
             entry.status = answer.status
         finally:
             entry.body_bytes = request.received
-            # Who read the log may be gone, as "| head" is.
-            with suppress(OSError, ValueError):
-                self._log(str(entry))
+            self._write_log(entry)
         return answer
+
+    def _write_log(self, entry: Entry) -> None:
+        # The reader of the log may be gone, as with "| head".
+        with suppress(OSError, ValueError):
+            self._log(str(entry))
 
     def _guarded(self, request: Request, respond: Callable[[Request], Answer]) -> Answer:
         """The answer, or what an error is to the client; a lost connection stays an error."""
@@ -132,61 +154,50 @@ class EmulatorApp:
 
     def _service(self, request: Request) -> Answer:
         if request.path == "/pictures":
-            _allow(request, "POST")
-            return self._upload(request)
-        _allow(request, "GET", "HEAD")
-        return self._picture(request.path)
+            return dispatch(request, {"POST": self._upload})
+        return dispatch(request, {"GET": self._picture, "HEAD": self._picture})
 
     def _upload(self, request: Request) -> Answer:
-        if not request.token or request.token != (self._token or request.token):
-            raise Refused(401, "unauthorized", self.assumptions.unauthorized_code)
+        # A form is read first, because it can contain the token.
+        if request.token or "url" in request.query or not request.is_form:
+            self._authenticate(request)
+        accept_chunks = self.assumptions.accepts_chunked_bodies
         with self.store.incoming() as path:
-            receive(request, path, self._fetch)
+            receive(request, path, fetch=self._fetch, accept_chunks=accept_chunks)
+            self._authenticate(request)
             url = request.base_url + self.store.add(path)
         if self._taken:
             self._taken(request, url)
         payload = {"url": url}
         if self.assumptions.answer_with_picture_url:
             payload["picture_url"] = url
-        return Answer.json({"payload": payload})
+        return Answer.json({"payload": payload}, self.assumptions.upload_status)
 
-    def _picture(self, path: str) -> Answer:
-        match = _PICTURE_PATH.fullmatch(path)
+    def _authenticate(self, request: Request) -> None:
+        if not request.token or request.token != (self._token or request.token):
+            raise Refused(401, "unauthorized", self.assumptions.unauthorized_code)
+
+    def _picture(self, request: Request) -> Answer:
+        match = _PICTURE_PATH.fullmatch(request.path)
         picture = self.store.find(match[1]) if match else None
         if match is None or picture is None:
             return _missing(self.assumptions.missing_status)
         suffixes = match[2].split(".")[1:]
         if len(suffixes) > 1 and self.assumptions.suffix_on_suffix_is_missing:
             return _missing(404)
-        if len(suffixes) == 1 and suffixes[0] in VARIANTS:
-            return _image(self.store.thumbnail(picture, suffixes[0]), picture)
-        return _image(picture, picture)
-
-    def _control(self, request: Request) -> Answer:
-        if request.is_of_another_site:
-            raise Refused(403, "not for the pages of other sites")
-        name = request.path.removeprefix(_CONTROL)
-        if name == "requests":
-            _allow(request, "GET")
-            return Answer.json(self.record.as_list())
-        _allow(request, "POST")
-        if name == "reset":
-            self._reset()
-        elif name == "faults":
-            self.faults.add(Fault.from_json(b"".join(request.blocks())))
-        else:
-            raise Refused(404, "there are requests, reset and faults")
-        return Answer.json({})
+        try:
+            if len(suffixes) == 1 and suffixes[0] in VARIANTS:
+                return _image(self.store.thumbnail(picture, suffixes[0]), picture)
+            return _image(picture, picture)
+        except FileNotFoundError:
+            if picture.exists():
+                raise
+            return _missing(self.assumptions.missing_status)
 
     def _reset(self) -> None:
         self.faults.clear()
         self.store.clear()
         self.record.clear()
-
-
-def _allow(request: Request, *methods: str) -> None:
-    if request.method not in methods:
-        raise Refused(405, f"only {', '.join(methods)}")
 
 
 def _image(path: Path, picture: Path) -> Answer:

@@ -50,3 +50,11 @@ class Assumptions:
 
     #: ``meta.code`` of the answer to a wrong token. Five digits (40100) are possible, too.
     unauthorized_code: int = 401
+
+    #: The status of a successful upload: 200, as documented and observed, or 201, which one
+    #: client expects.
+    upload_status: int = 200
+
+    #: Whether an upload may have a body in chunks (``Transfer-Encoding: chunked``), as some
+    #: clients send it, or is answered with 411.
+    accepts_chunked_bodies: bool = False

@@ -8,10 +8,11 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from .origins import host_names
 from .server import EmulatorServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["DESCRIPTION", "add_arguments", "ignore_signals", "run"]
 
@@ -53,6 +54,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, default, meaning in _TEXTS:
         parser.add_argument(name, type=_filled, default=default, help=meaning)
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        type=_host,
+        default=[],
+        dest="allowed_hosts",
+        metavar="NAME",
+        help="Accept requests for NAME, such as a Compose service, and from web pages of NAME. "
+        "Loopback names are accepted without it. Can be repeated.",
+    )
+    parser.add_argument(
+        "--allow-private-urls",
+        action="store_true",
+        help="Fetch ?url= from private networks, and follow redirects to them and to this machine.",
+    )
 
 
 def run(
@@ -62,13 +78,23 @@ def run(
     directory: str | None,
     token: str | None,
     write: Callable[[str], object],
+    allowed_hosts: Sequence[str] = (),
+    allow_private_urls: bool = False,
 ) -> None:
     """
     Serve until SIGINT (Ctrl+C), SIGTERM, or SIGHUP; ``write`` takes the lines to show.
 
     Raises ``CannotStart``.
     """
-    server = EmulatorServer(host=host, port=port, directory=directory, token=token, log=write)
+    server = EmulatorServer(
+        host=host,
+        port=port,
+        directory=directory,
+        token=token,
+        allowed_hosts=allowed_hosts,
+        allow_private_urls=allow_private_urls,
+        log=write,
+    )
     with _signals() as came, server:
         # Who reads the lines may be gone, as "| head" is.
         with suppress(OSError, ValueError):
@@ -115,6 +141,14 @@ def _port(text: str) -> int:
         if 0 <= int(text) <= 65535:
             return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+
+
+def _host(text: str) -> str:
+    try:
+        host_names([text])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _filled(text: str) -> str:

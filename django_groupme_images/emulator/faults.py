@@ -39,7 +39,7 @@ class Fault:
         """Read a fault. Raises ``Refused`` with what is allowed."""
         try:
             values = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
             raise Refused(400, f"not a JSON object; kind is one of {', '.join(_OPTIONS)}")
@@ -58,7 +58,13 @@ class Fault:
         return cls(**values)
 
     def matches(self, request: Request) -> bool:
-        """Whether the fault is for a request like this; no method or path means any."""
+        """
+        Whether the fault is for a request like this; no method or path means any.
+
+        ``OPTIONS`` has to be named, because browsers send such requests on their own.
+        """
+        if not self.method and request.method == "OPTIONS":
+            return False
         return self.method in {"", request.method} and self.path in {"", request.path}
 
     def answer(self) -> Answer:

@@ -9,7 +9,6 @@ breaks where a fault wants it to.
 
 from __future__ import annotations
 
-import io
 import re
 import socket
 import sys
@@ -19,7 +18,9 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from .messages import BLOCK, CONNECTION
+from .bodies import Body, ChunkedBody
+from .heads import check_framing, check_headers, path_and_host
+from .messages import BLOCK, CONNECTION, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,55 +34,46 @@ __all__ = ["Gateway"]
 _LINGER = 2
 
 
-class Body(io.RawIOBase):
-    """The ``length`` bytes of a body; ``on_first_read`` asks the client to send them."""
-
-    def __init__(
-        self, stream: io.BufferedIOBase, length: int, on_first_read: Callable[[], None] | None
-    ) -> None:
-        self._stream = stream
-        self._left = length
-        self._on_first_read = on_first_read
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether the client waits to be asked for the body, and was not."""
-        return self._on_first_read is not None
-
-    def readinto(self, buffer: Any) -> int:
-        if not self._left:
-            return 0
-        if self._on_first_read:
-            self._on_first_read()
-            self._on_first_read = None
-        count = self._stream.readinto1(memoryview(buffer)[: self._left])
-        self._left -= count
-        return count
-
-    def drain(self) -> None:
-        """Read what is left, to find the next request behind it."""
-        while self.read(BLOCK):
-            pass
-
-
 class Gateway(BaseHTTPRequestHandler):
     """One connection, and each request on it."""
 
     server: Listener
     protocol_version = "HTTP/1.1"
-    # What names no version is mostly no HTTP at all: HTTP/0.9 has no status to say so with.
+    # The version of responses to malformed requests: HTTP/0.9 has no status.
     default_request_version = "HTTP/1.0"
     # The head and the body of an answer leave in one packet, and at once.
     wbufsize = -1
     disable_nagle_algorithm = True
 
+    raw_requestline: bytes
+    _host: str | None
     _body: Body
     _head: tuple[str, list[tuple[str, str]]] | None
+
+    def parse_request(self) -> bool:
+        """Read the head of a request; respond to a malformed one."""
+        words = str(self.raw_requestline, "latin-1").split()
+        if not words:  # Clients may send an empty line after a body.
+            self.close_connection = False
+            return False
+        if len(words) == 2 or words[-1].startswith("HTTP/0"):
+            # It has no headers, so waiting for them could take forever.
+            self.requestline, self.command = "", ""
+            self.request_version = self.default_request_version
+            self.send_error(400, "HTTP/0.9 is not supported")
+            return False
+        return super().parse_request() and self._check_head()
+
+    def send_error(self, *args: Any, **kwargs: Any) -> None:
+        """Respond, and let the client read the response before the connection is closed."""
+        super().send_error(*args, **kwargs)
+        self.wfile.flush()
+        self._linger()
 
     def do_GET(self) -> None:
         """Run the application for one request, of whatever method."""
         self._head = None
-        self._body = Body(self.rfile, self._body_length(), self._on_first_read())
+        self._body = self._new_body()
         try:
             self._respond()
             self.wfile.flush()
@@ -152,13 +144,14 @@ class Gateway(BaseHTTPRequestHandler):
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote(path, "latin-1"),
             "QUERY_STRING": query,
-            "SERVER_NAME": str(self.server.server_address[0]),
+            "SERVER_NAME": self._server_name(),
             "SERVER_PORT": str(self.server.server_address[1]),
             "SERVER_PROTOCOL": self.request_version,
             "REMOTE_ADDR": self.client_address[0],
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
             "wsgi.input": self._body,
+            "wsgi.input_terminated": True,
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": True,
             "wsgi.multiprocess": False,
@@ -176,7 +169,28 @@ class Gateway(BaseHTTPRequestHandler):
             if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
                 key = f"HTTP_{key}"
             variables[key] = f"{variables[key]},{value}" if key in variables else value
+        if self._host is not None:
+            variables["HTTP_HOST"] = self._host
         return variables
+
+    def _server_name(self) -> str:
+        address = str(self.server.server_address[0])
+        return f"[{address}]" if ":" in address else address
+
+    def _check_head(self) -> bool:
+        try:
+            check_headers(self.headers)
+            check_framing(self.headers, self.request_version)
+            self.path, self._host = path_and_host(self.path, self.headers)
+        except Refused as error:
+            self.send_error(error.status, str(error))
+            return False
+        return True
+
+    def _new_body(self) -> Body:
+        if "Transfer-Encoding" in self.headers:
+            return ChunkedBody(self.rfile, self._on_first_read())
+        return Body(self.rfile, self._body_length(), self._on_first_read())
 
     def _ends_connection(self) -> bool:
         """Whether a next request could not be told from this one's body."""
@@ -194,7 +208,8 @@ class Gateway(BaseHTTPRequestHandler):
 
     def _on_first_read(self) -> Callable[[], None] | None:
         expects = self.headers.get("Expect", "").lower() == "100-continue"
-        return self._send_continue if expects and self._body_length() else None
+        has_body = "Transfer-Encoding" in self.headers or self._body_length()
+        return self._send_continue if expects and has_body else None
 
     def _send_continue(self) -> None:
         self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")

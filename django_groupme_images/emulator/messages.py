@@ -11,10 +11,18 @@ from urllib.parse import parse_qsl
 from wsgiref.util import FileWrapper, application_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-__all__ = ["BLOCK", "CONNECTION", "Answer", "ConnectionDropped", "Refused", "Request"]
+__all__ = [
+    "BLOCK",
+    "CONNECTION",
+    "Answer",
+    "ConnectionDropped",
+    "Refused",
+    "Request",
+    "dispatch",
+]
 
 #: How many bytes of a body are in memory at a time.
 BLOCK = 65536
@@ -48,8 +56,12 @@ class Request:
         self.path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
         self.query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         self.content_type: str = environ.get("CONTENT_TYPE", "")
+        self.origin: str | None = environ.get("HTTP_ORIGIN")
         self.connection: int | None = environ.get(CONNECTION)
         self.received = 0
+        #: The access token: by header (documented), in the query (observed), or empty. A form's
+        #: field (observed in a client) is added when the form is read.
+        self.token = self._token()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -62,10 +74,10 @@ class Request:
         return found
 
     @property
-    def token(self) -> str:
-        """The access token: by header (documented), or in the query (seen); or empty."""
-        header: str = self._environ.get("HTTP_X_ACCESS_TOKEN", "")
-        return header or self.query.get("access_token", "") or self.query.get("token", "")
+    def host(self) -> str:
+        """The ``Host`` header; without one, as no browser sends it, the server's own address."""
+        host: str = self._environ["HTTP_HOST" if "HTTP_HOST" in self._environ else "SERVER_NAME"]
+        return host
 
     @property
     def base_url(self) -> str:
@@ -73,12 +85,17 @@ class Request:
         return application_uri(self._environ).rstrip("/") + "/"
 
     @property
-    def is_of_another_site(self) -> bool:
-        """Whether a browser sent the request for a page that is not of this host."""
-        origin: str | None = self._environ.get("HTTP_ORIGIN")
-        host: str = self._environ.get("HTTP_HOST", "")
-        # A page without a host, such as a file, has the origin "null".
-        return origin is not None and origin.partition("://")[2].lower() != host.lower()
+    def is_form(self) -> bool:
+        """Whether the body is a form with a file."""
+        return self.content_type.lower().startswith("multipart/form-data")
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether the body comes in chunks, which the server decodes."""
+        return bool(
+            self._environ.get("HTTP_TRANSFER_ENCODING")
+            and self._environ.get("wsgi.input_terminated")
+        )
 
     @property
     def content_length(self) -> int | None:
@@ -96,10 +113,15 @@ class Request:
 
     def blocks(self) -> Iterator[bytes]:
         """
-        The body, a block at a time.
+        Yield the body, a block at a time.
 
         Raises ``Refused`` if it ends before the length that was announced.
         """
+        if self.is_chunked:
+            while block := self._environ["wsgi.input"].read(BLOCK):
+                self.received += len(block)
+                yield block
+            return
         length = self.content_length or 0
         while self.received < length:
             block = self._environ["wsgi.input"].read(min(BLOCK, length - self.received))
@@ -107,6 +129,19 @@ class Request:
                 raise Refused(400, "the body is shorter than its Content-Length")
             self.received += len(block)
             yield block
+
+    def body(self, limit: int) -> bytes:
+        """The whole body. Raises ``Refused`` if it has more than ``limit`` bytes."""
+        body = bytearray()
+        for block in self.blocks():
+            body += block
+            if len(body) > limit:
+                raise Refused(413, f"the body has more than {limit} bytes")
+        return bytes(body)
+
+    def _token(self) -> str:
+        header: str = self._environ.get("HTTP_X_ACCESS_TOKEN", "")
+        return header or self.query.get("access_token", "") or self.query.get("token", "")
 
 
 @dataclass
@@ -158,6 +193,18 @@ class Answer:
             return self.body[:size]
         with self.body as file:
             return file.read(size)
+
+
+def dispatch(request: Request, handlers: dict[str, Callable[[Request], Answer]]) -> Answer:
+    """Call the handler of the request's method; without one, respond with the methods."""
+    if handler := handlers.get(request.method):
+        return handler(request)
+    allowed = ", ".join([*handlers, "OPTIONS"])
+    if request.method == "OPTIONS":
+        return Answer(204, headers={"Allow": allowed})
+    answer = Answer.error(405, f"only {allowed}")
+    answer.headers["Allow"] = allowed
+    return answer
 
 
 def _half(body: bytes) -> Iterator[bytes]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from sys import getsizeof
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "Record"]
 
-# An emulator that runs for weeks must not fill the memory.
+# An emulator that runs for weeks, or gets huge requests, must not fill the memory.
 _MOST_ENTRIES = 10_000
+_MOST_BYTES = 16 * 1024 * 1024
 
 _REDACTED = "[redacted]"
 
@@ -49,6 +52,25 @@ class Entry:
     body_bytes: int = 0
     status: int | None = None
 
+    @classmethod
+    def of(cls, request: Request, status: int | None = None) -> Self:
+        """The entry of a request that has just arrived."""
+        return cls(
+            method=request.method,
+            path=_without_secrets(request.path),
+            query=_redacted(request.query),
+            headers=_redacted(request.headers),
+            connection=request.connection,
+            status=status,
+        )
+
+    @property
+    def size(self) -> int:
+        """About how much memory the entry takes, in bytes."""
+        values = (self.query, self.headers)
+        texts = [text for value in values for pair in value.items() for text in pair]
+        return sum(map(getsizeof, (self, vars(self), self.method, self.path, *values, *texts)))
+
     def __str__(self) -> str:
         # Encoded, neither a new line nor a terminal's control sequence can be forged.
         path = _cut(quote(self.path, safe="/[]"))
@@ -57,30 +79,35 @@ class Entry:
 
 
 class Record:
-    """The latest requests, in the order in which they arrived."""
+    """The latest requests, in the order in which they arrived, as many as the limits allow."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=_MOST_ENTRIES)
+        self._entries: deque[tuple[Entry, int]] = deque()
+        self._size = 0
+        self._lock = Lock()
 
     def add(self, request: Request) -> Entry:
-        """Enter a request that has just arrived."""
-        entry = Entry(
-            method=request.method,
-            path=_without_secrets(request.path),
-            query=_redacted(request.query),
-            headers=_redacted(request.headers),
-            connection=request.connection,
-        )
-        self._entries.append(entry)
+        """Enter a request that has just arrived, and forget the oldest ones over the limits."""
+        entry = Entry.of(request)
+        size = entry.size
+        with self._lock:
+            self._entries.append((entry, size))
+            self._size += size
+            while self._size > _MOST_BYTES or len(self._entries) > _MOST_ENTRIES:
+                self._size -= self._entries.popleft()[1]
         return entry
 
     def clear(self) -> None:
         """Forget every request."""
-        self._entries.clear()
+        with self._lock:
+            self._entries.clear()
+            self._size = 0
 
     def as_list(self) -> list[dict[str, Any]]:
         """Every request as a dictionary that JSON can hold."""
-        return [asdict(entry) for entry in list(self._entries)]
+        with self._lock:
+            entries = [entry for entry, _ in self._entries]
+        return [asdict(entry) for entry in entries]
 
 
 def _redacted(values: dict[str, str]) -> dict[str, str]:

@@ -16,10 +16,11 @@ from weakref import WeakSet
 
 from .app import EmulatorApp, logger
 from .gateway import Gateway
+from .origins import host_names
 from .store import PictureStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -45,6 +46,15 @@ class EmulatorServer:
     ``port`` 0 picks a free one. Without a ``token`` every token is accepted, and without a
     ``directory`` the pictures are gone at the end; neither may be empty. ``log`` takes one
     line for each request. ``app`` and ``store`` are there once the server is started.
+
+    Requests can be for ``host``, loopback names, IP addresses, and ``allowed_hosts``, such as
+    the name of a Compose service. Web pages of loopback hosts and of ``allowed_hosts``, on any
+    port, can use the emulator. With ``allow_private_urls``, an upload by URL can lead to a
+    private network; without it, to this machine or the internet, and redirects only to the
+    internet.
+
+    Raises ``ValueError`` if ``token`` or ``directory`` is empty, or if one of ``allowed_hosts``
+    is not a host name or an IP address.
     """
 
     app: EmulatorApp
@@ -57,6 +67,8 @@ class EmulatorServer:
         port: int = 0,
         token: str | None = None,
         directory: str | Path | None = None,
+        allowed_hosts: Iterable[str] = (),
+        allow_private_urls: bool = False,
         assumptions: Assumptions | None = None,
         log: Callable[[str], object] = logger.debug,
     ) -> None:
@@ -68,6 +80,8 @@ class EmulatorServer:
         self.port = port
         self._token = token
         self._directory = directory
+        self._allowed_hosts = host_names(allowed_hosts)
+        self._allow_private_urls = allow_private_urls
         self._assumptions = assumptions
         self._log = log
         self._listener: Listener | None = None
@@ -89,7 +103,12 @@ class EmulatorServer:
             raise CannotStart(f"cannot use {self._directory}: {error.strerror}") from error
         self._stopping = Event()
         self.app = listener.app = EmulatorApp(
-            self.store, token=self._token, stopping=self._stopping, log=self._log
+            self.store,
+            token=self._token,
+            allowed_hosts=self._allowed_hosts | self._own_host(),
+            allow_private_urls=self._allow_private_urls,
+            stopping=self._stopping,
+            log=self._log,
         )
         self.port = listener.server_address[1]
         # An interpreter that is interrupted here must not wait for it.
@@ -111,6 +130,15 @@ class EmulatorServer:
         self._thread.join()
         self._listener = None
         self.store.close()
+
+    def _own_host(self) -> set[str]:
+        """The host, if it is a name: IP addresses are accepted anyway."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            with suppress(ValueError):
+                return host_names([self.host])
+        return set()
 
     def _bound(self) -> Listener:
         try:

@@ -1,4 +1,4 @@
-"""Where the bytes of a new picture come from: a body, a form's part, or another site."""
+"""The source of an upload's bytes: the body, a part of a form, or another site."""
 
 from __future__ import annotations
 
@@ -16,31 +16,39 @@ if TYPE_CHECKING:
 
 __all__ = ["receive"]
 
+# The form's fields that can contain the token, named as in the query.
+_TOKEN_FIELDS = {b"access_token", b"token"}
 
-def receive(request: Request, path: Path, fetch: Callable[[str], Iterator[bytes]]) -> None:
+_LONGEST_TOKEN = 1024  # bytes
+
+
+def receive(
+    request: Request,
+    path: Path,
+    *,
+    fetch: Callable[[str], Iterator[bytes]],
+    accept_chunks: bool,
+) -> None:
     """
-    Write the picture that an upload brings to a file, a block at a time.
+    Write the image of an upload to a file, a block at a time.
 
-    ``fetch`` gives what is behind a URL. Raises ``Refused`` if there is no picture.
+    ``fetch`` yields the bytes at a URL. Without ``accept_chunks``, a body needs a length. A
+    token in a form becomes ``request.token``, unless the request has one. Raises ``Refused`` if
+    there is no image.
     """
     with path.open("xb") as file:
-        file.writelines(_blocks(request, fetch))
+        if "url" in request.query:
+            file.writelines(fetch(request.query["url"]))
+        elif request.content_length is None and not (request.is_chunked and accept_chunks):
+            raise Refused(411, "an upload needs a Content-Length")
+        else:
+            file.writelines(_part(request) if request.is_form else request.blocks())
     if not path.stat().st_size:
         raise Refused(400, "the body is empty")
 
 
-def _blocks(request: Request, fetch: Callable[[str], Iterator[bytes]]) -> Iterator[bytes]:
-    if "url" in request.query:
-        return fetch(request.query["url"])
-    if request.content_length is None:
-        raise Refused(411, "an upload needs a Content-Length")
-    if request.content_type.lower().startswith("multipart/form-data"):
-        return _part(request)
-    return request.blocks()
-
-
 def _part(request: Request) -> Iterator[bytes]:
-    """The part ``file`` of a form, as an official mobile client sends it (seen)."""
+    """The part ``file`` of a form, as an official mobile client sends it (observed)."""
     boundary = _boundary(request.content_type)
     if not boundary or not boundary.isascii():
         raise Refused(400, "multipart/form-data needs a boundary")
@@ -52,13 +60,25 @@ def _part(request: Request) -> Iterator[bytes]:
             if name == b"file" and not found:
                 found = True
                 yield from stream
+            elif name in _TOKEN_FIELDS and not request.token:
+                request.token = _text(stream)
             else:
-                for _ in stream:
-                    pass
+                _skip(stream)
     except MultiPartParserError as error:
         raise Refused(400, "the body is not multipart/form-data") from error
     if not found:
         raise Refused(400, "the form has no part named file")
+
+
+def _text(stream: LazyStream) -> str:
+    value: bytes = stream.read(_LONGEST_TOKEN)
+    _skip(stream)
+    return value.decode(errors="replace")
+
+
+def _skip(stream: LazyStream) -> None:
+    for _ in stream:
+        pass
 
 
 def _boundary(content_type: str) -> str:

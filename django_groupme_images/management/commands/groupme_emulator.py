@@ -20,7 +20,7 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        names = ("host", "port", "directory", "token")
+        names = ("host", "port", "directory", "token", "allowed_hosts", "allow_private_urls")
         try:
             run(**{name: options[name] for name in names}, write=self._write)
         except CannotStart as error:
