@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 from PIL.Image import Resampling, Transpose
 
 from ..pictures import variant_size
@@ -30,6 +30,12 @@ _UPRIGHT = {
 
 # Those of them that swap width and height.
 _ON_ITS_SIDE = {5, 6, 7, 8}
+
+# How many times larger than a thumbnail an image is left for the last, best step of resizing.
+_GAP = 2
+
+# How many pixels are converted at a time.
+_BAND = 1_000_000
 
 
 class NotAnImage(ValueError):
@@ -77,15 +83,17 @@ def read_facts(path: Path, formats: Mapping[str, str]) -> Facts:
 def draw(path: Path, variant: str, format: str) -> bytes:  # noqa: A002
     """Draw a variant of an image, upright, in a format that Pillow can write."""
     with Image.open(path) as original:
-        image = _eight_bits(original)
-        turn = _UPRIGHT.get(_orientation(original))
-    if turn is not None:  # The first of Pillow's ways to turn is 0.
-        image = image.transpose(turn)
-    size = variant_size(variant, *image.size)
-    if variant == "large":
-        image = image.resize(size, Resampling.LANCZOS)
-    else:
-        image = ImageOps.fit(image, size, Resampling.LANCZOS)
+        orientation = _orientation(original)
+        size = original.size
+        if orientation in _ON_ITS_SIDE:
+            target = variant_size(variant, *size[::-1])[::-1]
+        else:
+            target = variant_size(variant, *size)
+        image = _reduced(original, target)
+    box = (0.0, 0.0, *image.size) if variant == "large" else _centered(image.size, target)
+    image = image.resize(target, Resampling.LANCZOS, box)
+    if orientation in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[orientation])
     if format == "jpeg" and image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("RGB")
@@ -107,14 +115,39 @@ def _refuse_format(image: Image.Image, formats: Mapping[str, str]) -> None:
         raise NotAnImage(f"{image.format} is not accepted, only {accepted}")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """The first frame as RGB or RGBA, without metadata."""
+def _reduced(image: Image.Image, target: tuple[int, int]) -> Image.Image:
+    """
+    The first frame as RGB or RGBA, without metadata, a whole number of times smaller.
+
+    It stays large enough to be resized to ``target`` well. Nothing but the file's own pixels
+    is in memory in full: the rest is done for one band after the other.
+    """
+    width, height = (_GAP * side for side in target)
+    # A JPEG is decoded at a half, a quarter, or an eighth of its size.
+    image.draft(None, (width, height))
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    factor = max(1, min(image.width // width, image.height // height))
+    reduced = Image.new(mode, (-(-image.width // factor), -(-image.height // factor)))
+    rows = factor * max(1, _BAND // (image.width * factor))
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(top + rows, image.height)))
+        reduced.paste(_eight_bits(band, mode).reduce(factor), (0, top // factor))
+    return reduced
+
+
+def _eight_bits(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit values at 255 instead of scaling them.
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    image = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    image.info.clear()
-    return image
+    return image.convert(mode)
+
+
+def _centered(size: tuple[int, int], target: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The largest box of the target's proportions in the middle of an image."""
+    scale = min(size[0] / target[0], size[1] / target[1])
+    left = max(0.0, (size[0] - scale * target[0]) / 2)
+    top = max(0.0, (size[1] - scale * target[1]) / 2)
+    return left, top, size[0] - left, size[1] - top
 
 
 def _orientation(image: Image.Image) -> int:

@@ -6,18 +6,23 @@ import re
 import shutil
 import tempfile
 import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import uuid4
 
 from .assumptions import Assumptions
 from .images import NotAnImage, draw, read_facts
+from .messages import ConnectionDropped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["NotAnImage", "PictureStore"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # What is younger, in seconds, may be an upload to another emulator on the same directory.
 _LEFTOVER_AGE = 3600
@@ -38,6 +43,9 @@ class PictureStore:
         self, directory: str | Path | None = None, assumptions: Assumptions | None = None
     ) -> None:
         self.assumptions = assumptions or Assumptions()
+        # Decoded, an image takes up to 360 MB. In a single thread, only one is in memory at a
+        # time, and the C library reuses its memory, which it keeps for each thread.
+        self._decoder = ThreadPoolExecutor(1, "groupme-emulator-images")
         self._temporary = directory is None
         if directory is None:
             directory = tempfile.mkdtemp(prefix="groupme-emulator-")
@@ -64,7 +72,7 @@ class PictureStore:
         Raises ``NotAnImage`` if it is none, or of a format that is not accepted.
         """
         formats = self.assumptions.formats
-        facts = read_facts(path, formats)
+        facts = self._decoded(read_facts, path, formats)
         as_displayed = self.assumptions.dimensions_as_displayed
         width, height = facts.displayed_size if as_displayed else facts.size
         picture_id = uuid4().hex
@@ -81,14 +89,30 @@ class PictureStore:
         return next((path for picture_id, path in ids if picture_id == name), None)
 
     def thumbnail(self, picture: Path, variant: str) -> Path:
-        """The file of a picture's variant, drawn when it is first asked for."""
+        """
+        The file of a picture's variant, drawn when it is first requested.
+
+        Raises ``FileNotFoundError`` if the picture is deleted meanwhile.
+        """
         word = self.assumptions.thumbnail_format or image_format(picture)
         path = self._thumbnails / f"{picture.name}.{variant}.{word}"
         if not path.exists():
-            with self.incoming() as drawing:
-                drawing.write_bytes(draw(picture, variant, word))
-                drawing.replace(path)
+            self._decoded(self._draw, picture, variant, word, path)
         return path
+
+    def _decoded(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function that decodes an image, in the thread for it."""
+        try:
+            return self._decoder.submit(call, *args, **kwargs).result()
+        except CancelledError:
+            raise ConnectionDropped("the emulator stops") from None
+
+    def _draw(self, picture: Path, variant: str, word: str, path: Path) -> None:
+        if path.exists():  # Another request has drawn it while this one waited.
+            return
+        with self.incoming() as drawing:
+            drawing.write_bytes(draw(picture, variant, word))
+            drawing.replace(path)
 
     def clear(self) -> None:
         """Delete every picture and thumbnail."""
@@ -96,7 +120,8 @@ class PictureStore:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Remove the directory if it is a temporary one."""
+        """Wait for the image that is being decoded, and remove a temporary directory."""
+        self._decoder.shutdown(cancel_futures=True)
         if self._temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
 
