@@ -76,6 +76,14 @@ def test_the_addresses_are_documented():
             "404 | NOT SO, but 200",
         ),
         (
+            Assumptions(accepts_chunked_bodies=True),
+            "unknown    a body of unknown length is answered with: 411 | NOT SO, but 200",
+        ),
+        (
+            Assumptions(upload_status=201),
+            "documented an upload is answered with: 200 | NOT SO, but 201",
+        ),
+        (
             Assumptions(formats={}),
             "documented an upload is answered with: 200 | NOT SO, but 400",
         ),
@@ -97,6 +105,7 @@ def test_what_is_documented_holds_whatever_is_assumed():
         suffix_on_suffix_is_missing=False,
         missing_status=404,
         unauthorized_code=40100,
+        accepts_chunked_bodies=True,
     )
     with EmulatorServer(token="right", assumptions=otherwise) as server:
         service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
@@ -104,7 +113,7 @@ def test_what_is_documented_holds_whatever_is_assumed():
     assert [fact.words for fact in not_so if fact.standing in (DOCUMENTED, SEEN)] == [
         "a URL is WIDTHxHEIGHT.FORMAT.ID"
     ]
-    assert len(not_so) == 7
+    assert len(not_so) == 8
 
 
 def test_few_pictures_are_left_on_the_service(emulated: Service):
@@ -114,8 +123,8 @@ def test_few_pictures_are_left_on_the_service(emulated: Service):
             fact.found(service)
         record = server.app.record.as_list()
     uploads = [entry["status"] for entry in record if entry["method"] == "POST"]
-    assert uploads.count(200) == 12
-    assert len(uploads) == 20
+    assert uploads.count(200) == 13
+    assert len(uploads) == 21
 
 
 ODD_ANSWERS = {
