@@ -454,9 +454,9 @@ def test_stopping_ends_a_fetch() -> None:
             url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
             answer = pool.submit(upload_from, server, url)
             remote, _ = silent.accept()
+            assert remote.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
             start = time.monotonic()
         assert time.monotonic() - start < 5
-        assert remote.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
         assert remote.recv(65536) == b""  # The connection is closed, although nothing was sent.
         remote.close()
         with pytest.raises(requests.ConnectionError):

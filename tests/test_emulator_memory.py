@@ -172,6 +172,8 @@ def test_waiting_for_a_thumbnail_ends_with_the_store(tmp_path: Path) -> None:
         assert not closing.done()
         go_on.set()
         closing.result(10)
+    with pytest.raises(ConnectionDropped):
+        shared.thumbnail(picture, "avatar")
 
 
 def test_picture_that_is_deleted_while_it_waits_is_missing() -> None:

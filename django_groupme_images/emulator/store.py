@@ -101,11 +101,19 @@ class PictureStore:
         return path
 
     def _decoded(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function that decodes an image, in the thread for it."""
+        """
+        Call a function that decodes an image, in the thread for it.
+
+        Raises ``ConnectionDropped`` if the store is closed before.
+        """
         try:
-            return self._decoder.submit(call, *args, **kwargs).result()
-        except CancelledError:
-            raise ConnectionDropped("the emulator stops") from None
+            future = self._decoder.submit(call, *args, **kwargs)
+        except RuntimeError as error:
+            raise ConnectionDropped("the emulator stops") from error
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise ConnectionDropped("the emulator stops") from error
 
     def _draw(self, picture: Path, variant: str, word: str, path: Path) -> None:
         if path.exists():  # Another request has drawn it while this one waited.
