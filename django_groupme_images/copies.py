@@ -13,6 +13,7 @@ from django.core.files import File
 from django.core.files.storage import Storage
 
 from .bodies import rewindable
+from .exif import orientation
 from .files import GroupMeFile
 from .intake import check_file
 from .options import options_of
@@ -34,8 +35,8 @@ FOLDER = "groupme-pictures"
 # Version 1.0 named copies after the ID alone, which has 32 digits in all URLs of the service.
 _OLD_NAME = re.compile("[0-9a-f]{32}")
 
-# The EXIF tag "Orientation", and its values for images that are displayed on their side.
-_ORIENTATION, _ON_ITS_SIDE = 0x0112, frozenset({5, 6, 7, 8})
+# The EXIF orientations of images that are displayed on their side.
+_ON_ITS_SIDE = frozenset({5, 6, 7, 8})
 
 
 class BadCopy(Exception):
@@ -114,22 +115,9 @@ def _check_match(image: ImageFile, picture: Picture) -> None:
     found, size = str(image.format), f"{image.width}×{image.height}"
     if found.lower() != picture.format:
         raise BadCopy(f"it is a {found} image, unlike {picture.url}")
-    sizes = [image.size, image.size[::-1]] if _is_on_its_side(image) else [image.size]
+    # Whether the dimensions in a URL of the service are those of the file or of the displayed
+    # image is unknown, so both are accepted.
+    is_on_its_side = orientation(image.info.get("exif", b"")) in _ON_ITS_SIDE
+    sizes = [image.size, image.size[::-1]] if is_on_its_side else [image.size]
     if (picture.width, picture.height) not in sizes:
         raise BadCopy(f"it has {size} pixels, unlike {picture.url}")
-
-
-def _is_on_its_side(image: ImageFile) -> bool:
-    """
-    Whether EXIF says to display the image with its sides swapped.
-
-    Whether the dimensions in a URL of the service are those of the file or of the displayed
-    image is unknown, so both are accepted.
-    """
-    from PIL import Image
-
-    try:
-        # Of a PNG, the method of its own class decodes the image first.
-        return Image.Image.getexif(image).get(_ORIENTATION) in _ON_ITS_SIDE
-    except Exception:  # noqa: BLE001  # Pillow raises various errors for invalid EXIF
-        return False

@@ -227,8 +227,7 @@ class InProcessServiceMixin(TestCase):
         super().setUpClass()
 
     def run(self, result: TestResult | None = None) -> TestResult | None:
-        # Not in setUp(), because subclasses override it without super(). A skipped class has no
-        # service.
+        # Not in setUp(), which subclasses override without super(). A skipped class has none.
         if service := vars(type(self)).get("groupme_service"):
             service.forget()
         with files_in_memory(self.groupme_files_in_memory):

@@ -547,6 +547,19 @@ def test_upload_from_a_pipe_that_cannot_be_read_raises_its_error(emulator, wrap)
         GroupMeStorage().save("cat.jpg", WRAPPERS[wrap](Broken(b"")))
 
 
+def test_upload_from_chunks_that_break_off_raises_their_error(emulator, arrived):
+    class Chunks:
+        name = "cat.jpg"
+
+        def chunks(self):
+            yield PHOTO[:100]
+            raise OSError(errno.EIO, "the disk is broken")
+
+    with pytest.raises(OSError, match="the disk is broken"):
+        GroupMeStorage().save("cat.jpg", Chunks())
+    assert arrived() == []
+
+
 def test_metadata_stays_unless_told_otherwise(emulator, storage):
     photo = pictures.turned(6)
     assert storage.open(storage.save("cat.jpg", ContentFile(photo))).read() == photo

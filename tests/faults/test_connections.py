@@ -153,6 +153,23 @@ def test_a_proxy_that_the_environment_names(monkeypatch):
 
 
 @pytest.mark.usefixtures("bare_environment")
+def test_upload_through_a_socks_proxy(monkeypatch):
+    def proxy(connection):
+        connection.recv(10)  # the greeting
+        connection.sendall(b"\x05\x00")
+        assert b"image.example" in connection.recv(100)  # resolved by the proxy
+        connection.sendall(b"\x05\x00\x00\x01" + bytes(6))
+        asked.append(received(connection))
+        connection.sendall(success("http://image.example/").encode())
+
+    asked = []
+    with server(proxy) as (url, _):
+        monkeypatch.setenv("http_proxy", url.replace("http:", "socks5h:"))
+        client_of("http://image.example/", max_upload_time=30).upload(PHOTO)
+    assert asked[0].endswith(PHOTO)
+
+
+@pytest.mark.usefixtures("bare_environment")
 def test_the_environment_is_asked_once_for_each_host(monkeypatch):
     session = new_session(new_adapter(0, 1, 1, None))
 
