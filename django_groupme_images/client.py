@@ -40,7 +40,8 @@ class GroupMeClient:
     ``access_token`` is a GroupMe user's token, or a callable that returns one and is called for
     each upload. It is sent to ``upload_url`` and nowhere else.
 
-    ``timeout`` is in seconds: to connect, and between two bytes in either direction.
+    ``timeout`` is in seconds: to connect, and between two bytes in either direction. A response to
+    an upload may take a minute in total.
     ``max_upload_time`` is in seconds, and limits one upload as a whole, including retries and the
     waits between them. Resolving a host name is not limited, and neither is what a SOCKS proxy
     does.
