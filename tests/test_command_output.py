@@ -22,6 +22,7 @@ from django.core.management import CommandError, call_command
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.management.output import Output
+from django_groupme_images.names import FORM_FOLDER
 from django_groupme_images.storage import GroupMeStorage
 
 from . import emulator_pictures as pictures
@@ -287,6 +288,21 @@ def test_stream_of_caller_that_fails_ends_the_command(emulator, waiting_files, s
         call_command("groupme_upload", rate=0, workers=1, verbosity=2, **streams)
     moved = Member.objects.filter(photo__startswith="http").count()
     assert 1 <= moved == len(emulator.app.record.as_list()) < NUMBER
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_cleanup_with_output_that_cannot_be_written_does_its_work(waiting_files, stream):
+    name = waiting_files.save(f"{FORM_FOLDER}/cat.jpg", ContentFile(PHOTO))
+    waiting_files.save(f"{FORM_FOLDER}/dog.jpg", ContentFile(PHOTO))
+    streams = {"stdout": io.StringIO(), "stderr": io.StringIO()} | {stream: Failing()}
+    options = {"older_than": 0, "verbosity": 2, **streams}
+    if stream == "stdout":
+        with pytest.raises(CommandError, match="The output cannot be written: it is full"):
+            call_command("groupme_cleanup", **options)
+    else:
+        call_command("groupme_cleanup", **options)
+    assert not waiting_files.exists(name)
+    assert waiting_files.listdir(FORM_FOLDER) == ([], [])
 
 
 def test_failures_that_cannot_be_kept_end_the_command(waiting_files, monkeypatch, emulator):

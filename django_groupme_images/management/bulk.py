@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, TextIO, cast
+from typing import IO, Any, cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage, storages
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 
 from ..bulk import Bulk
@@ -21,7 +20,7 @@ from ..records import ReportFile
 from ..report import Report, Result
 from ..selection import Named, pages
 from ..storage import GroupMeStorage
-from .output import Output
+from .output import OutputCommand
 from .progress import above, progress_bar
 from .stopping import RETURN_CODES, stoppable
 
@@ -31,7 +30,7 @@ __all__ = ["BulkCommand", "non_negative", "stoppable"]
 _RATE = 8
 
 
-class BulkCommand(BaseCommand):
+class BulkCommand(OutputCommand):
     """A command for every picture, or file, of the columns that its labels name."""
 
     #: Whether it is for addresses, or for the names of files.
@@ -39,31 +38,6 @@ class BulkCommand(BaseCommand):
     #: What can become of a row, in the order of the summary, and which of it is bad.
     outcomes: tuple[str, ...]
     bad: tuple[str, ...]
-
-    def __init__(self, stdout: Any = None, stderr: Any = None, **kwargs: Any) -> None:
-        self._outputs: dict[str, Output] = {}
-        super().__init__(
-            cast("TextIO", self._output("stdout", stdout or sys.stdout)),
-            cast("TextIO", self._output("stderr", stderr or sys.stderr)),
-            **kwargs,
-        )
-
-    def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run the command. Raises ``CommandError`` if its output could not be written."""
-        for name in ("stdout", "stderr"):
-            if options.get(name):
-                options[name] = self._output(name, options[name])
-        result = super().execute(*args, **options)
-        if error := self._output_error():
-            raise CommandError(f"The output cannot be written: {error}.")
-        return result
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        try:
-            super().run_from_argv(argv)
-        finally:
-            for output in self._outputs.values():
-                output.discard()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -189,13 +163,6 @@ class BulkCommand(BaseCommand):
                 f"Stopped: {bulk.stopped.rstrip('.')}. {bulk.advice}".rstrip(),
                 returncode=RETURN_CODES.get(bulk.stopped, 1),
             )
-
-    def _output(self, name: str, stream: Any) -> Output:
-        self._outputs[name] = Output(stream)
-        return self._outputs[name]
-
-    def _output_error(self) -> Exception | None:
-        return next((output.error for output in self._outputs.values() if output.error), None)
 
     def _stop_if_output_failed(self, bulk: Bulk) -> None:
         """Finish the uploads in flight, and start no others, if nobody can see the results."""

@@ -1,12 +1,15 @@
-"""Output that cannot be written, which must not interrupt uploads."""
+"""Output that cannot be written, which must not interrupt a command."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO, cast
 
-__all__ = ["Output"]
+from django.core.management.base import BaseCommand, CommandError
+
+__all__ = ["Output", "OutputCommand"]
 
 
 class Output:
@@ -64,3 +67,39 @@ class Output:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+class OutputCommand(BaseCommand):
+    """A command that does its work although its output cannot be written, and then fails."""
+
+    def __init__(self, stdout: Any = None, stderr: Any = None, **kwargs: Any) -> None:
+        self._outputs: dict[str, Output] = {}
+        super().__init__(
+            cast("TextIO", self._output("stdout", stdout or sys.stdout)),
+            cast("TextIO", self._output("stderr", stderr or sys.stderr)),
+            **kwargs,
+        )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command. Raises ``CommandError`` if its output could not be written."""
+        for name in ("stdout", "stderr"):
+            if options.get(name):
+                options[name] = self._output(name, options[name])
+        result = super().execute(*args, **options)
+        if error := self._output_error():
+            raise CommandError(f"The output cannot be written: {error}.")
+        return result
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        finally:
+            for output in self._outputs.values():
+                output.discard()
+
+    def _output(self, name: str, stream: Any) -> Output:
+        self._outputs[name] = Output(stream)
+        return self._outputs[name]
+
+    def _output_error(self) -> Exception | None:
+        return next((output.error for output in self._outputs.values() if output.error), None)

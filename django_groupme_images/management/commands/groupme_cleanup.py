@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error, transaction
 
 from ...cleanup import Cleanup, fallback_aliases
@@ -20,11 +20,12 @@ from ...references import ReferencesUnknown
 from ...report import counted
 from ...sources import DELETED, FAILED, KEPT, SKIPPED, Removal
 from ..bulk import BulkCommand
+from ..output import OutputCommand
 
 _LONGEST_AGE = 36_500
 
 
-class Command(BaseCommand):
+class Command(OutputCommand):
     """Deletes files that are not needed anymore."""
 
     help = (
