@@ -296,6 +296,21 @@ def test_options(server: EmulatorServer, path: str, methods: str) -> None:
     assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type, X-Access-Token"
 
 
+def test_preflight_allows_other_headers_that_the_page_asks_for(server: EmulatorServer) -> None:
+    preflight = {
+        "Origin": "http://localhost:8000",
+        "Access-Control-Request-Headers": "x-requested-with, content-type, cache-control, a:b",
+    }
+    answer = requests.options(server.upload_url, headers=preflight, timeout=10)
+    allowed = "Content-Type, X-Access-Token, x-requested-with, cache-control"
+    assert answer.headers["Access-Control-Allow-Headers"] == allowed
+
+
+def test_host_with_an_empty_port_is_allowed(server: EmulatorServer) -> None:
+    answer = requests.get(f"{server.url}gone", headers={"Host": "localhost:"}, timeout=10)
+    assert answer.status_code == 403  # a missing image
+
+
 def test_own_host_name_is_allowed() -> None:
     with EmulatorServer(host="localhost") as server:
         assert server.app._origins._allowed == {"localhost"}

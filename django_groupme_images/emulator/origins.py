@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from .messages import Answer, Refused, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Origins", "cors_headers", "host_names", "is_ip_address"]
 
 _NAME = r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)"
-_HOST = re.compile(rf"{_NAME}(?::[0-9]{{1,5}})?")
+_HOST = re.compile(rf"{_NAME}(?::[0-9]{{0,5}})?")
+_HEADER_NAME = re.compile("[0-9A-Za-z_-]{1,100}")
 _ORIGIN = re.compile(rf"https?://{_NAME}(?::[0-9]{{1,5}})?")
 
 
@@ -68,8 +69,17 @@ def cors_headers(request: Request, answer: Answer) -> dict[str, str]:
         headers["Access-Control-Allow-Origin"] = request.origin
         if request.method == "OPTIONS":
             headers["Access-Control-Allow-Methods"] = answer.headers.get("Allow", "")
-            headers["Access-Control-Allow-Headers"] = "Content-Type, X-Access-Token"
+            headers["Access-Control-Allow-Headers"] = ", ".join(_allowed_headers(request))
     return headers
+
+
+def _allowed_headers(request: Request) -> Iterator[str]:
+    """The headers of an upload, and whatever else the page asks for."""
+    yield from ("Content-Type", "X-Access-Token")
+    for name in request.headers.get("Access-Control-Request-Headers", "").split(","):
+        is_new = name.strip().lower() not in ("content-type", "x-access-token")
+        if is_new and _HEADER_NAME.fullmatch(name.strip()):
+            yield name.strip()
 
 
 def host_names(values: Iterable[str]) -> set[str]:
