@@ -188,7 +188,7 @@ def unusable(column: Column) -> str:
         return ""
     try:
         with transaction.atomic(using=column.database):
-            list(column.rows().values_list(column.field.attname)[:1])
+            list(column.rows().values_list("pk", column.field.attname)[:1])
             is_table = column.field.model in models_in(column.database)
     except Error as error:
         return str(error)

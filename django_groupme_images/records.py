@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -24,16 +25,19 @@ _LONGEST_LINE = 64 * 1024
 
 _SCHEMA = """
     PRAGMA journal_mode = OFF;
-    CREATE TABLE upload (source, file, size, modified, uploaded, url);
+    CREATE TABLE upload (source, key, file, size, modified, uploaded, url);
 """
 # The index is created after the first uploads are read, which is quicker.
-_INDEX = "CREATE INDEX IF NOT EXISTS version ON upload (source, file, size, modified)"
-_INSERT = "INSERT INTO upload VALUES (?, ?, ?, ?, ?, ?)"
-_FIND = "SELECT * FROM upload WHERE source = ? AND file = ? ORDER BY rowid DESC"
+_INDEX = "CREATE INDEX IF NOT EXISTS version ON upload (source, key, size, modified)"
+_INSERT = "INSERT INTO upload VALUES (?, ?, ?, ?, ?, ?, ?)"
+_FIND = """
+    SELECT source, file, size, modified, uploaded, url FROM upload
+    WHERE source = ? AND key = ? ORDER BY rowid DESC
+"""
 # SQLite takes the columns without an aggregate from the row that has the maximum.
 _BEFORE = """
     SELECT source, file, size, modified, max(uploaded), url FROM upload
-    GROUP BY source, file, size, modified HAVING max(uploaded) <= ?
+    GROUP BY source, key, size, modified HAVING max(uploaded) <= ?
     ORDER BY source
 """
 
@@ -126,7 +130,7 @@ class Records:
         """Return the uploads of a file, the last one first."""
         with self._lock:
             self._read_on()
-            return [_from_row(row) for row in self._database.execute(_FIND, (source, file))]
+            return [_from_row(row) for row in self._database.execute(_FIND, (source, _key(file)))]
 
     def before(self, moment: datetime) -> Iterator[Upload]:
         """Return the last upload of each version of each file, if it was not after ``moment``."""
@@ -216,12 +220,18 @@ def _as_row(upload: Upload) -> tuple[Any, ...]:
     modified = upload.version.modified
     return (
         upload.source,
+        _key(upload.file),
         upload.file,
         upload.version.size,
         modified and modified.isoformat(),
         upload.uploaded.timestamp(),
         upload.url,
     )
+
+
+def _key(file: str) -> str:
+    """Return what the spellings of a name have in common, such as ``./cat.png``."""
+    return posixpath.normpath(file.replace("\\", "/"))
 
 
 def _from_row(row: tuple[Any, ...]) -> Upload:

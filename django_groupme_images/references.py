@@ -48,12 +48,19 @@ def referenced(source: Storage, names: Iterable[str]) -> set[str]:
 
 
 def default_names(field: Field[Any, Any]) -> Iterator[str]:
-    """Return the names of the files that are defaults of a field. Calls a callable default."""
+    """
+    Return the names of the files that are defaults of a field. Calls a callable default.
+
+    Raises ``ReferencesUnknown`` if the database computes the default.
+    """
     defaults = []
     if field.has_default():
         defaults.append(field.get_default())
     if field.has_db_default():
-        defaults.append(getattr(field.db_default, "value", field.db_default))
+        default = getattr(field.db_default, "value", field.db_default)
+        if hasattr(default, "resolve_expression"):
+            raise ReferencesUnknown(f"{field} has a default that the database computes")
+        defaults.append(default)
     for default in defaults:
         if name := getattr(default, "name", default):
             yield str(name)

@@ -15,9 +15,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, InMemoryStorage, storages
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connections, transaction
+from django.db.models import Value
+from django.db.models.functions import Lower
 
 from django_groupme_images.emulator import EmulatorServer
+from django_groupme_images.fields import GroupMeImageField
 from django_groupme_images.names import FORM_FOLDER
+from django_groupme_images.references import ReferencesUnknown, default_names
 from django_groupme_images.tasks import upload_batch
 
 from . import emulator_pictures as pictures
@@ -228,6 +232,20 @@ def test_delete_source_with_a_default_that_raises_keeps_the_file(upload, files, 
     assert files.exists("photos/cat.jpg")
     assert "The default of gallery.Profile.photo is not known" in caplog.text
     assert "gallery.Profile.photo cannot be read: ZeroDivisionError" in caplog.text
+
+
+def test_default_that_the_database_computes_is_unknown():
+    field = GroupMeImageField(db_default=Lower(Value("Profiles/default.png")))
+    with pytest.raises(ReferencesUnknown, match="a default that the database computes"):
+        list(default_names(field))
+    assert list(default_names(GroupMeImageField(db_default=Value("a.png")))) == ["a.png"]
+    assert list(default_names(GroupMeImageField(db_default="a.png"))) == ["a.png"]
+
+
+def test_upload_with_a_table_without_a_key_skips_it(upload):
+    members(saved())
+    with view("default", "SELECT 'photos/cat.jpg' AS photo"):
+        assert upload() == "1 moved, 0 skipped, 0 failed\n"
 
 
 def test_delete_source_with_a_database_in_manual_transactions_keeps_the_file(upload, files, caplog):

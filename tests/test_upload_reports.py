@@ -157,6 +157,18 @@ def test_file_that_was_uploaded_and_deleted_still_has_its_url(upload, files, arr
     assert arrived() == ["POST /pictures"]
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_other_spelling_of_a_file_has_its_url(upload, files, arrived, is_deleted):
+    members(name := saved())
+    upload()
+    if is_deleted:
+        files.delete(name)
+    (member,) = members(f"./{name}")
+    assert upload() == "1 moved, 0 skipped, 0 failed\n"
+    assert is_moved(member)
+    assert arrived() == ["POST /pictures"]
+
+
 def test_file_that_was_deleted_after_two_versions_is_not_mixed_up(upload, files, arrived):
     for size in ((20, 10), (30, 10)):
         members(files.save("a.jpg", ContentFile(pictures.plain(size=size))))
