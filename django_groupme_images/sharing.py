@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
+import django.test.signals  # noqa: F401  # Its receiver, which makes new storages, comes first.
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
-from .fallback import overlays
+from .fallback import overlaid, overlays
 
 __all__ = ["Unshared", "share", "stop_sharing"]
 
@@ -21,8 +26,8 @@ _SHARED = (
     "open",
     "size",
 )
-# The storages whose methods are shared.
-_sharing: list[Storage] = []
+# The storages whose methods are shared, with their aliases.
+_sharing: list[tuple[str, Storage]] = []
 
 
 class _Shared:
@@ -54,8 +59,8 @@ class Unshared:
 
 def share(alias: str, storage: Storage) -> None:
     """Let the methods of a storage that read and delete files ask its overlay first."""
-    if not any(other is storage for other in _sharing):
-        _sharing.append(storage)
+    if not any(other is storage for _, other in _sharing):
+        _sharing.append((alias, storage))
         for name in _SHARED:
             setattr(storage, name, _Shared(alias, storage, name))
 
@@ -63,6 +68,14 @@ def share(alias: str, storage: Storage) -> None:
 def stop_sharing() -> None:
     """Give all storages back their own methods."""
     while _sharing:
-        storage = _sharing.pop()
+        _, storage = _sharing.pop()
         for name in _SHARED:
             delattr(storage, name)
+
+
+@receiver(setting_changed)
+def _share_new_storages(*, setting: str, **kwargs: object) -> None:
+    if setting == "STORAGES":
+        for alias in {alias for alias, _ in _sharing}:
+            with suppress(ImproperlyConfigured):  # The new setting may lack the alias.
+                overlaid(alias)

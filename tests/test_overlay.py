@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django import forms
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage, storages
 from django.core.management import call_command
@@ -148,6 +149,18 @@ def test_storage_used_directly_is_as_before_after_the_block(media, settings):
             assert not media.exists(name)
         assert media.exists(name)
     assert vars(media) == methods
+
+
+def test_storage_used_directly_finds_files_after_settings_are_overridden(unchanged, outage):
+    name = saved()
+    for more in ({"more": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}, {}):
+        with override_settings(STORAGES=settings.STORAGES | more):
+            assert default_storage.exists(name)
+        assert default_storage.exists(name)
+    without = {alias: value for alias, value in settings.STORAGES.items() if alias != "default"}
+    with override_settings(STORAGES=without):
+        pass
+    assert default_storage.exists(name)
 
 
 def test_missing_file_raises(unchanged, outage):
