@@ -64,11 +64,12 @@ NETWORK_ERRORS: dict[type[Exception], tuple[type[ServiceError], str]] = {
     urllib3_exceptions.SSLError: (ServiceUnavailable, "broke off its answer"),
     urllib3_exceptions.LocationValueError: _MISCONFIGURED,
     urllib3_exceptions.HTTPError: (UnexpectedResponse, "gave an answer that cannot be read"),
-    # A certificate file that is missing or cannot be read.
+    # A certificate file, or the password of a proxy, that cannot be used.
     OSError: _MISCONFIGURED,
+    UnicodeError: _MISCONFIGURED,
 }
 
-# The user name and password in the URL of a proxy.
+# In the URL of a proxy.
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 
 
@@ -76,10 +77,9 @@ class network_errors:  # noqa: N801  # reads as contextlib's
     """
     Turn each error of requests, urllib3, and the system in the block into a ``ServiceError``.
 
-    Whatever the error is, it loses the frames below: they hold the request's headers, and
-    an error page shows the variables of every frame. (A generator could not do that:
-    ``contextlib`` gives the error its frames back.) Its words lose the ``token``, which a
-    service may say back, and which is that of the request if none is given.
+    Every error loses its traceback, because an error page would show the request's headers.
+    (In a generator, ``contextlib`` would restore it.) Its message loses the ``token``, which the
+    service may quote; by default, that is the token of the request.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
@@ -95,7 +95,7 @@ class network_errors:  # noqa: N801  # reads as contextlib's
         links = _links(error, self._outer)
         for link in links:
             link.__traceback__ = None
-        if isinstance(error, OSError | urllib3_exceptions.HTTPError):
+        if isinstance(error, (*NETWORK_ERRORS,)):
             raise _network_error(error, links, self._host, self._token) from error
 
 
@@ -203,7 +203,7 @@ def _cleaned(words: str, token: str | None) -> str:
 
 
 def _network_error(
-    error: Exception, links: list[BaseException], host: str, token: str | None
+    error: BaseException, links: list[BaseException], host: str, token: str | None
 ) -> ServiceError:
     kind, words = next(known for cls, known in NETWORK_ERRORS.items() if isinstance(error, cls))
     token, root = _forget_token(error) or token, _root(links)
@@ -223,7 +223,7 @@ def _root(links: list[BaseException]) -> BaseException:
     return root
 
 
-def _forget_token(error: Exception) -> str | None:
+def _forget_token(error: BaseException) -> str | None:
     """The token of the request that failed, which the error holds no longer."""
     request = getattr(error, "request", None)
     return request.headers.pop(ACCESS_HEADER, None) if request is not None else None

@@ -98,7 +98,7 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
     # Assumption: a token contains no dots. GroupMe does not document the format.
     if callable(option) or "." not in option:
         return option
-    with suppress(ImportError):
+    with suppress(Exception):  # The module may raise anything when it is imported.
         if callable(found := import_string(option)):
             return found  # type: ignore[no-any-return]  # what it gives is checked when sent
     del option  # because an error page shows variables, and it may be a token after all

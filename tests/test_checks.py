@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,18 @@ def test_a_callable_is_not_asked(options):
     assert ids() == []
     options(access_token="tests.test_checks.ids")
     assert ids() == []
+
+
+@pytest.mark.parametrize("path", [".abc", "..abc", "abc.", "tests.broken_module.token"])
+def test_token_path_that_raises_is_a_warning(options, monkeypatch, path):
+    class Broken(MetaPathFinder):
+        def find_spec(self, name: str, *args: object) -> None:
+            if name == "tests.broken_module":
+                raise RuntimeError("the module of the project is broken")
+
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    options(access_token=path)
+    assert ids() == ["W006"]
 
 
 def test_token_path_that_cannot_be_imported_is_a_warning(options, settings):

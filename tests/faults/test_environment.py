@@ -28,6 +28,7 @@ PROXIES = [
     "http://proxy:99999",
     "http://user:s3cret@proxy:port",
     "ftp://proxy:1",
+    "http://user:p\u20ac@127.0.0.1:9",
     "http://.a.b",
     "http://" + "a" * 300,
     "http://127.0.0.1:9",
