@@ -48,8 +48,14 @@ class GroupMeImageAdminMixin(_ModelAdmin):
 
     def get_form(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         form_class: Any = super().get_form(request, *args, **kwargs)
+        if request is None:
+            return form_class
         attributes = {"groupme_formsets": _formsets(request)}
-        return type(form_class)(form_class.__name__, (form_class,), attributes)
+        own_class = type(form_class)(form_class.__name__, (form_class,), attributes)
+        # The metaclass makes these anew, and other admins may have changed those of the form.
+        own_class.base_fields = form_class.base_fields
+        own_class._meta = form_class._meta
+        return own_class
 
     def _create_formsets(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         formsets, inlines = super()._create_formsets(request, *args, **kwargs)  # type: ignore[misc]

@@ -42,16 +42,19 @@ def purpose_of(form_class: type, field_name: str, storage: Storage) -> str:
     """
     Return what a token is valid for: one field of a form class, and the storage's options.
 
-    A form class is known by its name, its base classes that are not Django's, and its model,
-    because factories give the same name to forms of several models, and to forms of the admin.
+    A form class is known by its name, its base classes that are not Django's, its model, and the
+    names of the field's validators, because factories give the same name to several classes.
     """
     model = getattr(getattr(form_class, "_meta", None), "model", None)
     bases = [base for base in form_class.__mro__ if not base.__module__.startswith("django.")]
+    declared = getattr(form_class, "base_fields", {}).get(field_name)
+    validators = getattr(declared, "validators", ())
     parts = [
         form_class.__qualname__,
         *(f"{base.__module__}.{base.__qualname__}" for base in bases),
         model._meta.label if model else "",
         field_name,
+        *(getattr(each, "__qualname__", type(each).__qualname__) for each in validators),
         *_relevant_options(storage),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

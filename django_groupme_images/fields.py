@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import posixpath
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.files.images import get_image_dimensions
-from django.db import models, router
+from django.db import models
 from django.db.models.fields.files import FieldFile
-from django.utils.crypto import get_random_string
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from .descriptors import BorrowedFile, GroupMeImageDescriptor
-from .intake import check_length, waiting_file
+from .intake import check_length
 from .names import is_file_name, is_saved, known_picture, picture_of
+from .pending import copy_if_used
 from .pictures import Picture
 from .reuse import remote_image, uploaded_name
 from .storage import GroupMeStorage, groupme_storage
@@ -119,7 +118,7 @@ class GroupMeImageField(models.ImageField):
         file = getattr(model_instance, self.attname)
         if not isinstance(getattr(file, "_file", None), BorrowedFile):  # it is opened again
             file.require_content()
-        self._copy_used_file(model_instance)
+        copy_if_used(model_instance, self)
         file = super().pre_save(model_instance, add)
         if isinstance(content := getattr(file, "_file", None), BorrowedFile):
             content.close()
@@ -131,25 +130,6 @@ class GroupMeImageField(models.ImageField):
         elif file and add:
             self._measure(model_instance, file)
         return file
-
-    def _copy_used_file(self, instance: models.Model) -> None:
-        """
-        Let the row save a copy of a form's pending file that another row has already.
-
-        A form can be submitted twice with the same signed token. Two requests at the same moment
-        do not see each other's rows, and then both rows have the file.
-        """
-        file: Any = vars(instance).get(self.attname)
-        if getattr(file, "submitted_name", None) is None:
-            return
-        database = router.db_for_write(type(instance), instance=instance)
-        rows: models.QuerySet[Any] = models.QuerySet(self.model, using=database).filter(
-            **{self.attname: file.name}
-        )
-        own_pk = getattr(instance, self.model._meta.pk.attname)
-        if rows.exclude(pk=own_pk).exists():
-            name = f"{get_random_string(7)}_{posixpath.basename(file.name)}"
-            vars(instance)[self.attname] = BorrowedFile(waiting_file(file.name, self.storage), name)
 
     def update_dimension_fields(
         self, instance: models.Model, force: bool = False, *args: Any, **kwargs: Any

@@ -87,6 +87,11 @@ class GroupMeImageFormSetMixin(_FormSet):
             pass
     """
 
+    def _construct_form(self, *args: Any, **kwargs: Any) -> BaseForm:
+        form: Any = super()._construct_form(*args, **kwargs)  # type: ignore[misc]
+        form.groupme_formset = self
+        return form  # type: ignore[no-any-return]
+
     def full_clean(self) -> None:
         super().full_clean()
         is_valid = self.is_bound and not any(self.errors) and not self.non_form_errors()
@@ -108,11 +113,15 @@ def _is_in_formset(form: BaseForm) -> bool:
     """
     Return whether the form is one of a formset's.
 
-    Django does not tell a form. But a formset that is submitted without the number of its forms
-    has no forms, and the prefix of a form begins with the prefix of its formset and an index.
+    A form does not know it without the mixin. But a formset that is submitted without the number
+    of its forms has no forms, and the prefix of a form consists of the prefix of its formset and an
+    index, in any order.
     """
-    prefix = str(form.prefix or "")
+    if hasattr(form, "groupme_formset"):
+        return True
+    names = (str(name).rpartition("-") for name in form.data)
+    formsets = (prefix for prefix, _, name in names if name == TOTAL_FORM_COUNT)
+    own = str(form.prefix or "")
     return any(
-        f"{prefix[: index.start()]}-{TOTAL_FORM_COUNT}" in form.data
-        for index in re.finditer(r"\W(?=\d)", prefix)
+        prefix in own and re.search(r"\d", own.replace(prefix, "", 1)) for prefix in formsets
     )

@@ -195,9 +195,8 @@ class GroupMeImageFormField(forms.ImageField):
 
     def _checked(self, submission: Submission) -> Any:
         if submission.file:
-            file = super().clean(submission.file)
-            set_result(file, None)
-            return file
+            set_result(submission.file, None)
+            return super().clean(submission.file)
         if submission.address:
             return image_at(submission.address, self.storage)
         kept = submission.carried and not submission.cleared

@@ -12,7 +12,6 @@ import logging
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -21,12 +20,12 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import URLValidator
 from django.db.models import FileField
 from django.db.models.fields.files import FieldFile
-from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from .exceptions import RateLimited, ServiceError, UploadRejected
 from .files import RemoteImage
-from .names import FORM_FOLDER, known_picture
+from .form_files import name_in_fallback, upload_folder
+from .names import known_picture
 from .options import options_of
 from .pictures import CDN_URL, Picture
 from .rendering import own_url
@@ -51,9 +50,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-_EXTENSIONS = {"mpo": "jpeg"}  # of formats that are not named as their extension is
-_USUAL_MAX_LENGTH = 100  # characters of a file field's column
 
 _is_web_address = URLValidator(schemes=["http", "https"])
 
@@ -102,35 +98,10 @@ def set_result(file: File[bytes], value: Picture | FieldFile | None) -> None:
 
 def _saved(file: File[bytes], storage: GroupMeStorage, field: FileField | None) -> str:
     if storage.fallback_storage is not None:
-        name = _name_in_fallback(file, field)
+        name = name_in_fallback(file, field)
     else:
-        name = posixpath.join(_upload_folder(field), str(file.name))
+        name = posixpath.join(upload_folder(field), str(file.name))
     return storage.save(name, file, max_length=getattr(field, "max_length", None))
-
-
-def _name_in_fallback(file: File[bytes], field: FileField | None) -> str:
-    """
-    Return a name in ``FORM_FOLDER`` that no other file has or has had.
-
-    It is random because storages may overwrite files, and a form may refer to it for a day. Its
-    extension is that of the image, because web servers derive the type from it.
-    """
-    # The column limits the length, and file systems take 255 bytes, of which a character can be 4.
-    limit = (field and field.max_length) or _USUAL_MAX_LENGTH
-    image_format = str(getattr(getattr(file, "image", None), "format", "")).lower()
-    end = f".{_EXTENSIONS.get(image_format, image_format)}"
-    folder = posixpath.join(FORM_FOLDER, _upload_folder(field), f"{get_random_string(7)}_")
-    if len(folder) + len(end) > limit:
-        folder = posixpath.join(FORM_FOLDER, posixpath.basename(folder))
-    stem = PureWindowsPath(str(file.name)).stem  # it splits at both slashes
-    return f"{folder}{stem[: min(50, max(0, limit - len(folder) - len(end)))]}{end}"
-
-
-def _upload_folder(field: FileField | None) -> str:
-    """Return the folder that ``upload_to`` names, or nothing if it is a callable, as for a row."""
-    if field is None or callable(field.upload_to):
-        return ""
-    return posixpath.dirname(field.generate_filename(None, "name"))  # type: ignore[arg-type]
 
 
 def waiting_file(
@@ -151,7 +122,9 @@ def as_submitted(value: FieldFile) -> Iterator[File[bytes]]:
     """Open a pending file as the upload that it was. Raises ``FileNotFoundError``."""
     with value.storage.open(str(value.name)) as content:
         name = getattr(value, "submitted_name", "") or posixpath.basename(str(value.name))
-        yield UploadedFile(content, name, size=content.size)
+        file = UploadedFile(content, name, size=content.size)
+        set_result(file, None)
+        yield file
 
 
 def image_at(url: str, storage: Storage) -> Picture | RemoteImage:

@@ -156,6 +156,7 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
     def _of_file(self, file: File[bytes]) -> File[bytes]:
         if not file.size:
             self.fail("empty")
+        set_result(file, None)
         check_file(file, self.storage)
         self._run(file, [item for item in self.validators if not _is_unique(item)])
         return file
@@ -171,7 +172,6 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
 
     def _upload(self, file: File[bytes]) -> Picture | File[bytes]:
         """Upload the file, or let the outermost serializer do that once it is valid."""
-        set_result(file, None)
         if not isinstance(self.storage, GroupMeStorage):
             return file
         if checked_option(self.storage, "upload_early"):

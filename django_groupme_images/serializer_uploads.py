@@ -24,26 +24,32 @@ def _validate_and_upload(serializer: Any, validate: Callable[[Any], Any], values
     return values
 
 
-def _upload_all(serializer: Any, values: Any) -> None:
-    """Upload the images in the valid values of a serializer, and in nested values and lists."""
-    for key, value, field in _items(serializer, values):
+def _upload_all(field: Any, value: Any) -> None:
+    """Upload the images in the valid value of a serializer or another field."""
+    if image_field := getattr(value, "_groupme_field", None):
+        image_field.upload_valid(value)
+        return
+    for key, below, item in _items(field, value):
         try:
-            if image_field := getattr(value, "_groupme_field", None):
-                image_field.upload_valid(value)
-            else:
-                _upload_all(field, value)
+            _upload_all(below, item)
         except ValidationError as error:
-            raise ValidationError(
-                {getattr(field, "field_name", "") or key: error.detail}
-            ) from error
+            raise ValidationError({key: error.detail}) from error
 
 
-def _items(serializer: Any, values: Any) -> Iterator[tuple[Any, Any, Any]]:
-    """Yield each key, the value, and the field that the value is from, if it is from one."""
-    if isinstance(values, Mapping):
-        fields = {field.source: field for field in getattr(serializer, "fields", {}).values()}
-        for key, value in values.items():
-            yield key, value, fields.get(key)
-    elif isinstance(values, list):
-        for key, value in enumerate(values):
-            yield key, value, getattr(serializer, "child", None)
+def _items(field: Any, value: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Yield the name of each item of a value, the item's field, and the item."""
+    child = getattr(field, "child", None)
+    if isinstance(value, Mapping):
+        # First by their fields, under whose names errors are reported; then what a serializer's
+        # own validate() has put elsewhere.
+        for below in getattr(field, "fields", {}).values():
+            yield below.field_name, below, _found(value, below.source_attrs)
+        yield from ((key, child, item) for key, item in value.items())
+    elif isinstance(value, list):
+        yield from ((index, child, item) for index, item in enumerate(value))
+
+
+def _found(value: Any, keys: list[str]) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -232,6 +232,23 @@ def add_album(editor: Client, late: None, request: Any) -> Any:
     return add
 
 
+def test_mixin_keeps_what_another_admin_changed_in_the_form(rf):
+    class ProjectAdmin(admin.ModelAdmin):
+        def get_form(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            form_class = super().get_form(request, *args, **kwargs)
+            form_class.base_fields["name"].help_text = "As in the passport."
+            form_class.base_fields.pop("photo", None)
+            return form_class
+
+    class Mixed(GroupMeImageAdminMixin, ProjectAdmin):
+        pass
+
+    form_class = Mixed(Member, admin.site).get_form(rf.get("/"))
+    assert list(form_class().fields) == ["name"]
+    assert form_class().fields["name"].help_text == "As in the passport."
+    assert list(Mixed(Member, admin.site).get_form(None)().fields) == ["name"]
+
+
 @pytest.mark.urls(__name__)
 def test_mixin_uploads_once_form_and_inlines_are_valid(add_album, emulator, arrived):
     assert add_album(upload(), caption="", picture=upload()).status_code == 200

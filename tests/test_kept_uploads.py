@@ -23,7 +23,7 @@ from django_groupme_images.forms import GroupMeImageFormField, GroupMeImageInput
 from django_groupme_images.storage import GroupMeStorage, groupme_storage
 
 from . import emulator_pictures as pictures
-from .gallery.models import Album, Member, Photo, Plain
+from .gallery.models import Album, Group, Member, Photo, Plain
 from .test_forms import PHOTO, OldSigner, attribute, posts, upload
 from .test_public_forms import formset_data
 from .urls_of_pictures import JPEG
@@ -343,6 +343,56 @@ def test_two_forms_of_a_formset_get_a_file_each(outage, db):
     names = set(Photo.objects.values_list("picture", flat=True))
     assert len(names) == 2
     assert all(outage.exists(name) for name in names)
+
+
+def pending_value(form_class: Any = CardForm) -> Any:
+    """Return the clean value of a token for a pending file."""
+    form = form_class({"title": "x", "photo-uploaded": uploaded(form_class)})
+    assert form.is_valid(), form.errors
+    return form.cleaned_data["photo"]
+
+
+def test_rows_that_are_created_together_get_files_of_their_own(outage, db):
+    value = pending_value()
+    rows = Member.objects.bulk_create([Member(photo=value), Member(photo=value)])
+    assert len({row.photo.name for row in rows}) == 2
+    for row in rows:
+        assert outage.exists(row.photo.name)
+
+
+def test_row_that_is_saved_again_keeps_its_pending_file(outage, db):
+    member = Member(photo=(value := pending_value()))
+    member.save()
+    name = member.photo.name
+    member.save()
+    member.photo = value
+    member.save()
+    assert member.photo.name == name
+
+
+def test_row_of_another_model_or_column_gets_a_copy_of_a_pending_file(outage, db):
+    value = pending_value()
+    Member.objects.create(photo=value)
+    group = Group.objects.create(photo=value, banner=value)
+    names = {Member.objects.get().photo.name, group.photo.name, group.banner.name}
+    assert len(names) == 3
+    for name in names:
+        assert outage.exists(name)
+
+
+def make_form(*validators: Any) -> Any:
+    class LocalForm(forms.Form):
+        title = forms.CharField()
+        photo = GroupMeImageFormField(validators=validators)
+
+    return LocalForm
+
+
+def test_token_is_not_accepted_by_a_form_of_the_same_name_with_other_validators(service):
+    token = uploaded(make_form())
+    data = {"title": "x", "photo-uploaded": token}
+    assert make_form()(data).is_valid()
+    assert make_form(FileExtensionValidator(["png"]))(data).errors == {"photo": FORGED}
 
 
 def test_second_row_is_uploaded_if_the_service_is_back(emulator, fallback, db):

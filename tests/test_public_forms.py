@@ -19,6 +19,7 @@ from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.exceptions import ServiceError
 from django_groupme_images.files import RemoteImage
 from django_groupme_images.forms import GroupMeImageFormField, GroupMeImageFormSetMixin
+from django_groupme_images.names import FORM_FOLDER
 from django_groupme_images.pictures import Picture
 from django_groupme_images.signals import picture_uploaded
 from django_groupme_images.widgets import AHEAD
@@ -302,6 +303,32 @@ def test_pickled_row_with_a_pending_file_saves_its_own(emulator, fallback, db):
     assert member.photo.name != again.photo.name
 
 
+@pytest.mark.parametrize("name", ["small.jpg", "small.html", "small"])
+def test_replaced_clean_value_keeps_the_extension_of_an_image(emulator, fallback, name):
+    class Form(CaptchaLast):
+        def clean_photo(self) -> Any:
+            return ContentFile(pictures.plain(size=(20, 10)), name)
+
+    emulator.app.faults.add(Fault("status", status=503, times=3))
+    form = Form({"captcha": "human"}, {"photo": upload()})
+    assert form.is_valid()
+    saved = Member.photo.field.storage.fallback_storage.listdir(FORM_FOLDER)[1]
+    assert saved[0].endswith("small.jpg" if name == "small.jpg" else "small")
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_validators_see_no_picture(emulator, settings, early):
+    settings.GROUPME_UPLOAD_EARLY = early
+    seen = []
+    field = GroupMeImageFormField(validators=[lambda file: seen.append((file.picture, file.url))])
+
+    class Form(forms.Form):
+        photo = field
+
+    assert Form({}, {"photo": upload()}).is_valid()
+    assert seen == [(None, None)]
+
+
 def test_replaced_clean_value_is_uploaded_instead(emulator, arrived):
     class Form(CaptchaLast):
         def clean_photo(self) -> Any:
@@ -515,16 +542,6 @@ def test_form_in_a_formset_uploads_nothing(emulator, arrived, prefix):
     assert arrived() == []
 
 
-@pytest.mark.parametrize("prefix", [None, "photo", "photo-1", "0"])
-def test_form_with_prefix_uploads(emulator, arrived, prefix):
-    name = f"{prefix}-" if prefix else ""
-    data = {f"{name}caption": "a", "form-TOTAL_FORMS": 1, "0-TOTAL_FORMS": 1}
-    form = PhotoForm(data, {f"{name}photo": upload()}, prefix=prefix, use_required_attribute=False)
-    assert form.is_valid(), form.errors
-    assert form.cleaned_data["photo"].picture
-    assert posts(arrived) == 1
-
-
 class CheckedFormSet(forms.BaseFormSet):
     def clean(self) -> None:
         if self.data.get("fail"):
@@ -533,6 +550,32 @@ class CheckedFormSet(forms.BaseFormSet):
 
 class UploadingFormSet(GroupMeImageFormSetMixin, CheckedFormSet):
     pass
+
+
+@pytest.mark.parametrize("pattern", ["{}_{}", "{}{}", "{}-n{}", "{}[{}]", "row{1}-{0}"])
+@pytest.mark.parametrize("mixin", [False, True])
+def test_form_in_a_formset_with_its_own_prefixes_uploads_nothing(emulator, arrived, pattern, mixin):
+    class PrefixedFormSet(UploadingFormSet if mixin else CheckedFormSet):
+        def add_prefix(self, index: int) -> str:
+            return pattern.format(self.prefix, index)
+
+    data, files = {"form-TOTAL_FORMS": 2, "form-INITIAL_FORMS": 0}, {}
+    for number, caption in enumerate(("a", "")):
+        prefix = pattern.format("form", number)
+        data[f"{prefix}-caption"], files[f"{prefix}-photo"] = caption, upload()
+    formset = forms.formset_factory(PhotoForm, formset=PrefixedFormSet)(data, files)
+    assert [list(errors) for errors in formset.errors] == [[], ["caption"]]
+    assert arrived() == []
+
+
+@pytest.mark.parametrize("prefix", [None, "photo", "photo-1", "0"])
+def test_form_with_prefix_uploads(emulator, arrived, prefix):
+    name = f"{prefix}-" if prefix else ""
+    data = {f"{name}caption": "a", "form-TOTAL_FORMS": 1, "0-TOTAL_FORMS": 1}
+    form = PhotoForm(data, {f"{name}photo": upload()}, prefix=prefix, use_required_attribute=False)
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["photo"].picture
+    assert posts(arrived) == 1
 
 
 @pytest.mark.parametrize(

@@ -779,6 +779,49 @@ def test_valid_serializer_uploads_once(late, emulator, arrived, elsewhere, db):
     assert posts(arrived) == 2
 
 
+class DeepSerializer(serializers.Serializer):
+    below = GroupMeImageSerializerField(source="deep.er")
+
+
+class StarredSerializer(serializers.Serializer):
+    picture = GroupMeImageSerializerField(source="pic")
+
+
+class SourcedSerializer(serializers.Serializer):
+    deep = DeepSerializer(required=False)
+    starred = StarredSerializer(source="*", required=False)
+
+
+@pytest.mark.parametrize(("name", "field"), [("deep", "below"), ("starred", "picture")])
+def test_errors_of_late_uploads_are_at_their_fields(late, emulator, name, field):
+    emulator.app.faults.add(Fault("status", status=400))
+    serializer = SourcedSerializer(data={name: {field: upload()}})
+    assert not serializer.is_valid()
+    assert "did not accept" in serializer.errors[name][field][0]
+
+
+def test_file_that_validate_moves_is_uploaded(late, emulator, arrived):
+    class Moving(SourcedSerializer):
+        def validate(self, values: Any) -> Any:
+            return {"elsewhere": [values["deep"]]}
+
+    serializer = Moving(data={"deep": {"below": upload()}})
+    assert serializer.is_valid(), serializer.errors
+    assert posts(arrived) == 1
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_validators_of_a_serializer_see_no_picture(settings, emulator, early):
+    settings.GROUPME_UPLOAD_EARLY = early
+    seen = []
+
+    class Seeing(serializers.Serializer):
+        photo = GroupMeImageSerializerField(validators=[lambda file: seen.append(file.picture)])
+
+    assert Seeing(data={"photo": upload()}).is_valid()
+    assert seen == [None]
+
+
 def test_list_serializer_uploads_once(late, emulator, arrived, db):
     data = [{"name": name, "photo": upload()} for name in "ab"]
     serializer = CheckedSerializer(data=data, many=True)

@@ -59,7 +59,7 @@ def test_a_killed_worker_loses_nothing(
     def worker() -> Any:
         return start("db_worker", "--batch", "--no-startup-delay", postgres=postgres)
 
-    assert enqueue() == f"{FILES:,} files in {FILES // 100} tasks\n"
+    assert enqueue() == f"Enqueued {FILES:,} files in {FILES // 100} tasks.\n"
     survivor, victim = worker(), worker()
     while len(arrived()) < FILES / 4:
         assert survivor.poll() is None
@@ -72,7 +72,8 @@ def test_a_killed_worker_loses_nothing(
     assert statuses == {"SUCCESSFUL": FILES // 100 - 1, "RUNNING": 1}
     assert 0 < left <= 100
 
-    assert enqueue() == f"{left} files in 1 tasks\n"
+    files_left = "1 file" if left == 1 else f"{left} files"
+    assert enqueue() == f"Enqueued {files_left} in 1 task.\n"
     output, _ = worker().communicate()
     assert waiting(database) == 0, output
 
