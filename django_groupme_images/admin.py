@@ -52,7 +52,7 @@ class GroupMeImageAdminMixin(_ModelAdmin):
             return form_class
         attributes = {"groupme_formsets": _formsets(request)}
         own_class = type(form_class)(form_class.__name__, (form_class,), attributes)
-        # The metaclass makes these anew, and other admins may have changed those of the form.
+        # The metaclass creates new ones, without what another admin class has changed.
         own_class.base_fields = form_class.base_fields
         own_class._meta = form_class._meta
         return own_class
