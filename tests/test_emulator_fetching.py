@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gc
 import gzip
 import json
 import socket
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +22,7 @@ import requests
 import trustme
 
 from django_groupme_images.emulator import EmulatorServer, addresses, fetching
+from django_groupme_images.emulator.messages import ConnectionDropped
 
 from . import emulator_pictures as pictures
 from .test_emulator_uploads import TOKEN, exchange, refusal
@@ -391,15 +394,119 @@ def test_kinds_of_addresses(address: str, is_local: bool, is_public: bool) -> No
     assert addresses.is_local_or_public(address) == (is_local or is_public)
 
 
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> str:
+    """The path of the authority's certificate."""
+    path = str(tmp_path / "ca.pem")
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
 def test_certificate_is_verified_without_the_environment(
-    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    server: EmulatorServer, monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, bundle: str
 ) -> None:
-    authority, bundle = trustme.CA(), str(tmp_path / "ca.pem")
-    authority.cert_pem.write_to_path(bundle)
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.setenv(name, bundle)
-    with site(authority.issue_cert("localhost")) as port:
+    with site(authority.issue_cert("localhost", "public.example")) as port:
         answer = upload_from(server, f"https://localhost:{port}/cat")
         assert refusal(answer) == "the URL cannot be fetched: SSLCertVerificationError"
         monkeypatch.setattr(fetching, "DEFAULT_CA_BUNDLE_PATH", bundle)
         assert content(upload_from(server, f"https://localhost:{port}/cat")) == pictures.plain()
+        answer = upload_from(server, f"https://127.0.0.1:{port}/cat")
+        assert refusal(answer) == "the URL cannot be fetched: SSLCertVerificationError"
+
+
+def test_name_is_verified_although_its_address_is_connected_to(
+    server: EmulatorServer,
+    names: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    authority: trustme.CA,
+    bundle: str,
+) -> None:
+    names |= {name: ["93.184.215.14"] for name in ("public.example", "other.example")}
+    monkeypatch.setattr(fetching, "DEFAULT_CA_BUNDLE_PATH", bundle)
+    with site(authority.issue_cert("localhost", "public.example")) as port:
+        assert upload_from(server, f"https://public.example:{port}/cat").status_code == 200
+        answer = upload_from(server, f"https://other.example:{port}/cat")
+        assert refusal(answer) == "the URL cannot be fetched: SSLCertVerificationError"
+
+
+@pytest.mark.parametrize("path", ["trickle", "head"])
+def test_slow_remote_is_given_up(
+    server: EmulatorServer, elsewhere: str, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(fetching, "_DEADLINE", 0.3)
+    answer = upload_from(server, f"{elsewhere}/{path}")
+    assert refusal(answer) == "the URL's image is too slow"
+    # Its thread ends: see the fixture.
+
+
+def test_fetch_that_was_given_up_sends_no_request(elsewhere: str) -> None:
+    fetch = fetching._Fetch(f"{elsewhere}/cat", allow_private_urls=False)
+    fetch.give_up()
+    fetch.run()
+    assert isinstance(fetch._found.get(), ConnectionDropped)
+    assert Elsewhere.requests == []
+
+
+def test_host_without_addresses_is_rejected(
+    server: EmulatorServer, names: dict[str, list[str]]
+) -> None:
+    names["nothing.example"] = []
+    assert refusal(upload_from(server, "http://nothing.example/")) == (
+        "the URL cannot be fetched: OSError"
+    )
+
+
+def test_stopping_ends_a_fetch() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        with EmulatorServer() as server:
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+            answer = pool.submit(upload_from, server, url)
+            remote, _ = silent.accept()
+            assert remote.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
+            start = time.monotonic()
+        assert time.monotonic() - start < 5
+        assert remote.recv(65536) == b""  # The connection is closed, although nothing was sent.
+        remote.close()
+        with pytest.raises(requests.ConnectionError):
+            answer.result()
+
+
+@pytest.mark.parametrize("limit", ["_LIMIT", "_DEADLINE"])
+def test_image_over_a_limit_is_rejected(
+    server: EmulatorServer, elsewhere: str, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(fetching, limit, -1)
+    answer = upload_from(server, f"{elsewhere}/cat")
+    assert refusal(answer) in {"the URL's image is too large", "the URL's image is too slow"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads /proc")
+def test_fetches_leave_no_descriptor_open(server: EmulatorServer, elsewhere: str) -> None:
+    paths = ["cat", "to//cat", "loop/1", "dog", "short", "to/http://[", "status/302"]
+
+    def fetch_all() -> None:
+        for path in paths:
+            upload_from(server, f"{elsewhere}/{path}")
+
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    gc.disable()
+    try:
+        fetch_all()
+        before = descriptors()
+        for _ in range(5):
+            fetch_all()
+        deadline = time.monotonic() + 10
+        while descriptors() > before and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert descriptors() <= before
+    finally:
+        gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -318,6 +319,14 @@ def test_second_row_gets_a_copy_of_a_pending_file(outage, db):
     assert PurePosixPath(members[0].photo.name).parent.name == "groupme-forms"
     members[0].photo.delete()
     assert outage.exists(members[1].photo.name)
+
+
+def test_second_row_gets_a_copy_after_the_first_one_is_forgotten(outage, db):
+    token = uploaded(MemberForm)
+    save(token)
+    gc.collect()  # as if another process had saved it
+    save(token, "Eve")
+    assert len(set(Member.objects.values_list("photo", flat=True))) == 2
 
 
 def test_same_row_keeps_its_pending_file(outage, db):
