@@ -212,7 +212,8 @@ def test_url_that_cannot_be_fetched_is_rejected(
 ) -> None:
     answer = upload_from(server, url.format(elsewhere))
     assert answer.status_code == 400
-    assert refusal(answer) == message
+    # Python 3.13 raises a subclass for a name that cannot be encoded.
+    assert refusal(answer).replace("UnicodeEncodeError", "UnicodeError") == message
 
 
 def test_environment_is_not_used(
