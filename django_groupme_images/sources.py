@@ -53,7 +53,7 @@ class Version:
 
     @property
     def is_complete(self) -> bool:
-        """Whether it can be told from another version of the same name."""
+        """Whether size and time are known, so that other versions of the name differ from it."""
         return self.size is not None and self.modified is not None
 
 

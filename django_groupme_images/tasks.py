@@ -80,6 +80,6 @@ def _settled(move: Move, files: Iterable[Named]) -> Iterator[Result]:
                 failures.append(str(result))
             yield result
     if failures or move.stopped:
-        told = "\n".join([*failures[:_MOST_LINES], move.stopped])
+        reasons = "\n".join([*failures[:_MOST_LINES], move.stopped])
         rows = counted(len(failures), "row")
-        raise GroupMeImageError(f"{rows} could not be uploaded:\n{told}".rstrip())
+        raise GroupMeImageError(f"{rows} could not be uploaded:\n{reasons}".rstrip())
