@@ -1,29 +1,29 @@
-# Everything happens in .venv, which is made anew when pyproject.toml changes.
+# All commands use .venv, whose packages are installed again when pyproject.toml changes.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
 
-.PHONY: help example test lint audit test-live coverage neighbours matrix fuzz mutants bench messages docs drawings screenshots build release-check clean
+.PHONY: help example test lint audit test-live coverage integrations django-suite matrix fuzz mutants bench messages docs screenshots build release-check clean
 
 help:
-	@echo "make example       run the example site, with no service and no token needed"
+	@echo "make example       run the example site with an emulator of the image service"
 	@echo "make test          run the tests"
-	@echo "make lint          check style, types, and which module imports which"
-	@echo "make audit         ask whether anything that is installed has a known vulnerability"
-	@echo "make coverage      run the tests, and fail where a line or a branch was not run"
-	@echo "make neighbours    run the tests with the apps that are often put on top of a storage"
-	@echo "make matrix        run the tests on every supported Python and Django"
-	@echo "make fuzz          look for input that breaks it, for ten minutes, or SECONDS=60"
-	@echo "make mutants       change the code, a little at a time, and see whether a test notices; hours"
-	@echo "make bench         compare with what one would use or write instead; twenty minutes"
-	@echo "make test-live     run the contract against the real service; needs GM_TOKEN"
-	@echo "make messages      collect the texts for the translators, and compile what they wrote"
-	@echo "make docs          build the manual into build/docs/; a warning is an error"
-	@echo "make drawings      draw docs/images/*.svg from the contracts and docstrings they show"
-	@echo "make screenshots   take docs/images/*.png of the example site; needs chromium"
+	@echo "make lint          check style, types, and imports"
+	@echo "make audit         check the installed packages for known vulnerabilities"
+	@echo "make coverage      run the tests, and fail unless all lines and branches are covered"
+	@echo "make integrations  run the tests with third-party apps"
+	@echo "make django-suite  run Django's own tests of ImageField with GroupMeImageField"
+	@echo "make matrix        run the tests with all supported versions of Python and Django"
+	@echo "make fuzz          fuzz the parsers for ten minutes, or SECONDS=60"
+	@echo "make mutants       run mutation tests, which takes hours"
+	@echo "make bench         compare the app with its alternatives, which takes twenty minutes"
+	@echo "make test-live     test the real image service; requires GM_TOKEN"
+	@echo "make messages      extract and compile the translations"
+	@echo "make docs          build the documentation into build/docs/; warnings are errors"
+	@echo "make screenshots   take docs/images/*.png of the example site; requires Chromium"
 	@echo "make build         build the wheel and the sdist into dist/"
-	@echo "make release-check check that what is committed may be released; half a minute"
+	@echo "make release-check check the commit, the wheel, and the sdist of a release"
 
 example: $(VENV)/example
 	@exec $(BIN)/python example_project/run.py
@@ -33,12 +33,16 @@ test: $(VENV)/dev
 
 coverage: $(VENV)/dev
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser" --ignore=tests/workers --ignore=tests/manual
+	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser" --ignore=tests/bulk/workers --ignore=tests/project/manual
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-neighbours: $(VENV)/neighbours
-	PYTHONDEVMODE=1 $(BIN)/python -m pytest tests/neighbours --ds=tests.neighbours.settings --no-migrations
+integrations: $(VENV)/integrations
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest tests/integrations --ds=tests.integrations.settings --no-migrations
+
+# This downloads Django's sdist into build/django-suite/ if it does not exist yet.
+django-suite: $(VENV)/dev
+	PYTHONDEVMODE=1 $(BIN)/python -m tests.django_suite
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check
@@ -46,9 +50,9 @@ lint: $(VENV)/dev
 	$(BIN)/bandit --quiet --recursive django_groupme_images
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
-	cd tests/typed && ../../$(BIN)/mypy && ../../$(BIN)/pyright --pythonpath ../../$(BIN)/python
+	cd tests/project/typed && ../../../$(BIN)/mypy && ../../../$(BIN)/pyright --pythonpath ../../../$(BIN)/python
 
-# Asks the Python Packaging Advisory Database what is known of each package.
+# pip-audit uses the Python Packaging Advisory Database.
 audit: $(VENV)/audit
 	mkdir -p build
 	$(BIN)/python -m pip freeze --exclude-editable >build/installed.txt
@@ -59,23 +63,23 @@ matrix: $(VENV)/dev
 
 SECONDS = 600
 fuzz: $(VENV)/fuzz
-	$(BIN)/python -m fuzz --seconds $(SECONDS)
+	$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
 
 mutants: $(VENV)/mutants
-	$(BIN)/python -m mutants
+	$(BIN)/python -m tools.mutants
 
-# What it is compared with is installed anew each time, because it is to be what is current today.
-# TOPICS="tags parsing" measures those alone, and keeps no results.
+# The newest versions of the alternatives are installed. TOPICS="tags parsing" limits the
+# measurement to these topics, and saves no results.
 bench:
 	test -d $(BENCH) || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
 	$(BENCH)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable . --group bench
-	# It asks for requests 2.20, of 2018, and works with the one that is there.
+	# GroupyAPI requires requests 2.20 from 2018, but works with current versions.
 	$(BENCH)/bin/python -m pip install --quiet --upgrade --no-deps GroupyAPI
-	$(BENCH)/bin/python -m benchmarks $(TOPICS)
+	$(BENCH)/bin/python -m tools.benchmarks $(TOPICS)
 
 test-live: $(VENV)/dev
-	$(BIN)/python -m pytest -m live tests/contract
+	$(BIN)/python -m pytest -m live tests/emulator/contract
 
 LOCALE := -D django -d django_groupme_images/locale
 messages: $(VENV)/dev
@@ -87,34 +91,39 @@ messages: $(VENV)/dev
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
-drawings: $(VENV)/example
-	$(BIN)/python -m docs.drawings
-
 screenshots: $(VENV)/dev
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python tools/screenshots.py
 
 build: $(VENV)/dev
 	$(BIN)/python -m build
 
-# UNRELEASED=allowed between two releases, when the changelog has what the next will bring.
+# UNRELEASED=allowed accepts entries under "Unreleased" in the changelog; TAG=v1.2.3 checks a tag.
 release-check: $(VENV)/release
-	$(BIN)/python -m release check $(if $(UNRELEASED),--allow-unreleased)
+	@git diff --exit-code HEAD && ! git ls-files --others --exclude-standard | grep . || \
+		{ echo "Commit or remove these changes."; exit 1; }
+	$(BIN)/python -m tools.release_check $(if $(UNRELEASED),--allow-unreleased) $(if $(TAG),--tag $(TAG))
+	$(BIN)/check-sdist --installer pip
+	rm -rf build/release
+	$(BIN)/python -m build --outdir build/release
+	$(BIN)/check-wheel-contents build/release
+	$(BIN)/twine check --strict build/release/*
+	for file in build/release/*; do $(BIN)/tox run --recreate -e installed --installpkg $$file || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(BENCH) .tox dist build .coverage* example_project/data
 
-# What the example site needs is the app itself; what the tests need is more.
+# Each of these files marks a group of packages as installed.
 $(VENV)/example: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make example PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --editable ".[heif]"
 	@touch $@
 
 $(VENV)/dev: $(VENV)/example
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-$(VENV)/audit $(VENV)/docs $(VENV)/fuzz $(VENV)/mutants $(VENV)/neighbours $(VENV)/release: $(VENV)/dev
+$(VENV)/audit $(VENV)/docs $(VENV)/fuzz $(VENV)/mutants $(VENV)/integrations $(VENV)/release: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --group $(@F)
 	@touch $@

@@ -1,4 +1,4 @@
-"""Visit the running example as a browser would: log in, upload a picture, see it on the site."""
+"""Log in to the running example site, upload an image, and check the pages that show it."""
 
 import re
 import sys
@@ -14,20 +14,20 @@ browser = requests.Session()
 
 
 def get(url: str) -> requests.Response:
-    answer = browser.get(url, timeout=10)
-    assert answer.status_code == 200, (url, answer.status_code)
-    return answer
+    response = browser.get(url, timeout=10)
+    assert response.status_code == 200, (url, response.status_code)
+    return response
 
 
 def post(url: str, data: dict[str, str], files: dict[str, object] | None = None) -> None:
     token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', get(url).text)
     assert token
-    answer = browser.post(url, {"csrfmiddlewaretoken": token[1], **data}, files=files, timeout=30)
-    assert answer.status_code == 200, (url, answer.status_code)
-    assert answer.url != url, f"{url} came back: {re.findall('errorlist.*', answer.text)}"
+    response = browser.post(url, {"csrfmiddlewaretoken": token[1], **data}, files=files, timeout=30)
+    assert response.status_code == 200, (url, response.status_code)
+    assert response.url != url, f"{url} is shown again: {re.findall('errorlist.*', response.text)}"
 
 
-deadline = time.monotonic() + 180  # it has to be installed first
+deadline = time.monotonic() + 180  # The site is installed first.
 while True:
     try:
         get(site)
@@ -54,4 +54,4 @@ shown = re.search(r'<img src="(\S+\.large)".* width="(\d+)" height="(\d+)"', pag
 assert shown
 large = Image.open(BytesIO(get(shown[1]).content))
 assert large.size == (int(shown[2]), int(shown[3]))
-print(f"{original} came back byte for byte, and {shown[1]} is {large.size}")
+print(f"{original} has the uploaded bytes, and {shown[1]} is {large.size}")

@@ -1,7 +1,8 @@
 """
-Keep a Django project's images on GroupMe's image service.
+A Django app that keeps images on GroupMe's image service.
 
-PYTEST_DONT_REWRITE, because some test runners import it before they start pytest.
+The word PYTEST_DONT_REWRITE disables pytest's assertion rewriting, because some test runners import
+this package before they start pytest, which would then warn that it cannot rewrite the package.
 """
 
 __version__ = "1.0.0"

@@ -1,4 +1,4 @@
-"""The admin: a column of thumbnails, the widget for images, and uploads after validation."""
+"""Admin integration: thumbnails in lists, the widget for images, and uploads after validation."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminFileWidget
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models.constants import LOOKUP_SEP
 from django.forms.utils import pretty_name
 
 from . import rendering
-from .form_uploads import GroupMeImageFormSetMixin, upload_formset_images, upload_images
-from .pictures import known_variant, variant_size
-from .widgets import GroupMeImageInput
+from .forms.admin_widgets import AdminGroupMeImageInput
+from .forms.after_validation import GroupMeImageFormSetMixin, upload_formset_images, upload_images
+from .pictures import Picture, known_variant, variant_size
+from .storage.backend import groupme_storage
+from .storage.names import picture_from_value
 
 __all__ = ["AdminGroupMeImageInput", "GroupMeImageAdminMixin", "thumbnail"]
 
@@ -24,26 +25,23 @@ if TYPE_CHECKING:
 else:
     _ModelAdmin = object
 
-_LARGEST = 65535, 65535  # pixels
-
-
-class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
-    """The widget in the admin's dress; a ``GroupMeImageField`` has it there by itself."""
-
-    template_name = "groupme_images/widgets/admin_image_input.html"
+# The largest JPEG or GIF, in pixels. Each variant of it has the maximum size of that variant.
+_MAX_DIMENSIONS = 65535, 65535
 
 
 class GroupMeImageAdminMixin(_ModelAdmin):
     """
-    Upload the images of a change form and its inlines once all of them are valid.
+    ``ModelAdmin`` mixin that uploads images once a change form and its inlines are valid.
 
-    For admins where the option ``upload_early`` is ``False``. Without it, the change form uploads
-    its images although an inline is invalid; inlines, and lists with ``list_editable``, upload
-    theirs when they are saved, and a failure of the image service is then raised. With it, a
-    failure is an error of the field, and nothing is saved. Put it before ``ModelAdmin``::
+    Use it if the option ``upload_early`` is ``False``. Put it before ``ModelAdmin``::
 
         class AlbumAdmin(GroupMeImageAdminMixin, admin.ModelAdmin):
             inlines = [PhotoInline]
+
+    A failure of the image service is then an error of the field, and nothing is saved. Without the
+    mixin, the change form uploads its images although an inline is invalid. Inlines, and lists with
+    ``list_editable``, upload their images when they are saved, which raises ``ServiceError`` if the
+    image service fails.
     """
 
     def get_form(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -52,7 +50,7 @@ class GroupMeImageAdminMixin(_ModelAdmin):
             return form_class
         attributes = {"groupme_formsets": _formsets(request)}
         own_class = type(form_class)(form_class.__name__, (form_class,), attributes)
-        # The metaclass creates new ones, without what another admin class has changed.
+        # The metaclass has replaced both, and so lost the changes of other admin classes.
         own_class.base_fields = form_class.base_fields
         own_class._meta = form_class._meta
         return own_class
@@ -65,7 +63,7 @@ class GroupMeImageAdminMixin(_ModelAdmin):
         return formsets, inlines
 
     def save_form(self, request: Any, form: Any, *args: Any, **kwargs: Any) -> Any:
-        # The admin calls this once the change form is valid, and then validates all formsets.
+        # The admin calls this method once the change form is valid. It then validates all formsets.
         if formsets := _formsets(request):
             last = formsets[-1]
             last.is_valid = partial(_upload_with_inlines, form, formsets, last.is_valid)
@@ -77,13 +75,17 @@ class GroupMeImageAdminMixin(_ModelAdmin):
 
 
 def _formsets(request: Any) -> list[Any]:
-    """Return the list of the inline formsets of a request, which is filled later."""
+    """Return the list for the inline formsets of a request; ``_create_formsets()`` fills it."""
     formsets: list[Any] = vars(request).setdefault("_groupme_formsets", [])
     return formsets
 
 
 def _upload_with_inlines(form: Any, formsets: list[Any], is_valid: Callable[[], bool]) -> bool:
-    """Validate the last formset, and upload all images if the others and the form are valid."""
+    """
+    Validate the last formset, and upload all images if the form and the other formsets are valid.
+
+    Return whether everything is valid, including the uploads.
+    """
     others = [form, *formsets[:-1]]
     return (
         is_valid()
@@ -101,45 +103,54 @@ def thumbnail(
     description: Any = None,
 ) -> Callable[[Any], Any]:
     """
-    A thumbnail of a picture, for ``list_display`` and ``readonly_fields``.
+    Return a thumbnail column for ``list_display`` and ``readonly_fields``.
 
-    ``field`` is the name of a picture's field, of a related object too
-    (``"album__cover"``, which wants ``list_select_related``). ``alt`` is what stands for
-    the picture where it is not seen: a text, or what a callable says of the row; by default
-    the column's header. ``description`` is that header, by default the field's name. Costs
-    no query and no request.
+    ``field`` is the name of an image field. It may be that of a related object, as in
+    ``"album__cover"``; then add the relation to ``list_select_related``. ``alt`` is the alternative
+    text, or a callable that returns it for a model instance; it defaults to the header of the
+    column. ``description`` is that header, and defaults to the name of the field. A thumbnail
+    itself makes no query and no request.
 
-    Raises ``ValueError`` if there is no such variant.
+    Raise ``ValueError`` for an unknown variant.
     """
     known_variant(variant)
     header = description or pretty_name(field.replace(LOOKUP_SEP, "_"))
-    text = alt or header
-    # The same for every row, unless it depends on the row, or on who looks.
-    same = rendering.written({"alt": text}) if isinstance(text, str) else None
+    get_attributes = _attributes_getter(alt or header, variant)
 
     @admin.display(description=header, ordering=field)
-    def column(row: Any) -> str:
-        value = _value(row, field)
-        picture = rendering.picture_in(value)
-
-        def attributes() -> dict[str, str]:
-            written = same or rendering.written({"alt": text(row) if callable(text) else text})
-            if picture or any(rendering.size_of_file(value)):
-                return written
-            # A file that waits in the fallback storage, and may be as large as a wall.
-            most = max(variant_size(variant, *_LARGEST))
-            return written | {"height": rendering.attribute("height", most)}
-
-        return rendering.image_with(attributes, value=picture or value, variant=variant)
+    def column(instance: Any) -> str:
+        value = _field_value(instance, field)
+        image = picture_from_value(value, groupme_storage) or value
+        return rendering.img_tag(
+            partial(get_attributes, instance, image), value=image, variant=variant
+        )
 
     column.__name__ = f"thumbnail_{field}"
     return column
 
 
-def _value(row: Any, field: str) -> Any:
+def _attributes_getter(alt: Any, variant: str) -> Callable[[Any, Any], dict[str, str]]:
+    """Return a function from a model instance and its image to the attributes of a thumbnail."""
+    # A callable depends on the instance, and a lazy string on the active language.
+    shared = rendering.html_attributes({"alt": alt}) if isinstance(alt, str) else None
+    # A file of unknown dimensions, which may be pending, must not be larger than a thumbnail.
+    max_height = max(variant_size(variant, *_MAX_DIMENSIONS))
+    height_limit = {"height": rendering.html_attribute("height", max_height)}
+
+    def get_attributes(instance: Any, image: Any) -> dict[str, str]:
+        html = shared or rendering.html_attributes({"alt": alt(instance) if callable(alt) else alt})
+        has_dimensions = isinstance(image, Picture) or any(rendering.file_dimensions(image))
+        return html if has_dimensions else html | height_limit
+
+    return get_attributes
+
+
+def _field_value(instance: Any, path: str) -> Any:
+    """Return the value of a field, or ``None`` if a related object on the path is missing."""
+    value = instance
     try:
-        for name in field.split(LOOKUP_SEP):
-            row = row if row is None else getattr(row, name)
+        for name in path.split(LOOKUP_SEP):
+            value = value if value is None else getattr(value, name)
     except ObjectDoesNotExist:
         return None
-    return row
+    return value

@@ -1,4 +1,4 @@
-"""The app, as ``INSTALLED_APPS`` has it."""
+"""The configuration of the app for ``INSTALLED_APPS``."""
 
 from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
@@ -10,11 +10,11 @@ class GroupMeImagesConfig(AppConfig):
     verbose_name = _("GroupMe images")
 
     def ready(self) -> None:
-        from . import checks, deferral  # noqa: F401  # register themselves
+        from . import checks, receivers  # noqa: F401  # Importing them registers them.
 
         if apps.is_installed("rest_framework"):
-            from . import rest_framework
+            from .rest_framework import fields
 
-            rest_framework.register()
+            fields.register()
         if apps.is_installed("drf_spectacular"):
-            from . import schema  # noqa: F401  # registers itself
+            from .rest_framework import openapi  # noqa: F401  # Importing it registers it.

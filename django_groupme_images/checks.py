@@ -11,8 +11,12 @@ groupme_images.W001   under ``--deploy``: uploads without TLS, or to this machin
 groupme_images.W002   neither ``STORAGES["groupme"]`` nor any ``GROUPME_`` setting
 groupme_images.W003   a ``GroupMeImageField`` on a storage other than ``GroupMeStorage``
 groupme_images.W004   ``deferred`` uploads without Django's Tasks framework
-groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that run at once
+groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that run immediately
 groupme_images.W006   no access token, or a dotted path that cannot be imported
+groupme_images.W007   a field that is not a ``GroupMeImageField`` validates file extensions
+groupme_images.W008   an ``attr_class`` that does not inherit from ``GroupMeImageFieldFile``
+groupme_images.W009   ``strip_metadata`` with ``allowed_formats`` whose metadata cannot be removed
+groupme_images.W010   ``convert_formats`` that no installed library can decode
 ====================  ===========================================================
 """
 
@@ -20,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from django.apps import AppConfig, apps
@@ -28,24 +32,120 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
+from django.core.validators import FileExtensionValidator, validate_image_file_extension
 from django.db.models import FileField
 
-from .conf import Option, resolved_token
-from .deferral import upload_tasks
-from .fields import GroupMeImageField
-from .project import file_fields, groupme_aliases, groupme_storages, is_on_groupme
-from .storage import ALIAS, GroupMeStorage, groupme_storage
+from .conf import resolved_token
+from .discovery import file_fields, groupme_aliases, groupme_storages, uses_groupme_storage
+from .fields import GroupMeImageField, GroupMeImageFieldFile
+from .images.metadata import STRIPPED_FORMATS
+from .images.opening.decoding import is_decodable
+from .receivers import import_tasks
+from .storage.backend import ALIAS, GroupMeStorage, groupme_storage
+
+__all__ = [
+    "check_field",
+    "fields_to_check",
+]
 
 Messages = Iterator[checks.CheckMessage]
-Kind = type[checks.Error | checks.Warning]
+MessageClass = type[checks.Error | checks.Warning]
 
-_LONGEST_NAME = "65535x65535.jpeg." + 32 * "0"
+# The longest path of a URL on the CDN. Its parts are assumed: the service documents no limits.
+_LONGEST_PATH = "65535x65535.jpeg." + 32 * "0"
+
+
+def check_field(field: FileField) -> Messages:
+    """Check the storage and the arguments of a field that :func:`fields_to_check` returns."""
+    if not uses_groupme_storage(field):
+        yield checks.Warning(
+            f"{field} is a GroupMeImageField, but its storage is not a GroupMeStorage.",
+            hint="Its images have no variants, and GroupMe's API does not accept their URLs.",
+            obj=field,
+            id="groupme_images.W003",
+        )
+        return
+    if field.storage is groupme_storage and not _is_configured():
+        yield checks.Warning(
+            f'{field} stores its images in STORAGES["{ALIAS}"], which is not configured.',
+            hint=f'Add "{ALIAS}": {{"BACKEND": "django_groupme_images.storage.GroupMeStorage"}} '
+            "to STORAGES.",
+            obj=field,
+            id="groupme_images.W002",
+        )
+    yield from _check_max_length(field)
+    yield from _check_validators(field)
+    yield from _check_attr_class(field)
+
+
+def _check_max_length(field: FileField) -> Messages:
+    storage = cast("GroupMeStorage", field.storage)
+    if storage.options()["cdn_url"].error(storage):
+        return
+    url_length = len(storage.cdn_url) + len(_LONGEST_PATH)
+    if field.max_length is not None and field.max_length < url_length:
+        yield checks.Error(
+            f"max_length={field.max_length} is too short for the URLs of {storage.cdn_url}.",
+            hint=f"Set it to {url_length} or more.",
+            obj=field,
+            id="groupme_images.E004",
+        )
+
+
+def _check_validators(field: FileField) -> Messages:
+    if isinstance(field, GroupMeImageField):
+        return
+    if any(_is_extension_validator(validator) for validator in field.validators):
+        yield checks.Warning(
+            f"The validators of {field} check the extension of the stored name, which is a URL "
+            "without one, so forms reject the row when it is edited.",
+            hint="Use a GroupMeImageField, which validates the submitted file, or move the "
+            "validator to the form field.",
+            obj=field,
+            id="groupme_images.W007",
+        )
+
+
+def _check_attr_class(field: FileField) -> Messages:
+    if isinstance(field, GroupMeImageField) and not issubclass(
+        field.attr_class, GroupMeImageFieldFile
+    ):
+        yield checks.Warning(
+            f"The values of {field} have no variants, and their width and height download the "
+            f"image, because {field.attr_class.__name__} is not a GroupMeImageFieldFile.",
+            hint=f"Let {field.attr_class.__name__} inherit from GroupMeImageFieldFile.",
+            obj=field,
+            id="groupme_images.W008",
+        )
+
+
+def _is_extension_validator(validator: Any) -> bool:
+    if isinstance(validator, FileExtensionValidator):
+        return validator.allowed_extensions is not None
+    return validator is validate_image_file_extension
+
+
+def fields_to_check(app_configs: Sequence[AppConfig] | None) -> Iterator[FileField]:
+    """Yield the model fields that use a ``GroupMeStorage`` or should use one, each once."""
+    for config in apps.get_app_configs() if app_configs is None else app_configs:
+        for model in config.get_models():
+            for field in file_fields(model):
+                # None means unknown. Then the field may be correct.
+                on_groupme = uses_groupme_storage(field)
+                if on_groupme or (on_groupme is False and isinstance(field, GroupMeImageField)):
+                    yield field
+
+
+def _is_configured() -> bool:
+    return ALIAS in settings.STORAGES or any(
+        hasattr(settings, option.setting) for option in GroupMeStorage.options().values()
+    )
 
 
 @checks.register(checks.Tags.files)
 def check_storages(**kwargs: Any) -> list[checks.CheckMessage]:
     """Check the options of every ``GroupMeStorage`` in ``STORAGES`` and in a model."""
-    return _broken() or [
+    return _creation_errors() or [
         message for storage in groupme_storages() for message in _check_options(storage)
     ]
 
@@ -53,28 +153,28 @@ def check_storages(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register(checks.Tags.files, deploy=True)
 def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
     """Check that uploads in production have a token, TLS, and a queue."""
-    found = () if _broken() else groupme_storages()
-    return [message for storage in found for message in _check_deployed(storage)]
+    all_storages = () if _creation_errors() else groupme_storages()
+    return [message for storage in all_storages for message in _check_deployed(storage)]
 
 
 @checks.register(checks.Tags.models)
 def check_fields(
     *, app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """Check every model field whose files go to GroupMe."""
-    fields = () if _broken() else _fields(app_configs)
-    return [message for field in fields for message in _check_field(field)]
+    """Check every model field that uses a ``GroupMeStorage`` or should use one."""
+    fields = () if _creation_errors() else fields_to_check(app_configs)
+    return [message for field in fields for message in check_field(field)]
 
 
-def _broken() -> list[checks.CheckMessage]:
-    """Return an error for each storage that cannot be created, so that it cannot be checked."""
+def _creation_errors() -> list[checks.CheckMessage]:
+    """Return an error for each alias in ``STORAGES`` whose GroupMe storage cannot be created."""
     return [message for alias in groupme_aliases() for message in _check_alias(alias)]
 
 
 def _check_alias(alias: str) -> Messages:
     try:
         storages[alias]
-    except (ImproperlyConfigured, KeyError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001  # A storage of the project may raise anything.
         yield checks.Error(
             f'STORAGES["{alias}"] cannot be created: {error}',
             hint=f"Available options: {', '.join(GroupMeStorage.options())}.",
@@ -83,27 +183,29 @@ def _check_alias(alias: str) -> Messages:
 
 
 def _check_options(storage: GroupMeStorage) -> Messages:
-    wrong = [error for option in storage.options().values() if (error := _error(option, storage))]
-    for error in wrong:
+    errors = [error for option in storage.options().values() if (error := option.error(storage))]
+    for error in errors:
         yield checks.Error(
             error,
             hint="Correct the value, or remove it to use the default.",
             id="groupme_images.E002",
         )
-    if wrong:
+    if errors:
         return
     yield from _check_fallback(storage)
-    # A warning, because an error would stop migrate, test, and runserver without a token.
+    yield from _check_formats(storage)
+    yield from _check_decoders(storage)
+    # This is a warning, because an error would stop migrate, test, and runserver.
     yield from _check_token(storage, checks.Warning, "groupme_images.W006")
 
 
-def _check_token(storage: GroupMeStorage, kind: Kind, check_id: str) -> Messages:
-    if _error(storage.options()["access_token"], storage):
+def _check_token(storage: GroupMeStorage, message_class: MessageClass, check_id: str) -> Messages:
+    if storage.options()["access_token"].error(storage):
         return
     try:
         resolved_token(storage.access_token)
     except ImproperlyConfigured as error:
-        yield kind(
+        yield message_class(
             str(error),
             hint="Set GROUPME_ACCESS_TOKEN or GM_TOKEN. The emulator (manage.py groupme_emulator) "
             "accepts any non-empty string without dots or spaces.",
@@ -114,24 +216,52 @@ def _check_token(storage: GroupMeStorage, kind: Kind, check_id: str) -> Messages
 def _check_fallback(storage: GroupMeStorage) -> Messages:
     try:
         _ = storage.fallback_storage
-    except (ImproperlyConfigured, TypeError) as error:
+    except Exception as error:  # noqa: BLE001  # A storage of the project may raise anything.
         yield checks.Error(
             f"The fallback of {type(storage).__name__} cannot be used: {error}",
             hint="Set the option 'fallback' or the setting GROUPME_FALLBACK to the alias of a "
             'storage that is not a GroupMeStorage, for example "default".',
             id="groupme_images.E005",
         )
-    if storage.deferred is True and (error_of_tasks := _try_tasks()):
+    if storage.deferred is True and (error_text := _tasks_error()):
         yield checks.Warning(
-            f"Uploads are deferred, but no task can make them. {error_of_tasks}",
+            f"Uploads are deferred, but no task can make them. {error_text}",
             hint="Until then, pending files are uploaded only by manage.py groupme_upload.",
             id="groupme_images.W004",
         )
 
 
-def _try_tasks() -> str:
+def _check_formats(storage: GroupMeStorage) -> Messages:
+    # Pillow calls some JPEG files MPO.
+    others = sorted({*storage.allowed_formats} - {*STRIPPED_FORMATS, "mpo"})
+    if storage.strip_metadata and others:
+        yield checks.Warning(
+            f"Metadata cannot be removed from files of the allowed formats {', '.join(others)}, so "
+            "'strip_metadata' rejects these files.",
+            hint="Remove the formats from 'allowed_formats'. Files of the formats in "
+            "'convert_formats' are then converted, without metadata.",
+            id="groupme_images.W009",
+        )
+
+
+def _check_decoders(storage: GroupMeStorage) -> Messages:
+    if storage.convert_formats == storage.options()["convert_formats"].default:
+        return  # The decoders of the default are optional.
+    missing = ", ".join(name for name in storage.convert_formats if not is_decodable(name))
+    if missing:
+        yield checks.Warning(
+            f"No installed library decodes the formats {missing} in 'convert_formats', so forms "
+            "reject these files.",
+            hint="For heif, install django-groupme-images[heif]. For avif, install Pillow 11.3 or "
+            "later.",
+            id="groupme_images.W010",
+        )
+
+
+def _tasks_error() -> str:
+    """Return why tasks cannot be used, or an empty string."""
     try:
-        upload_tasks()
+        import_tasks()
     except ImproperlyConfigured as error:
         return str(error)
     return ""
@@ -144,9 +274,10 @@ def _check_deployed(storage: GroupMeStorage) -> Messages:
 
 
 def _check_tasks(storage: GroupMeStorage) -> Messages:
-    if storage.deferred is not True or _try_tasks():
+    is_invalid = bool(storage.options()["deferred"].error(storage))
+    if is_invalid or storage.deferred is not True or _tasks_error():
         return
-    backend = type(upload_tasks().upload_row.get_backend()).__name__
+    backend = type(import_tasks().upload_row.get_backend()).__name__
     if backend == "ImmediateBackend":
         yield checks.Warning(
             f"Uploads are deferred, but {backend} runs tasks at once, inside the request.",
@@ -155,19 +286,11 @@ def _check_tasks(storage: GroupMeStorage) -> Messages:
         )
 
 
-def _error(option: Option[Any], storage: GroupMeStorage) -> str:
-    try:
-        option.checked(storage)
-    except ImproperlyConfigured as error:
-        return str(error)
-    return ""
-
-
 def _check_upload_url(storage: GroupMeStorage) -> Messages:
-    if _error(storage.options()["upload_url"], storage):
+    if storage.options()["upload_url"].error(storage):
         return
     url = urlsplit(storage.upload_url)
-    if url.scheme != "https" or _is_this_machine(url.hostname or ""):
+    if url.scheme != "https" or _is_local(url.hostname or ""):
         yield checks.Warning(
             f"Images are uploaded to {storage.upload_url}, not to GroupMe's image service.",
             hint="Remove the option 'upload_url' or the setting GROUPME_UPLOAD_URL.",
@@ -175,44 +298,8 @@ def _check_upload_url(storage: GroupMeStorage) -> Messages:
         )
 
 
-def _check_field(field: FileField) -> Messages:
-    if isinstance(field, GroupMeImageField) and not isinstance(field.storage, GroupMeStorage):
-        yield checks.Warning(
-            f"The storage of {field} is {field.storage.__class__.__name__}, not a GroupMeStorage.",
-            hint="Its images have no variants, and GroupMe's API does not accept their URLs.",
-            obj=field,
-            id="groupme_images.W003",
-        )
-        return
-    cdn_url = str(getattr(field.storage, "cdn_url", ""))
-    if field.storage is groupme_storage and not _is_configured():
-        yield checks.Warning(
-            f'{field} stores its images in STORAGES["{ALIAS}"], which is not configured.',
-            hint=f'Add "{ALIAS}": {{"BACKEND": "{GroupMeStorage.__module__}.GroupMeStorage"}} '
-            "to STORAGES.",
-            obj=field,
-            id="groupme_images.W002",
-        )
-    longest = len(cdn_url) + len(_LONGEST_NAME)
-    if field.max_length is not None and field.max_length < longest:
-        yield checks.Error(
-            f"max_length={field.max_length} is too short for the URLs of {cdn_url}.",
-            hint=f"Set it to {longest} or more.",
-            obj=field,
-            id="groupme_images.E004",
-        )
-
-
-def _fields(app_configs: Sequence[AppConfig] | None) -> Iterator[FileField]:
-    """The model fields that use a ``GroupMeStorage`` or should use one, without duplicates."""
-    for config in apps.get_app_configs() if app_configs is None else app_configs:
-        for model in config.get_models():
-            for field in file_fields(model):
-                if isinstance(field, GroupMeImageField) or is_on_groupme(field):
-                    yield field
-
-
-def _is_this_machine(host: str) -> bool:
+def _is_local(host: str) -> bool:
+    """Return whether a host name or IP address is that of this machine, without a DNS lookup."""
     if f".{host.rstrip('.')}".endswith(".localhost"):
         return True
     try:
@@ -220,9 +307,3 @@ def _is_this_machine(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
-
-
-def _is_configured() -> bool:
-    return ALIAS in settings.STORAGES or any(
-        hasattr(settings, option.setting) for option in GroupMeStorage.options().values()
-    )

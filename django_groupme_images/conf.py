@@ -1,53 +1,77 @@
 """
-The options of a storage. One given to the storage beats the setting ``GROUPME_<OPTION>``,
-which beats the default; settings are read at each access, so ``override_settings`` works.
+The options of a ``GroupMeStorage``, each with its name, default, validation, and documentation.
+
+An option that is given to the storage takes precedence over the setting ``GROUPME_<OPTION>``,
+which takes precedence over the default. Settings are read at each access, so
+``override_settings`` works.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from dataclasses import fields
+from functools import cache
+from typing import Any, Generic, Self, TypeVar, cast, overload
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import Storage
 from django.utils.module_loading import import_string
+from storages.base import BaseStorage
 
-if TYPE_CHECKING:
-    from django.core.files.storage import Storage
+from .images.options import ImageOptions
+from .pictures import CDN_URL, UPLOAD_URL
+
+__all__ = [
+    "ConfiguredStorage",
+    "configured_storage",
+    "resolved_token",
+    "validated_option",
+]
 
 T = TypeVar("T")
-_NOT_GIVEN = object()
-
-# More is a mistake, and more than some years is an OverflowError of the socket.
-_LONGEST_WAIT = 24 * 60 * 60  # seconds
-
 Token = str | Callable[[], str | None] | None
+
+_UNSET = object()
+
+# A longer time is probably a mistake, and socket.settimeout() overflows above some years.
+_MAX_SECONDS = 24 * 60 * 60
+
+# The names of the formats that can be converted.
+_CONVERTIBLE = frozenset({"webp", "avif", "heif", "bmp", "tiff"})
 
 
 class Option(Generic[T]):
     """
-    An option of a storage, as an attribute of its class.
+    Descriptor for an option of a storage.
 
-    ``expects`` says in words what ``accepts`` tests. Reading an option does not test
-    it, so that a mistake in the settings is a failed system check and not a failed
-    import; :meth:`checked` does, before the option is used.
+    ``validator`` returns whether a value is valid, and ``description`` describes valid values in
+    error messages and in the documentation. ``environment`` is the name of an environment
+    variable that is used while the value is ``None``; error messages then do not contain the
+    value. ``is_for_client`` is true if the option is also an argument of ``GroupMeClient``, with
+    the same name and default.
+
+    Reading an option does not validate it, so that a mistake in the settings is a failed system
+    check instead of a failed import. Call :meth:`validated` before using the value.
     """
 
     def __init__(
         self,
         default: T,
-        expects: str,
-        accepts: Callable[[Any], bool],
+        description: str,
+        validator: Callable[[Any], bool],
         *,
         environment: str = "",
+        is_for_client: bool = False,
     ) -> None:
         self.default = default
-        self.expects = expects
-        self.accepts = accepts
+        self.description = description
+        self.validator = validator
         self.environment = environment
+        self.is_for_client = is_for_client
 
     def __set_name__(self, owner: type[Storage], name: str) -> None:
         self.name = name
@@ -60,34 +84,282 @@ class Option(Generic[T]):
     def __get__(self, storage: Storage | None, owner: type[Storage]) -> Option[T] | T:
         if storage is None:
             return self
-        value: Any = storage.__dict__.get(self.name, _NOT_GIVEN)
-        if value is _NOT_GIVEN:
+        value: T = storage.__dict__.get(self.name, _UNSET)
+        if value is _UNSET:
             value = getattr(settings, self.setting, self.default)
         if value is None and self.environment:
-            value = os.environ.get(self.environment)
-        return value  # type: ignore[no-any-return]  # whatever the settings hold
+            value = cast("T", os.environ.get(self.environment))
+        return value
 
     def __set__(self, storage: Storage, value: T) -> None:
         storage.__dict__[self.name] = value
 
-    def checked(self, storage: Storage) -> T:
-        """The option's value. Raises ``ImproperlyConfigured`` if it is not what it expects."""
-        value: T = getattr(storage, self.name)  # which may be an attribute of a subclass
-        if self.accepts(value):
+    def validated(self, storage: Storage) -> T:
+        """Return the option's value. Raise ``ImproperlyConfigured`` if it is invalid."""
+        value: T = getattr(storage, self.name)  # A subclass may override the descriptor.
+        if self.validator(value):
             return value
-        found = type(value).__name__ if self.environment else f"{value!r:.200}"
-        del value  # an error page shows the variables of every frame
+        # The value of an option with an environment variable may be a secret.
+        actual = type(value).__name__ if self.environment else f"{value!r:.200}"
+        del value  # Error pages show the variables of every frame.
         raise ImproperlyConfigured(
             f"{type(storage).__name__}'s option {self.name!r}, or the setting {self.setting}, "
-            f"must be {self.expects}, not {found}."
+            f"must be {self.description}, not {actual}."
         )
+
+    def error(self, storage: Storage) -> str:
+        """Return why the option's value cannot be used, or an empty string."""
+        try:
+            self.validated(storage)
+        except ImproperlyConfigured as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001  # A property of a subclass may raise anything.
+            # The error's own message may contain a token.
+            return (
+                f"{type(storage).__name__}'s option {self.name!r} cannot be read, because it "
+                f"raises {type(error).__name__}."
+            )
+        return ""
+
+
+def is_token(value: Any) -> bool:
+    """Return whether this may be the option ``access_token``, without calling or importing it."""
+    return value is None or callable(value) or (isinstance(value, str) and _is_visible_ascii(value))
+
+
+def is_base_url(value: Any) -> bool:
+    """Return whether this is an http or https URL without credentials, query, and fragment."""
+    try:
+        parts = urlsplit(value)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and parts.port != 0
+            and _is_visible_ascii(value)
+            and not {"@", "?", "#"} & set(value)
+        )
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def is_non_negative_int(value: Any) -> bool:
+    """Return whether this is an integer of at least 0, and not a Boolean."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_optional_int(value: Any) -> bool:
+    """Return whether this is an integer of at least 0, or ``None``."""
+    return value is None or is_non_negative_int(value)
+
+
+def is_positive_int(value: Any) -> bool:
+    """Return whether this is an integer of at least 1."""
+    return is_non_negative_int(value) and value > 0
+
+
+def is_optional_positive_int(value: Any) -> bool:
+    """Return whether this is an integer of at least 1, or ``None``."""
+    return value is None or is_positive_int(value)
+
+
+def is_seconds(value: Any) -> bool:
+    """Return whether this is a number of seconds between 0 and one day."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= _MAX_SECONDS
+
+
+def is_time_limit(value: Any) -> bool:
+    """Return whether this is a positive number of seconds, or ``None`` for no limit."""
+    return value is None or (is_seconds(value) and value > 0)
+
+
+def is_timeout(value: Any) -> bool:
+    """Return whether this is a positive number of seconds, or a pair of them."""
+    pair = value if isinstance(value, tuple | list) else (value, value)
+    return len(pair) == 2 and all(is_seconds(seconds) and seconds > 0 for seconds in pair)
+
+
+def is_formats(value: Any) -> bool:
+    """Return whether this is a collection of format names such as ``"jpeg"``, and not empty."""
+    return (
+        isinstance(value, list | tuple | set | frozenset)
+        and len(value) > 0
+        and all(isinstance(name, str) and name.isalnum() and name.islower() for name in value)
+        and "jpg" not in value
+    )
+
+
+def is_convertible_formats(value: Any) -> bool:
+    """Return whether this is a collection of names of formats that can be converted, or empty."""
+    return isinstance(value, list | tuple | set | frozenset) and all(
+        isinstance(name, str) and name in _CONVERTIBLE for name in value
+    )
+
+
+def is_optional_str(value: Any) -> bool:
+    """Return whether this is a string that is not empty, or ``None``."""
+    return value is None or (isinstance(value, str) and bool(value))
+
+
+def is_bool(value: Any) -> bool:
+    """Return whether this is ``True`` or ``False``."""
+    return isinstance(value, bool)
+
+
+def _is_visible_ascii(text: str) -> bool:
+    """Return whether the text can be in a header or a URL: ASCII without spaces and controls."""
+    return all("!" <= char <= "~" for char in text)
+
+
+class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages is untyped.
+    """
+    Base class of ``GroupMeStorage`` with its options.
+
+    Migrations, pickles, and copies of a storage never contain the access token.
+    """
+
+    #: The access token of a GroupMe user; the ID of a bot does not work. A string, a callable, or
+    #: the dotted path of a callable. The callable is called for each upload, so that each user's
+    #: uploads can use that user's token. A string that contains a dot is read as a dotted path,
+    #: because tokens are assumed to contain no dots.
+    access_token = Option[Token](
+        None,
+        "a string without spaces, a callable or its dotted path",
+        is_token,
+        environment="GM_TOKEN",
+    )
+    #: The URL that images are uploaded to. The access token is sent to no other URL.
+    upload_url = Option(
+        UPLOAD_URL, "an http or https URL without a query", is_base_url, is_for_client=True
+    )
+    #: The start of every uploaded image's URL. Images are downloaded from there.
+    cdn_url = Option(
+        CDN_URL, "an http or https URL without a query", is_base_url, is_for_client=True
+    )
+    #: Longest time, in seconds, to connect, and between two bytes in either direction: a pair, or
+    #: one number for both.
+    timeout = Option[Any](
+        (5, 30), "seconds, or a pair: to connect, and between bytes", is_timeout, is_for_client=True
+    )
+    #: Longest time of one upload as a whole, in seconds, including retries and the waits between
+    #: them. After it, the upload fails as unavailable, and the fallback storage stores the file.
+    #: Set it below the time limit of the application server, which would otherwise stop the worker
+    #: first. Resolving a host name is not limited.
+    max_upload_time = Option[float | None](
+        None, "seconds, more than 0, or None", is_time_limit, is_for_client=True
+    )
+    #: How often to retry after a connection error, 408, 420, 425, 429, or 5xx (except 501).
+    max_retries = Option(2, "a whole number, 0 or more", is_non_negative_int, is_for_client=True)
+    #: The longest wait before a retry, in seconds. If ``Retry-After`` is longer, the upload
+    #: fails immediately.
+    max_retry_wait = Option[float](10, "seconds, 0 or more", is_seconds, is_for_client=True)
+    #: Maximum size of a file, in bytes. Larger files are rejected before anything is sent; in a
+    #: form, with an error of the field.
+    max_upload_size = Option[int | None](
+        None, "a number of bytes, or None", is_optional_int, is_for_client=True
+    )
+    #: The formats that are uploaded as they are, as Pillow names them, but in lower case. They take
+    #: precedence over ``convert_formats``. The MPO files of many phones are accepted as JPEG.
+    allowed_formats = Option[Collection[str]](
+        ("jpeg", "png", "gif"), "a list of formats such as 'jpeg'", is_formats
+    )
+    #: The formats that are converted before the upload, turned upright and without metadata: to GIF
+    #: if there are several frames, to PNG if there is transparency, and to JPEG otherwise. ``heif``
+    #: requires the extra ``django-groupme-images[heif]``. ``tiff`` can be added; its decoders have
+    #: had many vulnerabilities. An empty list turns conversion off.
+    convert_formats = Option[Collection[str]](
+        ("webp", "avif", "heif", "bmp"),
+        "a list of the formats 'webp', 'avif', 'heif', 'bmp', and 'tiff'",
+        is_convertible_formats,
+    )
+    #: Maximum number of pixels of an image that is decoded to convert or shrink it. It is checked
+    #: before decoding.
+    max_pixels = Option(64_000_000, "a number of pixels, 1 or more", is_positive_int)
+    #: Maximum length of an image's longer side, in pixels. Larger JPEG and PNG files, and larger
+    #: images that are converted, are scaled down before the upload. Animations in PNG and GIF files
+    #: are not changed. ``None`` turns this off.
+    max_dimension = Option[int | None](
+        None, "a number of pixels, 1 or more, or None", is_optional_positive_int
+    )
+    #: Whether EXIF (which can contain the place where a photo was taken), XMP, IPTC, comments, and
+    #: data that follows the image are removed from JPEG, PNG, and GIF files before the upload. No
+    #: pixel and no frame changes.
+    strip_metadata = Option(False, "True or False", is_bool)
+    #: The alias in ``STORAGES`` of the fallback storage, which stores every file that is not on
+    #: GroupMe (yet).
+    fallback = Option[str | None](None, "the alias of another storage, or None", is_optional_str)
+    #: Whether a form uploads an image although another of its fields is invalid, so that the user
+    #: does not have to choose it again. ``False`` uploads it only once the rest of the form is
+    #: valid.
+    upload_early = Option(True, "True or False", is_bool)
+    #: Whether forms offer an input for the URL of an image.
+    allow_url = Option(True, "True or False", is_bool)
+    #: Whether files are saved to the fallback storage, and uploaded in the background.
+    deferred = Option(False, "True or False", is_bool)
+    #: What ``delete()`` does, because the service cannot delete images: ``"ignore"`` logs that the
+    #: image stays public, and ``"raise"`` raises ``NotImplementedError``.
+    on_delete = Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
+
+    @classmethod
+    @cache
+    def options(cls) -> dict[str, Option[Any]]:
+        """Return every option by its name, including those that a subclass overrides."""
+        attributes = (item for base in reversed(cls.__mro__) for item in vars(base).items())
+        return {name: value for name, value in attributes if isinstance(value, Option)}
+
+    @property
+    def image_options(self) -> ImageOptions:
+        """The options that concern the content of image files, which may be invalid."""
+        return ImageOptions(
+            **{each.name: getattr(self, each.name) for each in fields(ImageOptions)}
+        )
+
+    def validate_image_options(self) -> None:
+        """Raise ``ImproperlyConfigured`` if an option for the content of files is invalid."""
+        for each in fields(ImageOptions):
+            self.options()[each.name].validated(self)
+
+    def get_default_settings(self) -> dict[str, Any]:
+        return {name: option.default for name, option in self.options().items()}
+
+    def deconstruct(self) -> tuple[str, tuple[()], dict[str, Any]]:
+        """Return the import path and the given options for migrations, without the token."""
+        cls = type(self)
+        return f"{cls.__module__}.{cls.__qualname__}", (), self.__getstate__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without the client and the token. An unpickled storage reads the token from the settings.
+        names = self.options().keys() - {"access_token"}
+        return {name: value for name, value in self.__dict__.items() if name in names}
+
+    def __copy__(self) -> Self:
+        return self  # A storage has no state besides its options, and a copy would lack the token.
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+def configured_storage(storage: Storage) -> ConfiguredStorage:
+    """
+    Return the storage as the object that has its options.
+
+    For a storage that is not a ``GroupMeStorage``, return one with the options of the settings.
+    """
+    return storage if isinstance(storage, ConfiguredStorage) else ConfiguredStorage()
+
+
+def validated_option(storage: Storage, name: str) -> Any:
+    """Return the value of an option. Raise ``ImproperlyConfigured`` if it is invalid."""
+    options = configured_storage(storage)
+    return options.options()[name].validated(options)
 
 
 def resolved_token(option: Token) -> str | Callable[[], str | None]:
     """
-    Return the access token, or the callable that returns it. The callable is not called.
+    Return the access token, or the callable that returns it, from a valid ``access_token``.
 
-    Raises ``ImproperlyConfigured`` if there is no token, or if its dotted path cannot be imported.
+    The callable is not called. Raise ``ImproperlyConfigured`` if there is no token, or if its
+    dotted path cannot be imported.
     """
     if not option:
         raise ImproperlyConfigured(
@@ -99,76 +371,11 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
     if callable(option) or "." not in option:
         return option
     with suppress(Exception):  # The module may raise anything when it is imported.
-        if callable(found := import_string(option)):
-            return found  # type: ignore[no-any-return]  # what it gives is checked when sent
-    del option  # because an error page shows variables, and it may be a token after all
+        function: Callable[[], str | None] = import_string(option)
+        if callable(function):
+            return function
+    del option  # Error pages show variables, and it may be a token with a dot.
     raise ImproperlyConfigured(
         "The access token has a dot in it, so it is read as the dotted path of a callable, but no "
         "callable can be imported from that path."
     )
-
-
-def is_token(value: Any) -> bool:
-    return value is None or callable(value) or (isinstance(value, str) and _is_visible(value))
-
-
-def is_web_url(value: Any) -> bool:
-    """Whether this is the address of something on a web server, and holds no secret."""
-    try:
-        parts = urlsplit(value)
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and parts.port != 0
-            and _is_visible(value)
-            and not {"@", "?", "#"} & set(value)
-        )
-    except (ValueError, TypeError, AttributeError):
-        return False
-
-
-def is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_wait(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= _LONGEST_WAIT
-
-
-def is_time_limit(value: Any) -> bool:
-    """Whether this is a positive number of seconds, or None for no limit."""
-    return value is None or (is_wait(value) and value > 0)
-
-
-def is_timeout(value: Any) -> bool:
-    """Whether these are positive seconds, or a pair of them: never without an end."""
-    pair = value if isinstance(value, tuple | list) else (value, value)
-    return len(pair) == 2 and all(is_wait(seconds) and seconds > 0 for seconds in pair)
-
-
-def is_size(value: Any) -> bool:
-    return value is None or is_count(value)
-
-
-def is_formats(value: Any) -> bool:
-    """Whether these are formats as the service spells them, one at least: "jpeg", not "JPG"."""
-    return (
-        isinstance(value, list | tuple | set | frozenset)
-        and len(value) > 0
-        and all(isinstance(word, str) and word.isalnum() and word.islower() for word in value)
-        and "jpg" not in value
-    )
-
-
-def is_alias(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and bool(value))
-
-
-def is_switch(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_visible(text: str) -> bool:
-    """Whether the text is ASCII without spaces, as a header or a URL has to be."""
-    return all("!" <= char <= "~" for char in text)

@@ -1,35 +1,44 @@
 """
-What can go wrong, as one tree::
+The exceptions that this app raises::
 
     GroupMeImageError
-    ├── InvalidPicture (ValueError)            a name or URL that is no picture of the CDN
-    ├── PictureNotFound (FileNotFoundError)    the CDN says 403 or 404
-    └── ServiceError                           the service, or the way to it, failed
-        ├── AuthenticationFailed               401 or 403 on an upload, or no token was given
-        ├── UploadRejected                     other 4xx; also too large, or empty
+    ├── InvalidPicture (ValueError)            a name or URL that is not an image on the CDN
+    │   └── FallbackNotConfigured (FileNotFoundError)    a file name, but there is no fallback
+    ├── PictureNotFound (FileNotFoundError)    403 or 404 from the CDN
+    └── ServiceError                           the service, or the network, failed
+        ├── AuthenticationFailed               401 or 403 on an upload, or there is no token
+        ├── UploadRejected                     other 4xx
+        │   └── ImageRejected                  this app rejected the file: too large, truncated, …
         ├── RateLimited                        420 or 429
         ├── ServiceUnavailable                 5xx, 408, 425, timeout, connection, certificates
-        │   └── FallbackFailed (OSError)       and the fallback could not save the file either
-        └── UnexpectedResponse                 an answer that the service should not give
+        │   └── FallbackFailed (OSError)       the fallback could not save the file either
+        └── UnexpectedResponse                 a response that does not match the API
 
-and the ``except`` blocks that this is drawn for::
+Most code only has to distinguish temporary failures from permanent ones::
 
     try:
         member.save()
     except ServiceError as error:
         if error.retryable:
-            ...  # later may be better
+            ...  # The same upload may succeed later.
         else:
-            ...  # this picture, or this token, will not do
+            ...  # The image, or the access token, was rejected.
 
-Every exception pickles, and none ever holds an access token. A mistake in the
-settings is no ``GroupMeImageError`` but Django's ``ImproperlyConfigured``.
+All exceptions can be pickled, and none contains an access token. Mistakes in the settings raise
+Django's ``ImproperlyConfigured`` instead of a ``GroupMeImageError``.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 __all__ = [
     "AuthenticationFailed",
     "FallbackFailed",
+    "FallbackNotConfigured",
     "GroupMeImageError",
+    "ImageRejected",
     "InvalidPicture",
     "PictureNotFound",
     "RateLimited",
@@ -41,24 +50,27 @@ __all__ = [
 
 
 class GroupMeImageError(Exception):
-    """The base of every error that this app raises at run time."""
+    """Base class of all errors that this app raises at run time."""
 
 
 class InvalidPicture(GroupMeImageError, ValueError):
-    """A name or URL that is not the URL of a picture on the configured CDN."""
+    """A name or URL that is not the URL of an image on the configured CDN."""
+
+
+class FallbackNotConfigured(InvalidPicture, FileNotFoundError):
+    """The name of a file in a fallback storage, although there is no fallback storage."""
 
 
 class PictureNotFound(GroupMeImageError, FileNotFoundError):
-    """The CDN has no such picture (any more): it answered 403 or 404."""
+    """The CDN does not have the image (anymore): it responded with 403 or 404."""
 
 
 class ServiceError(GroupMeImageError):
     """
-    The image service, or the network on the way to it, failed.
+    A request failed because of the image service or the network.
 
-    ``status`` is the HTTP status that the service answered with, or ``None`` if
-    it gave no answer. ``retryable`` says whether the same call may succeed later
-    without anything being changed.
+    ``status`` is the HTTP status of the response, or ``None`` if there was no response.
+    ``retryable`` is true if the failure is temporary: the same call may succeed later.
     """
 
     retryable = False
@@ -69,18 +81,49 @@ class ServiceError(GroupMeImageError):
 
 
 class AuthenticationFailed(ServiceError):
-    """The service did not accept the access token, or the one who was asked gave none."""
+    """The service rejected the access token, or the callable that returns it returned none."""
 
 
 class UploadRejected(ServiceError):
-    """The service, or a limit of this app, refused the picture as it is."""
+    """The service rejected the image, or the image exceeds a limit of this app."""
+
+
+class ImageRejected(UploadRejected):
+    """
+    This app rejected a file before it sent anything.
+
+    ``code`` is one of the following, and ``params`` are values that describe the file.
+
+    ======================  =======================================================================
+    ``empty``               the file has no content
+    ``too_large``           it has more bytes than ``max_upload_size``: ``size``, ``limit``
+    ``invalid_image``       it is not an image of a known format: ``allowed``
+    ``format_not_allowed``  its ``format``, or the ``new_format`` that it would be converted to, is
+                            not one of those ``allowed``
+    ``no_decoder``          a library that decodes its format is not installed: ``format``
+    ``too_many_pixels``     it has too many pixels to be decoded: ``pixels``, ``limit``
+    ``truncated``           it is damaged or incomplete
+    ``metadata``            its metadata cannot be removed
+    ======================  =======================================================================
+    """
+
+    code = ""
+    params: Mapping[str, Any] = {}
+
+    def __init__(
+        self, message: str, *, status: int | None = None, code: str = "", **params: Any
+    ) -> None:
+        super().__init__(message, status=status)
+        if code:
+            self.code, self.params = code, params
 
 
 class RateLimited(ServiceError):
     """
-    Too many requests: the service answered 420 or 429.
+    The service received too many requests: it responded with 420 or 429.
 
-    ``retry_after`` is how many seconds it asked to wait, or ``None`` if it did not say.
+    ``retry_after`` is the wait in the header ``Retry-After``, in seconds, or ``None`` if the
+    response has none.
     """
 
     retryable = True
@@ -111,10 +154,19 @@ class FallbackFailed(ServiceUnavailable, OSError):
     """
     The fallback storage could not save a file that was not uploaded.
 
-    The message has both causes. ``status`` is that of the failed upload, or ``None``. It is also
-    an ``OSError``, as when any other storage cannot save a file.
+    The message contains both causes. ``status`` is that of the failed upload, or ``None``. The
+    class inherits from ``OSError``, which other storages raise if they cannot save a file.
     """
 
 
 class UnexpectedResponse(ServiceError):
-    """An answer outside the contract: a redirect, no JSON, no URL, a URL off the CDN."""
+    """
+    A response that does not match the API of the service.
+
+    For example a redirect, or a response without JSON, or one whose URL is not on the CDN.
+    """
+
+
+def describe_exception(error: BaseException) -> str:
+    """Return the class name and the message of an exception, as a reason in a report or a log."""
+    return f"{type(error).__name__}: {error}"

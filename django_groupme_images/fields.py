@@ -1,26 +1,37 @@
-"""The model field: an ``ImageField`` whose pictures are on GroupMe's image service."""
+"""The model field: an ``ImageField`` for images on GroupMe's image service."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, overload
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
-from django.core.files.images import get_image_dimensions
+from django.core.files.storage import default_storage
 from django.db import models
 from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from .descriptors import BorrowedFile, GroupMeImageDescriptor
-from .intake import check_length
-from .names import is_file_name, is_saved, known_picture, picture_of
-from .pending import copy_if_used
+from .dimensions import (
+    are_dimensions_missing,
+    dimensions_from_url_or_content,
+    has_dimension_fields,
+    set_dimensions,
+)
+from .field_files import ForeignFile, GroupMeImageDescriptor, GroupMeImageFieldFile, require_content
+from .forms.uploads import is_uploaded_early, validate_url_length
+from .pending_files import copy_if_in_another_row
 from .pictures import Picture
-from .reuse import remote_image, uploaded_name
-from .storage import GroupMeStorage, groupme_storage
-from .values import GroupMeImageFieldFile
+from .storage.backend import GroupMeStorage, groupme_storage
+from .storage.file import RemoteImage
+from .storage.names import (
+    is_committed,
+    is_file_name,
+    is_pending,
+    picture_from_file,
+    picture_from_name,
+)
+from .storage.reuse import remote_image, unchanged_upload_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,20 +46,24 @@ __all__ = ["GroupMeImageField", "GroupMeImageFieldFile"]
 
 class GroupMeImageField(models.ImageField):
     """
-    A picture on GroupMe's image service. The column holds its URL.
+    An ``ImageField`` for an image on GroupMe's image service. The column contains its URL.
 
-    Takes what an ``ImageField`` takes, the URL of a picture on the CDN, and a
-    ``Picture``; a file is uploaded when its row is saved. ``storage`` defaults to
-    ``STORAGES["groupme"]``, or to a ``GroupMeStorage`` made from the settings.
+    The field accepts the values that an ``ImageField`` accepts, the URL of an image on the CDN, and
+    a ``Picture``. A file is uploaded when the model instance is saved. ``storage`` defaults to
+    ``STORAGES["groupme"]``, or to a ``GroupMeStorage`` that is configured by the settings.
 
-    ``bulk_create()`` uploads, too; ``update()`` and ``bulk_update()`` raise ``ValueError`` for a
-    file that is not uploaded yet.
+    ``bulk_create()`` also uploads files. ``update()`` and ``bulk_update()`` raise ``ValueError``
+    for a file that is not uploaded yet.
 
-    Copies of a row share a file that is not uploaded yet. A pickle contains it if it has at most
-    ``FILE_UPLOAD_MAX_MEMORY_SIZE`` bytes; otherwise saving the unpickled row raises ``ValueError``.
+    Copies of a model instance share a file that is not uploaded yet. A pickle contains it if it has
+    at most ``FILE_UPLOAD_MAX_MEMORY_SIZE`` bytes; otherwise, saving the unpickled instance raises
+    ``ValueError``.
 
-    ``width_field`` and ``height_field`` are filled from the URL. Declare them after
-    this field: one declared before is saved with what was known before the upload.
+    ``width_field`` and ``height_field`` are set from the URL, or else from the file. Declare them
+    after this field: a field declared before it is saved with the dimensions that were known before
+    the upload. ``save(update_fields=["photo"])`` does not save them unless you add their names.
+
+    An empty value is stored as ``""``, and as ``NULL`` only with ``null=True`` and ``unique=True``.
     """
 
     attr_class = GroupMeImageFieldFile
@@ -76,88 +91,93 @@ class GroupMeImageField(models.ImageField):
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         name, path, args, kwargs = super().deconstruct()
-        if kwargs.get("storage") is groupme_storage:
-            del kwargs["storage"]
-        if not kwargs["upload_to"]:  # as ever, since the service names the pictures
+        storage = kwargs.pop("storage", get_default_storage)  # Django omits its own default.
+        if storage is not groupme_storage:
+            kwargs["storage"] = storage
+        # Most fields have no upload_to, because the image service chooses the names, so migrations
+        # omit an empty one.
+        if not kwargs["upload_to"]:
             del kwargs["upload_to"]
         return name, path, args, kwargs
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)
         is_file = isinstance(value, File)
-        if not value or (is_file and not is_saved(value)):
+        if not value or (is_file and not is_committed(value)):
             return
         name = value.name if is_file else value
-        if isinstance(self.storage, GroupMeStorage) and not self._is_name(name):
+        if isinstance(self.storage, GroupMeStorage) and not self._is_valid_name(name):
             raise ValidationError(
                 _("“%(value)s” is not the URL of a picture on %(cdn_url)s."),
                 code="invalid_picture",
                 params={"value": value, "cdn_url": self.storage.cdn_url},
             )
-        check_length(str(name), self.max_length)
+        validate_url_length(str(name), self.max_length)
 
-    def _is_name(self, name: Any) -> bool:
-        """Whether a row may hold this: a picture's URL, or the name of a file in the fallback."""
+    def _is_valid_name(self, name: Any) -> bool:
+        """Return whether this is the URL of an image, or the name of a file in the fallback."""
         has_fallback = getattr(self.storage, "fallback", None) is not None
-        return bool(known_picture(name, self.storage)) or (has_fallback and is_file_name(str(name)))
+        return bool(picture_from_name(name, self.storage)) or (
+            has_fallback and is_file_name(str(name))
+        )
 
     def run_validators(self, value: Any) -> None:
-        # Validators check a file before it is uploaded. Later, one that reads the size would make
-        # a request each time that the row is validated, and a pending file has another name.
-        is_new = not isinstance(value, FieldFile) or not (picture_of(value) or self._waits(value))
-        if is_new and remote_image(value) is None:
+        # Validators check a file once, before it is uploaded. Later, a validator that reads the
+        # size would make a request on each validation, and a pending file has another name.
+        if not self._is_uploaded(value) and remote_image(value) is None:
             super().run_validators(value)
 
+    def _is_uploaded(self, value: Any) -> bool:
+        """Return whether this is a stored file, or one that a form has uploaded."""
+        if not isinstance(value, FieldFile):
+            return False
+        is_stored = picture_from_file(value) or is_pending(value)
+        return bool(is_stored or unchanged_upload_name(value, self.storage))
+
     def _validate_upload(self, file: Any) -> None:
-        """Run the validators on a form's file, as the value that the row would have."""
+        """Run the validators on a form's file, as the value that the instance would have."""
+        on_groupme = isinstance(self.storage, GroupMeStorage)
+        if not on_groupme or not is_uploaded_early(self.storage, self):
+            return  # The form does not upload the file, so the model validates it later.
         value = self.attr_class(None, self, file.name)  # type: ignore[arg-type]
         value.file, value._committed = file, False
         super().run_validators(value)
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         file = getattr(model_instance, self.attname)
-        if not isinstance(getattr(file, "_file", None), BorrowedFile):  # it is opened again
-            file.require_content()
-        copy_if_used(model_instance, self)
+        if not isinstance(getattr(file, "_file", None), ForeignFile):
+            require_content(file)  # A ForeignFile is skipped, because the upload reopens it.
+        copy_if_in_another_row(model_instance, self)
         file = super().pre_save(model_instance, add)
-        if isinstance(content := getattr(file, "_file", None), BorrowedFile):
+        if isinstance(content := getattr(file, "_file", None), ForeignFile):
             content.close()
-        if file and (picture := file.picture):
-            file.name = picture.url  # as it goes into the database, see get_prep_value
-            if picture.width:
-                # Django fills them on assignment, but not of deferred and inherited fields.
-                self.update_dimension_fields(model_instance, force=True)
-        elif file and add:
-            self._measure(model_instance, file)
+        if picture := picture_from_file(file):
+            file.name = picture.url  # get_prep_value() also normalizes the stored URL.
+        # Django sets the dimension fields of a new instance, but not those of an inherited field.
+        is_known = picture.width if picture else add and is_pending(file)
+        if is_known and are_dimensions_missing(model_instance, self):
+            set_dimensions(model_instance, self, dimensions_from_url_or_content(file))
         return file
 
     def update_dimension_fields(
         self, instance: models.Model, force: bool = False, *args: Any, **kwargs: Any
     ) -> None:
-        if not force and self._waits(vars(instance).get(self.attname)):
-            return  # a row that is loaded says itself what is known
-        super().update_dimension_fields(instance, force, *args, **kwargs)
-        if force and (file := getattr(instance, self.attname)):
-            self._measure(instance, file)
-
-    def _waits(self, value: Any) -> bool:
-        """Whether this is a file of the fallback storage."""
-        is_stored = is_saved(value) if isinstance(value, File) else isinstance(value, str)
-        name = getattr(value, "name", value)
-        return isinstance(self.storage, GroupMeStorage) and is_stored and is_file_name(name)
-
-    def _measure(self, instance: models.Model, file: GroupMeImageFieldFile) -> None:
-        """Fill empty columns from a file in the fallback, which Django would read for it, too."""
-        columns = [getattr(self, f"{side}_field") for side in ("width", "height")]
-        if not self._waits(file) or all(getattr(instance, column) for column in columns if column):
+        if not has_dimension_fields(self) or self.attname not in vars(instance):
             return
-        with suppress(OSError), self.storage.open(str(file.name)) as content:
-            sides = zip(columns, get_image_dimensions(content), strict=True)
-            vars(instance).update({column: side for column, side in sides if column})
+        if force:
+            set_dimensions(
+                instance, self, dimensions_from_url_or_content(getattr(instance, self.attname))
+            )
+        elif are_dimensions_missing(instance, self):
+            file = getattr(instance, self.attname)
+            if not file or is_pending(file):
+                return  # Loading a row must not read its file.
+            if all(dimensions := dimensions_from_url_or_content(file)) or not is_committed(file):
+                set_dimensions(instance, self, dimensions)
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(str(value) if isinstance(value, Picture) else value)
-        picture = known_picture(value, self.storage)
+        picture = picture_from_name(value, self.storage)
         return picture.url if picture else value
 
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
@@ -166,46 +186,56 @@ class GroupMeImageField(models.ImageField):
                 f"{self} was given a file that is not on the image service. Only saving a row and "
                 "bulk_create() upload one; update() and bulk_update() need the URL of a picture."
             )
-        # Django stores "" for None, which a unique field takes only once.
-        if self.null and isinstance(value, FieldFile) and value.name is None:
+        if self._stores_null and isinstance(value, FieldFile) and value.name is None:
             value = None
         return super().get_db_prep_save(value, connection)
 
+    @property
+    def _stores_null(self) -> bool:
+        """Whether a row without an image contains ``NULL``."""
+        # A unique column can contain an empty string only once.
+        return self.null and self.unique
+
     def value_from_object(self, obj: models.Model) -> Any:
         value = super().value_from_object(obj)
-        return None if self.null and getattr(value, "name", "") is None else value
+        return None if self._stores_null and getattr(value, "name", "") is None else value
 
     def value_to_string(self, obj: models.Model) -> str:
         value = self.value_from_object(obj)
         if value and not _is_storable(value) and isinstance(self.storage, GroupMeStorage):
-            # Its name would be read back as that of a file in the fallback storage.
+            # A deserializer would take its name for that of a file in the fallback storage.
             raise ValueError(f"{self} has a file that is not saved yet. Save the object first.")
         return str(value or "")
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:
-        if isinstance(data, File):
-            data = known_picture(uploaded_name(data, self.storage), self.storage) or data
+        if isinstance(data, RemoteImage):
+            data = (
+                picture_from_name(unchanged_upload_name(data, self.storage), self.storage) or data
+            )
         super().save_form_data(instance, data)
-        if self.null and data is not None and not data:
+        if self._stores_null and data is not None and not data:
             setattr(instance, self.attname, None)
 
     def formfield(self, **kwargs: Any) -> FormField | None:
-        from .forms import GroupMeImageFormField, own_widget
+        from .forms.fields import GroupMeImageFormField
 
         form_class = kwargs.setdefault("form_class", GroupMeImageFormField)
         if isinstance(form_class, type) and issubclass(form_class, GroupMeImageFormField):
             kwargs.setdefault("storage", self.storage)
             kwargs.setdefault("model_field", self)
             kwargs.setdefault("validators", [self._validate_upload])
-        if "widget" in kwargs:
-            kwargs["widget"] = own_widget(kwargs["widget"])
-        # The file's own name is not stored, so it may have any length.
+        # The submitted name is not stored, so it may have any length.
         return super().formfield(**{"max_length": None, **kwargs})
 
 
+def get_default_storage() -> Storage:
+    """Return ``default_storage``. Migrations of fields that use it refer to this function."""
+    return default_storage
+
+
 def _is_storable(value: Any) -> bool:
-    """Whether this is, or will be in the database, a name and no content."""
+    """Return whether the value can be stored without an upload: a name, or an expression."""
     if isinstance(value, FieldFile):
-        return is_saved(value) or (not value.name and getattr(value, "_file", None) is None)
+        return is_committed(value) or (not value.name and getattr(value, "_file", None) is None)
     is_name = value is None or isinstance(value, str | Promise | Picture)
     return is_name or hasattr(value, "as_sql")

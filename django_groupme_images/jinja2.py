@@ -1,7 +1,9 @@
 """
-The template tags for Jinja2, a thin skin over ``rendering.py``::
+Jinja2 versions of the template tags and filters. Add the extension to the template engine::
 
     "OPTIONS": {"extensions": ["django_groupme_images.jinja2.GroupMeImages"]}
+
+Then use the functions and filters in templates::
 
     {{ groupme_image(member.photo, "avatar", alt=member.name, class="round") }}
     {{ groupme_url(member.photo, "large") }}
@@ -23,7 +25,7 @@ __all__ = ["GroupMeImages"]
 
 
 class GroupMeImages(Extension):
-    """Adds ``groupme_image()``, ``groupme_url()`` and a filter for each variant."""
+    """Extension that adds ``groupme_image()``, ``groupme_url()``, and a filter for each variant."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -33,7 +35,11 @@ class GroupMeImages(Extension):
 
 
 def groupme_url(value: Any, variant: str | None = None, default: str = "") -> str:
-    """The URL of a variant, or of the original. Raises ``ValueError`` for an unknown one."""
+    """
+    Return the URL of the original, or of a variant.
+
+    Raise ``ValueError`` for an unknown variant.
+    """
     return rendering.url(value=value, variant=variant, default=default)
 
 
@@ -41,8 +47,8 @@ def groupme_image(
     value: Any, variant: str | None = None, default: str = "", **attributes: Any
 ) -> str:
     """
-    An ``<img>``; keyword arguments become attributes.
+    Return an ``<img>`` element. Keyword arguments become attributes.
 
-    Raises ``ValueError`` for an unknown variant, or a name that no attribute can have.
+    Raise ``ValueError`` for an unknown variant, or for a name that an HTML attribute cannot have.
     """
     return rendering.image(value=value, variant=variant, default=default, attributes=attributes)

@@ -1,10 +1,9 @@
 """
-A picture on the image service, known by its URL alone.
+The class ``Picture``: an uploaded image, identified by its URL on GroupMe's CDN.
 
-The CDN spells the width, height and format of every picture into its URL
-(``https://i.groupme.com/480x325.jpeg.9e20b71dd6af4b58bbd132d4a7dec009``), and a
-thumbnail is that URL with a suffix. So nothing here needs the network, and
-nothing here imports Django.
+The URL contains the width, the height, and the format of the image, for example
+``https://i.groupme.com/480x325.jpeg.9e20b71dd6af4b58bbd132d4a7dec009``. The URL of a variant is
+that of the original with a suffix. This module performs no I/O, and does not import Django.
 """
 
 from __future__ import annotations
@@ -13,53 +12,44 @@ import re
 import reprlib
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, final
+from typing import Any
 
 from .exceptions import InvalidPicture
 
-__all__ = [
-    "CDN_URL",
-    "UPLOAD_URL",
-    "VARIANTS",
-    "Picture",
-    "find_picture",
-    "fitted",
-    "known_variant",
-    "variant_size",
-]
+__all__ = ["CDN_URL", "UPLOAD_URL", "VARIANTS", "Picture", "variant_size"]
 
-#: Where the service takes pictures (documented by GroupMe).
+#: The URL that images are uploaded to (documented by GroupMe).
 UPLOAD_URL = "https://image.groupme.com/pictures"
-#: Where they live then (documented by GroupMe).
+#: The URL of GroupMe's CDN, which serves uploaded images (documented by GroupMe).
 CDN_URL = "https://i.groupme.com/"
 
-#: The thumbnails of every picture, each a suffix of its URL (documented by GroupMe).
+#: The variants of every image, whose names are suffixes of its URL (documented by GroupMe).
 VARIANTS = ("preview", "large", "avatar")
 
-# Centred and cropped to this size, in pixels, whatever the original's (documented).
+# Width and height of the variants that are centered and cropped, in pixels (documented).
 _CROPPED = {"preview": (200, 200), "avatar": (60, 60)}
 
-# The larger side of the variant "large", in pixels (documented).
+# The longer side of the variant "large", in pixels (documented).
 _LARGE_SIDE = 960
 
-# Five digits hold every image that JPEG and GIF can spell (65,535 pixels a side).
+# JPEG and GIF images have at most 65,535 pixels a side, which is a number of five digits.
 _SIDE = "[1-9][0-9]{0,4}"
 
-# The formats seen are jpeg, png and gif, and the ids are 32 lower-case hex digits or, in
-# GroupMe's documentation, 123456789. Neither is promised, so other words pass too.
+# The format has been observed to be jpeg, png, or gif, and the ID to be 32 lower-case hexadecimal
+# digits; in GroupMe's documentation, an ID is 123456789. Neither is guaranteed, so others match.
 _NAME = rf"(?:({_SIDE})x({_SIDE})\.([a-z][a-z0-9+-]{{0,15}})\.)?([0-9A-Za-z_-]{{1,64}})"
 
 
-@final
 class Picture:
     """
-    A picture on the image service. Immutable, hashable, equal when the URLs are.
+    An image on the image service.
 
-    Made by :meth:`parse` and :func:`find_picture` only. ``str(picture)`` is its URL.
+    Instances are created by :meth:`parse`. They are immutable and hashable, and are equal if their
+    URLs are. ``str(picture)`` is the URL. The ``Picture`` of an image that a form or serializer has
+    uploaded may have dimensions although its URL contains none.
     """
 
-    # Holding the match, and reading a group when it is asked for, makes parsing
-    # little dearer than the regular expression itself.
+    # Properties read their group of the match when they are used, so that parsing is fast.
     __slots__ = ("_base_url", "_match")
 
     _base_url: str
@@ -71,36 +61,51 @@ class Picture:
     @classmethod
     def parse(cls, url: str, base_url: str = CDN_URL) -> Picture:
         """
-        Read a picture's URL.
+        Parse the URL of an image or of its variant.
 
-        ``base_url`` is the CDN that the URL must be on. A variant's suffix is
-        dropped, and ``http`` becomes ``https`` where the CDN is on ``https``: old
-        data holds both, and they are the same picture.
+        ``base_url`` is the URL of the CDN, with which ``url`` must start. The suffix of a variant
+        is removed, and ``http`` becomes ``https`` if the CDN uses ``https``, because old data
+        contains both.
 
-        Raises ``InvalidPicture`` for anything else, of whatever type.
+        Raise ``InvalidPicture`` for any other value of any type.
         """
-        if (picture := find_picture(url, base_url)) is None:
+        if (picture := cls.parse_or_none(url, base_url)) is None:
             raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
+        return picture
+
+    @classmethod
+    def parse_or_none(cls, url: Any, base_url: str = CDN_URL) -> Picture | None:
+        """Parse a URL as :meth:`parse` does, but return ``None`` for any other value."""
+        try:
+            match_url, base_url = _matcher(base_url)
+            match = match_url(url)
+        except (TypeError, AttributeError):  # It is not a string.
+            match = None
+        if match is None:
+            return None
+        picture = object.__new__(Picture)
+        picture._base_url = base_url
+        picture._match = match
         return picture
 
     @property
     def id(self) -> str:
-        """The last part of the URL, by which the service knows the picture."""
+        """The last part of the URL, which identifies the image."""
         return self._match[5]
 
     @property
     def width(self) -> int | None:
-        """Width of the original in pixels, or ``None`` if the URL does not say."""
+        """Width of the original in pixels, or ``None`` if the URL does not contain it."""
         return int(side) if (side := self._match[2]) else None
 
     @property
     def height(self) -> int | None:
-        """Height of the original in pixels, or ``None`` if the URL does not say."""
+        """Height of the original in pixels, or ``None`` if the URL does not contain it."""
         return int(side) if (side := self._match[3]) else None
 
     @property
     def format(self) -> str | None:
-        """``"jpeg"``, ``"png"``, ``"gif"`` …, or ``None`` if the URL does not say."""
+        """The format, for example ``"jpeg"``, or ``None`` if the URL does not contain it."""
         return self._match[4]
 
     @property
@@ -110,28 +115,28 @@ class Picture:
 
     @property
     def preview_url(self) -> str:
-        """The URL of the thumbnail of 200x200 pixels, centred and cropped."""
+        """The URL of the variant of 200×200 pixels, centered and cropped."""
         return self.variant_url("preview")
 
     @property
     def large_url(self) -> str:
-        """The URL of the rendering that fits into 960x960 pixels."""
+        """The URL of the variant that fits into 960×960 pixels."""
         return self.variant_url("large")
 
     @property
     def avatar_url(self) -> str:
-        """The URL of the thumbnail of 60x60 pixels, centred and cropped."""
+        """The URL of the variant of 60×60 pixels, centered and cropped."""
         return self.variant_url("avatar")
 
     def variant_url(self, name: str) -> str:
-        """The URL of a variant. Raises ``ValueError`` if there is none of that name."""
+        """Return the URL of a variant. Raise ``ValueError`` if its name is unknown."""
         return f"{self.url}.{known_variant(name)}"
 
     def variant_size(self, name: str) -> tuple[int, int] | tuple[None, None]:
         """
-        Width and height of a variant in pixels; ``(None, None)`` if they are unknown.
+        Return width and height of a variant in pixels, or ``(None, None)`` if they are unknown.
 
-        Raises ``ValueError`` if there is no variant of that name.
+        Raise ``ValueError`` if the name of the variant is unknown.
         """
         if size := _CROPPED.get(known_variant(name)):
             return size
@@ -140,7 +145,7 @@ class Picture:
         return fitted(width, height, _LARGE_SIDE)
 
     def attachment(self) -> dict[str, str]:
-        """The picture as an attachment of a message in GroupMe's API."""
+        """Return the image as an attachment of a message in GroupMe's API."""
         return {"type": "image", "url": self.url}
 
     def __str__(self) -> str:
@@ -159,13 +164,41 @@ class Picture:
         return Picture.parse, (self.url, self._base_url)
 
 
+class _MeasuredPicture(Picture):
+    """``Picture`` whose dimensions are known, although they are not in its URL."""
+
+    __slots__ = ("_size",)
+
+    _size: tuple[int, int]
+
+    @property
+    def width(self) -> int:
+        return self._size[0]
+
+    @property
+    def height(self) -> int:
+        return self._size[1]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return with_size, (Picture.parse(self.url, self._base_url), *self._size)
+
+
+def with_size(picture: Picture, width: int, height: int) -> Picture:
+    """Return the ``Picture`` with this width and height, in pixels, if its URL contains none."""
+    if picture.width is not None:
+        return picture
+    measured = object.__new__(_MeasuredPicture)
+    measured._base_url, measured._match = picture._base_url, picture._match
+    measured._size = width, height
+    return measured
+
+
 def variant_size(name: str, width: int, height: int) -> tuple[int, int]:
     """
-    Width and height in pixels of a variant of an original of this size.
+    Return width and height of a variant in pixels, from those of the original.
 
-    Of "large", GroupMe documents the largest side and that the aspect ratio is kept;
-    that a smaller picture is not enlarged is assumed. Raises ``ValueError`` if there is
-    no variant of that name.
+    GroupMe documents that "large" keeps the aspect ratio, and has at most 960 pixels a side. That
+    smaller images are not enlarged is assumed. Raise ``ValueError`` if the name is unknown.
     """
     if size := _CROPPED.get(known_variant(name)):
         return size
@@ -173,35 +206,20 @@ def variant_size(name: str, width: int, height: int) -> tuple[int, int]:
 
 
 def fitted(width: int, height: int, side: int) -> tuple[int, int]:
-    """Width and height with the larger of them at most ``side``, and their ratio kept."""
+    """Return width and height, scaled down so that the larger one is at most ``side``."""
     longest = max(width, height)
     if longest <= side:
         return width, height
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
 
 
-def find_picture(url: Any, base_url: str = CDN_URL) -> Picture | None:
-    """What :meth:`Picture.parse` gives, or ``None`` where that raises ``InvalidPicture``."""
-    try:
-        is_picture, base_url = _pictures_on(base_url)
-        match = is_picture(url)
-    except (TypeError, AttributeError):  # not even text
-        match = None
-    if match is None:
-        return None
-    picture = object.__new__(Picture)
-    picture._base_url = base_url
-    picture._match = match
-    return picture
-
-
 @lru_cache(maxsize=32)
-def _pictures_on(base_url: str) -> tuple[Callable[[str], re.Match[str] | None], str]:
-    """What tells the URL of a picture there from any other text, and what it begins with."""
+def _matcher(base_url: str) -> tuple[Callable[[str], re.Match[str] | None], str]:
+    """Return a function that matches the URLs of images on a CDN, and the CDN's canonical URL."""
     if not base_url.endswith("/"):
         base_url += "/"
     if base_url == CDN_URL.replace("https", "http"):
-        base_url = CDN_URL  # the same place, as its URLs are the same pictures
+        base_url = CDN_URL
     prefix = re.escape(base_url)
     if base_url.startswith("https:"):
         prefix = prefix.replace("https", "https?", 1)
@@ -210,14 +228,14 @@ def _pictures_on(base_url: str) -> tuple[Callable[[str], re.Match[str] | None], 
 
 
 def known_variant(variant: str) -> str:
-    """The name itself. Raises ``ValueError`` if there is no variant of that name."""
+    """Return the name of a variant unchanged. Raise ``ValueError`` if it is unknown."""
     if variant not in VARIANTS:
         raise ValueError(f"no variant {_excerpt(variant)}: there are {', '.join(VARIANTS)}")
     return variant
 
 
 def _excerpt(value: object) -> str:
-    """A repr that is short, and quick, however long the value is."""
+    """Return a short repr, which is fast even if the value is long."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = 150
     return short.repr(value)

@@ -1,4 +1,4 @@
-"""The pytest plugin, which provides the fixture ``groupme_service``."""
+"""pytest plugin with the fixture ``groupme_service``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .testing import InProcessService
+    from .testing.service import InProcessService
 
 
 @pytest.fixture
 def groupme_service() -> Iterator[InProcessService]:
-    """GroupMe's image service in this process, in place of the network."""
-    from .testing import InProcessService  # here, because pytest loads plugins before the settings
+    """Replace the network with an image service in the same process, for one test."""
+    # pytest loads plugins before the settings are configured.
+    from .testing.service import InProcessService
 
     with InProcessService() as service:
         yield service

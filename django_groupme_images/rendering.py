@@ -1,4 +1,8 @@
-"""What the template tags of Django and Jinja2 render: from a picture's URL alone, at no I/O."""
+"""
+Render the URL of an image, or an ``<img>`` element, for the template tags of Django and Jinja2.
+
+URLs and dimensions come from the stored name or the model instance, so rendering performs no I/O.
+"""
 
 from __future__ import annotations
 
@@ -6,50 +10,33 @@ import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.core.files import File
 from django.db.models.fields.files import FieldFile
-from django.utils.functional import Promise
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 
-from .names import is_saved, known_picture, picture_of
+from .dimensions import dimensions_from_instance
 from .pictures import Picture, fitted, known_variant, variant_size
-from .storage import groupme_storage
+from .storage.backend import groupme_storage
+from .storage.names import file_url, picture_from_value
 
-if TYPE_CHECKING:
-    from django.core.files.storage import Storage
-
-__all__ = [
-    "attribute",
-    "attribute_name",
-    "image",
-    "image_with",
-    "own_url",
-    "picture_in",
-    "size_of_file",
-    "url",
-    "written",
-]
-
-
-_SIDES = ("width", "height")
+__all__ = ["image", "url"]
 
 
 def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
     """
-    The URL of a picture, or of a variant of it.
+    Return the URL of an image, or of one of its variants.
 
-    ``value`` is a field's value, a ``Picture``, a URL or nothing. What is not on the
-    service has its own URL for every variant, and ``default`` if it has none.
-    Raises ``ValueError`` if there is no such variant.
+    ``value`` is a field's value, a ``Picture``, a URL, or ``None``. A file that is not on the image
+    service has the same URL for every variant. If it has no URL, ``default`` is returned. Raise
+    ``ValueError`` for an unknown variant.
     """
     if variant is not None:
         known_variant(variant)
-    picture = picture_in(value)
+    picture = picture_from_value(value, groupme_storage)
     if picture is None:
-        return own_url(value) or default or ""
+        return file_url(value) or default or ""
     return picture.variant_url(variant) if variant else picture.url
 
 
@@ -61,148 +48,145 @@ def image(
     attributes: Mapping[str, Any],
 ) -> SafeString:
     """
-    An ``<img>`` of a picture, or ``default`` where ``url`` would give its own.
+    Return an ``<img>`` element, or ``default`` if there is no image.
 
-    The sizes are known, so that a page does not jump when the pictures come. The original and
-    ``"large"`` have ``srcset`` and ``sizes``, too: their renderings show all of the picture.
-    ``attributes`` are added to those made here and beat them: ``data_x`` becomes
-    ``data-x``, ``True`` a bare attribute, and ``None`` or ``False`` removes one, as what is
-    empty does with ``srcset``. There is always an ``alt``. Raises ``ValueError`` if there is
-    no such variant, or a name that no attribute can have.
+    ``value`` and ``variant`` are those of :func:`url`. The element has a ``width`` and a ``height``
+    if they are known, so that the page does not shift while the image loads. The original and
+    ``"large"`` also have ``srcset`` and ``sizes``, because these two show the whole image. Every
+    element has an ``alt``.
+
+    ``attributes`` are added, and take precedence. ``data_x`` becomes ``data-x``. ``True`` renders
+    an attribute without a value. ``None`` and ``False`` remove an attribute, as an empty string
+    removes ``srcset``.
+
+    Raise ``ValueError`` for an unknown variant, or for a name that an HTML attribute cannot have.
     """
-    return image_with(lambda: written(attributes), value=value, variant=variant, default=default)
+    return img_tag(
+        lambda: html_attributes(attributes), value=value, variant=variant, default=default
+    )
 
 
-def image_with(
-    attributes: Callable[[], Mapping[str, str]],
+def img_tag(
+    get_attributes: Callable[[], Mapping[str, str]],
     *,
     value: Any,
     variant: str | None = None,
     default: str = "",
 ) -> SafeString:
     """
-    What :func:`image` gives, for attributes that are :func:`written` already.
+    Return an ``<img>`` element as :func:`image` does, with attributes that are HTML already.
 
-    They are asked for where there is a picture alone: to write one may cost a query.
+    ``get_attributes`` returns the result of :func:`html_attributes`. It is called only if there is
+    an image, because computing an attribute may cost a query.
     """
     if variant is not None:
         known_variant(variant)
-    picture = picture_in(value)
-    made = _of_picture(picture, variant) if picture else _of_file(value, variant)
-    if not made["src"]:
+    picture = picture_from_value(value, groupme_storage)
+    attributes = (
+        _picture_attributes(picture, variant) if picture else _file_attributes(value, variant)
+    )
+    if not attributes["src"]:
         return conditional_escape(default or "")
-    made.update(attributes())
-    if "sizes" in made and not made.get("srcset"):
-        del made["sizes"]
-    html = f"<img{''.join(made.values())}>"
-    return SafeString(html)  # nosec B703  # every part is checked or escaped
+    attributes.update(get_attributes())
+    if "sizes" in attributes and not attributes.get("srcset"):
+        del attributes["sizes"]
+    html = f"<img{''.join(attributes.values())}>"
+    return SafeString(html)  # nosec B703  # Every attribute is checked or escaped.
 
 
-def written(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """Attributes of an ``<img>`` by their names in HTML, each as it stands there."""
-    texts = {"alt": ' alt=""'}
-    for given, value in attributes.items():
-        name = attribute_name(given)
-        texts[name] = attribute(name, value)
-    texts.setdefault("loading", ' loading="lazy"')
-    texts.setdefault("decoding", ' decoding="async"')
-    return texts
+def html_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return the attributes of an ``<img>`` element as HTML, by their names in HTML.
+
+    For example, ``{"data_x": 1}`` adds ``{"data-x": ' data-x="1"'}`` to the default attributes.
+    Raise ``ValueError`` for a name that an HTML attribute cannot have.
+    """
+    html = {"alt": ' alt=""'}
+    for name, value in attributes.items():
+        html_name = html_attribute_name(name)
+        html[html_name] = html_attribute(html_name, value)
+    html.setdefault("loading", ' loading="lazy"')
+    html.setdefault("decoding", ' decoding="async"')
+    return html
 
 
-def attribute(name: str, value: Any) -> str:
-    """One attribute as it stands in HTML, or nothing if its value removes it."""
+def html_attribute(name: str, value: Any) -> str:
+    """Return an attribute as HTML, or an empty string if its value removes it."""
     if value is True:
         return f" {name}"
     if value is None or value is False or (name == "srcset" and not value):
         return ' alt=""' if name == "alt" else ""
-    return f' {name}="{_quotable(value)}"'
+    return f' {name}="{_escaped(value)}"'
 
 
-def _quotable(value: Any) -> str:
-    # Most are one of these two, and Django's function asks first what else they could be.
+def _escaped(value: Any) -> str:
+    # Most values are integers or strings, and conditional_escape() checks for other types first.
     if type(value) is int:
         return str(value)
     if type(value) is str:
         return escape(value)
-    # Safe HTML, such as a literal in a template, may hold quotes, which end an attribute.
-    # str's own method, because Jinja2's markup would escape what it replaces with.
+    # Safe HTML, such as a literal in a template, may contain quotes, which end an attribute.
+    # This calls the method of str, because that of Jinja2's Markup escapes the replacement.
     return str.replace(conditional_escape(value), '"', "&quot;")
 
 
 @lru_cache(maxsize=256)
-def attribute_name(name: str) -> str:
-    """How it is spelled in HTML. Raises ``ValueError`` if no attribute can have this name."""
-    spelled = name.rstrip("_").replace("_", "-")
-    if not re.fullmatch(r"[A-Za-z:@][A-Za-z0-9:.@-]*", spelled):
+def html_attribute_name(name: str) -> str:
+    """
+    Return the name of an HTML attribute for the name of a keyword argument.
+
+    Raise ``ValueError`` if no attribute can have this name.
+    """
+    html_name = name.rstrip("_").replace("_", "-")
+    if not re.fullmatch(r"[A-Za-z:@][A-Za-z0-9:.@-]*", html_name):
         raise ValueError(f"{name!r:.100} cannot be the name of an HTML attribute")
-    return spelled.lower()  # "ALT" is the "alt" that is there already; of two, the first counts
+    # HTML ignores case, and browsers use the first of two attributes. "ALT" must replace "alt".
+    return html_name.lower()
 
 
-def picture_in(value: Any, storage: Storage = groupme_storage) -> Picture | None:
-    """The picture of a field's value, of a form's file, or of a URL on the storage's CDN."""
-    if isinstance(value, Picture):
-        return value
-    if isinstance(value, FieldFile):
-        return picture_of(value)
-    if isinstance(value, str | Promise):
-        return known_picture(str(value), storage)
-    return getattr(value, "picture", None) if isinstance(value, File) else None
+def file_dimensions(value: Any) -> tuple[int | None, int | None]:
+    """
+    Return width and height of a field's file from its model instance, without I/O.
+
+    They come from the dimension fields. Both are ``None`` unless both are known.
+    """
+    dimensions = dimensions_from_instance(value) if isinstance(value, FieldFile) else (None, None)
+    return dimensions if all(dimensions) else (None, None)
 
 
-def own_url(value: Any) -> str:
-    """The URL of a file that is not on the service, or nothing if it has none."""
-    if not isinstance(value, FieldFile):
-        return (getattr(value, "url", None) or "") if isinstance(value, File) else ""
-    if not value or not is_saved(value):
-        return ""
-    try:
-        return value.url
-    except (ValueError, NotImplementedError):
-        return ""
-
-
-def size_of_file(value: Any) -> tuple[int, int] | tuple[None, None]:
-    """Width and height of a field's file, if its row has columns that hold them, at no I/O."""
-    if not isinstance(value, FieldFile):
-        return None, None
-    # Not getattr(), because a deferred column would cost a query. A file may be of no row yet.
-    row = getattr(value.instance, "__dict__", {})
-    width, height = (row.get(getattr(value.field, f"{side}_field", "")) for side in _SIDES)
-    return (width, height) if width and height else (None, None)
-
-
-def _of_picture(picture: Picture, variant: str | None) -> dict[str, str]:
+def _picture_attributes(picture: Picture, variant: str | None) -> dict[str, str]:
     if variant:
-        source = picture.variant_url(variant)
+        src = picture.variant_url(variant)
         width, height = picture.variant_size(variant)
     else:
-        source, width, height = picture.url, picture.width, picture.height
-    made = _written_source(source, width, height)
+        src, width, height = picture.url, picture.width, picture.height
+    attributes = _source_attributes(src, width, height)
     if width is not None and variant not in ("preview", "avatar"):
-        made["srcset"] = attribute("srcset", _srcset(picture, source))
-        made["sizes"] = f' sizes="(max-width: {width}px) 100vw, {width}px"'
-    return made
+        attributes["srcset"] = html_attribute("srcset", _srcset(picture, src))
+        attributes["sizes"] = f' sizes="(max-width: {width}px) 100vw, {width}px"'
+    return attributes
 
 
-def _of_file(value: Any, variant: str | None) -> dict[str, str]:
-    """Of a file that is not on the service: as large as the variant, with all there is in it."""
-    width, height = size_of_file(value)
+def _file_attributes(value: Any, variant: str | None) -> dict[str, str]:
+    """Return the attributes of a file that is not on the image service, scaled to the variant."""
+    width, height = file_dimensions(value)
     if variant and width and height:
+        # The file is not cropped, so the variant limits only its longer side.
         width, height = fitted(width, height, max(variant_size(variant, width, height)))
-    return _written_source(own_url(value), width, height)
+    return _source_attributes(file_url(value), width, height)
 
 
-def _written_source(url: str, width: int | None, height: int | None) -> dict[str, str]:
+def _source_attributes(src: str, width: int | None, height: int | None) -> dict[str, str]:
     return {
-        "src": attribute("src", url or None),
-        "width": attribute("width", width),
-        "height": attribute("height", height),
+        "src": html_attribute("src", src or None),
+        "width": html_attribute("width", width),
+        "height": html_attribute("height", height),
     }
 
 
-def _srcset(picture: Picture, source: str) -> str:
-    """The renderings that show the whole picture, for the browser to choose by their width."""
+def _srcset(picture: Picture, src: str) -> str:
+    """Return the URLs that show the whole image, with their widths in pixels."""
     large_width, _ = picture.variant_size("large")
     if large_width == picture.width:
-        return f"{source} {large_width}w"
+        return f"{src} {large_width}w"
     return f"{picture.large_url} {large_width}w, {picture.url} {picture.width}w"

@@ -1,9 +1,9 @@
 """
-Uploads as tasks for Django's Tasks framework.
+Tasks for Django's Tasks framework that upload files.
 
 ``django.tasks`` is part of Django 6.0 and later; on 5.2, the package ``django-tasks`` replaces
-it. A task may run again at any point, and skips files that are uploaded. A task that raises has
-uploaded all files that did not fail.
+it. A task may be run again at any time, and skips files that are already uploaded. A task that
+raises an error has uploaded all files that did not fail.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
-from .bulk import Bulk
-from .columns import columns
+from .bulk.batches import StoredName, stored_names, stored_names_in_row
+from .bulk.columns import find_columns
+from .bulk.results import Result, format_count
+from .bulk.runner import BulkRunner
+from .bulk.upload import BulkUpload
 from .exceptions import GroupMeImageError
-from .report import Result, counted
-from .selection import Named, in_row, named
-from .uploads import Move
 
 try:
     from django.tasks import task
@@ -27,8 +27,8 @@ except ImportError:
 
 __all__ = ["upload_batch", "upload_row"]
 
-# An error of a task is kept, and mailed, by some backends.
-_MOST_LINES = 10
+# Failed rows in an error message, which is limited because some backends store or mail it.
+_MAX_FAILURES = 10
 
 
 @task
@@ -36,12 +36,16 @@ def upload_row(label: str, pk: str, database: str) -> dict[str, str]:
     """
     Upload the files of one row: of the model ``label``, with this primary key as a string.
 
-    Returns the new URL of each field that was changed.
+    Return the new URL of each field that was changed.
     """
-    move = Move(Bulk(workers=1))
-    files = [file for file in in_row(label, pk, database) if move.source(file.storage)]
-    settled = list(_settled(move, files))
-    return {result.column.field.name: result.url for result in settled if result.outcome == "moved"}
+    upload = BulkUpload(BulkRunner(workers=1))
+    files = [
+        file
+        for file in stored_names_in_row(label, pk, database)
+        if upload.source_storage(file.storage)
+    ]
+    results = list(_run(upload, files))
+    return {result.column.field.name: result.url for result in results if result.outcome == "moved"}
 
 
 @task
@@ -58,28 +62,28 @@ def upload_batch(
     """
     Upload the files of these names in the columns of these labels, as ``groupme_upload`` does.
 
-    ``rate``, in requests per second, applies to this task alone. Returns how many rows have each
+    ``rate``, in requests per second, applies to this task alone. Return how many rows have each
     outcome: ``moved``, or ``skipped`` (the row holds another name by now, or the file is the
     default of a field).
     """
-    move = Move(
-        Bulk(workers=workers, rate=rate),
+    upload = BulkUpload(
+        BulkRunner(workers=workers, rate=rate),
         source=source,
         delete_source=delete_source,
     )
-    settled = _settled(move, named(names, columns(labels, database)))
-    return dict(Counter(result.outcome for result in settled))
+    results = _run(upload, stored_names(names, find_columns(labels, database)))
+    return dict(Counter(result.outcome for result in results))
 
 
-def _settled(move: Move, files: Iterable[Named]) -> Iterator[Result]:
-    """Return the result of each row; raise at the end if a row failed."""
+def _run(upload: BulkUpload, files: Iterable[StoredName]) -> Iterator[Result]:
+    """Upload the files, and yield the result of each row. Raise at the end if a row failed."""
     failures: list[str] = []
-    with closing(move.run(files)) as running:
-        for result in chain.from_iterable(running):
+    with closing(upload.run(files)) as results:
+        for result in chain.from_iterable(results):
             if result.outcome == "failed":
                 failures.append(str(result))
             yield result
-    if failures or move.stopped:
-        reasons = "\n".join([*failures[:_MOST_LINES], move.stopped])
-        rows = counted(len(failures), "row")
+    if failures or upload.stop_reason:
+        reasons = "\n".join([*failures[:_MAX_FAILURES], upload.stop_reason])
+        rows = format_count(len(failures), "row")
         raise GroupMeImageError(f"{rows} could not be uploaded:\n{reasons}".rstrip())

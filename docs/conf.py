@@ -1,4 +1,4 @@
-"""How Sphinx makes the manual: ``make docs``."""
+"""Configuration of Sphinx: ``make docs``."""
 
 import sys
 from pathlib import Path
@@ -10,7 +10,7 @@ import django_groupme_images
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
-# What docstrings are read from imports models and storages.
+# autodoc imports modules that require configured settings.
 settings.configure(
     INSTALLED_APPS=["django.contrib.contenttypes", "rest_framework", "django_groupme_images"]
 )
@@ -29,27 +29,29 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinxarg.ext",
+    "sphinxcontrib.mermaid",
 ]
 
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_theme_options = {"navigation_with_keys": True}
 
-# $ is no part of what is to be typed.
+# Do not copy prompts.
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
 myst_enable_extensions = ["colon_fence"]
+myst_fence_as_directive = ["mermaid"]
 myst_heading_anchors = 3
 myst_ref_domains = ["std", "py"]
 
 autodoc_member_order = "bysource"
-autodoc_inherit_docstrings = False  # what Django says is in its own manual
+autodoc_inherit_docstrings = False  # Django documents its own methods.
 autodoc_default_options = {"members": True, "show-inheritance": True}
 
-# Every name that is written as a reference leads somewhere; other projects' pages are not asked.
+# Report unresolved references, except those to other projects.
 nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", "(?!django_groupme_images).*"),
-    ("py:class", r"django_groupme_images\.descriptors\..*"),  # of no use to anybody else
+    ("py:class", r"django_groupme_images\.field_files\..*Descriptor"),  # It is not public.
 ]

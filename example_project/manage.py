@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line for the example: ``python example_project/manage.py check``."""
+"""Run Django's commands for the example site: ``python example_project/manage.py check``."""
 
 import os
 import sys

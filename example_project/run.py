@@ -1,11 +1,11 @@
 """
 Run the example: ``make example``, or ``python example_project/run.py``.
 
-Makes the database, starts the emulator of the image service, fills the club through it, and
-serves the site and its admin until Ctrl-C. All in one process, so that nothing is left behind.
+One process creates the database, starts the emulator of the image service, adds data, and serves
+the site and its admin until Ctrl+C.
 
-With ``GROUPME=live`` and a token in ``GM_TOKEN`` there is no emulator, and the pictures are
-uploaded to the real image service.
+With ``GROUPME=live`` and a token in ``GM_TOKEN``, images are uploaded to the real image service,
+and there is no emulator.
 """
 
 import os
@@ -17,15 +17,15 @@ def main() -> None:
     signal.signal(signal.SIGINT, leave)
     signal.signal(signal.SIGTERM, leave)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    # Not before the signals are caught: importing Django takes a moment.
+    # Importing Django takes some time, in which the signal handlers are already needed.
     from config.server import run
 
     run()
 
 
 def leave(number: int, frame: FrameType | None) -> None:
-    # Until the site is served there is nothing to clear up: what is done is kept, and the next
-    # run does the rest. An exception could get lost here, in an import or in a destructor.
+    # Before the site is served, no cleanup is necessary, and the next run continues. An import or a
+    # destructor could suppress an exception such as SystemExit.
     os.write(1, b"Stopped.\n")
     os._exit(0)
 

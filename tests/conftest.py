@@ -1,4 +1,4 @@
-"""What most tests share: an emulator that the settings point to."""
+"""Fixtures that most tests use, and the configuration of pytest and Hypothesis."""
 
 from __future__ import annotations
 
@@ -14,23 +14,31 @@ from django.core.files.storage import FileSystemStorage, storages
 
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator import EmulatorServer
+from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.storage import GroupMeStorage
-
-from . import emulator_pictures as pictures
-from . import ports
+from tests.support import emulator_pictures as pictures
+from tests.support import ports
 
 pytest.register_assert_rewrite("tests.properties")
 
-# Its tests need a project with other apps; "make neighbours" runs them in one.
-collect_ignore = [] if apps.is_installed("tests.neighbours") else ["neighbours"]
+# These tests require third-party apps. "make integrations" runs them with other settings.
+collect_ignore = [] if apps.is_installed("tests.integrations") else ["integrations"]
 
-# The same examples each time, however long a busy machine takes for one.
+# Every run uses the same examples, without a deadline, because machines may be busy.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark tests that use the database, because only those run on several databases."""
+    fixtures = {"db", "transactional_db"}.intersection(item.fixturenames)
+    if fixtures or item.get_closest_marker("django_db"):
+        item.add_marker("database")
+
+
 @pytest.fixture
 def emulator(settings: Any) -> Iterator[EmulatorServer]:
+    """A running emulator that the settings use as the image service."""
     with EmulatorServer() as server:
         settings.GROUPME_UPLOAD_URL = server.upload_url
         settings.GROUPME_CDN_URL = server.cdn_url
@@ -38,13 +46,13 @@ def emulator(settings: Any) -> Iterator[EmulatorServer]:
 
 
 @pytest.fixture
-def arrived(emulator: EmulatorServer) -> Any:
-    """What arrived at the emulator, as "METHOD /path" for each request."""
+def list_requests(emulator: EmulatorServer) -> Any:
+    """A function that returns each request to the emulator as "METHOD /path"."""
     return lambda: [f"{entry['method']} {entry['path']}" for entry in emulator.app.record.as_list()]
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[str]:
+def remote_url() -> Iterator[str]:
     """The URL of an image on another server."""
     with EmulatorServer() as web:
         client = GroupMeClient("token", upload_url=web.upload_url, cdn_url=web.cdn_url)
@@ -53,7 +61,7 @@ def elsewhere() -> Iterator[str]:
 
 @pytest.fixture
 def fallback(settings: Any, tmp_path: Any) -> FileSystemStorage:
-    """A fallback storage, on a disk."""
+    """A fallback storage in a temporary folder."""
     settings.STORAGES = settings.STORAGES | {
         "default": {
             "BACKEND": "django.core.files.storage.FileSystemStorage",
@@ -65,31 +73,38 @@ def fallback(settings: Any, tmp_path: Any) -> FileSystemStorage:
     return storages["default"]
 
 
-@pytest.fixture
-def waiting_files(fallback: FileSystemStorage, settings: Any) -> FileSystemStorage:
-    """The fallback storage of files that are to be moved, without long waits for a retry."""
-    settings.GROUPME_MAX_RETRY_WAIT = 0.01
-    return fallback
+@pytest.fixture(params=["up", "down", "deferred", "elsewhere"])
+def state(
+    request: Any, emulator: EmulatorServer, fallback: FileSystemStorage, settings: Any
+) -> str:
+    """Each state that determines where a file is saved: the service, or another storage."""
+    if request.param == "down":
+        emulator.app.faults.add(Fault("status", status=503, times=100))
+    elif request.param == "deferred":
+        settings.GROUPME_DEFERRED = True
+    elif request.param == "elsewhere":
+        settings.STORAGES = {**settings.STORAGES, "groupme": settings.STORAGES["default"]}
+    return str(request.param)
 
 
 @pytest.fixture
 def free_port() -> int:
-    """A port that nothing listens on."""
+    """A port without a listener."""
     return ports.free_port()
 
 
 @pytest.fixture
 def forbid_io(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From its call on, whatever asks the cache, a storage or a socket fails the test."""
+    """A function after whose call any use of the cache, a storage, or a socket fails the test."""
 
-    def refuse(*args: Any, **kwargs: Any) -> None:
-        raise AssertionError("this should be at no I/O")
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("unexpected I/O")
 
     def forbid() -> None:
-        monkeypatch.setattr(socket.socket, "connect", refuse)
+        monkeypatch.setattr(socket.socket, "connect", fail)
         for name in ("get", "set", "get_many", "add", "get_or_set"):
-            monkeypatch.setattr(cache, name, refuse)
+            monkeypatch.setattr(cache, name, fail)
         for name in ("open", "url", "size", "exists", "save", "delete", "picture", "client"):
-            monkeypatch.setattr(GroupMeStorage, name, property(refuse))
+            monkeypatch.setattr(GroupMeStorage, name, property(fail))
 
     return forbid

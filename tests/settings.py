@@ -1,4 +1,4 @@
-"""Settings for the tests. ``TEST_DATABASE=postgres`` runs them on PostgreSQL."""
+"""Settings for the tests. ``TEST_DATABASE`` is ``postgres``, ``mariadb``, or unset for SQLite."""
 
 import os
 
@@ -7,7 +7,8 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.urls"
 
-if os.environ.get("TEST_DATABASE") == "postgres":
+database = os.environ.get("TEST_DATABASE")
+if database == "postgres":
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
@@ -18,10 +19,22 @@ if os.environ.get("TEST_DATABASE") == "postgres":
             "PASSWORD": os.environ.get("PGPASSWORD", "postgres"),
         }
     }
+elif database == "mariadb":
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.mysql",
+            "NAME": "groupme_images",
+            # The client library reads MYSQL_TCP_PORT and MYSQL_UNIX_PORT.
+            "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
+            "USER": "root",
+            "PASSWORD": os.environ.get("MYSQL_PWD", ""),
+            "TEST": {"CHARSET": "utf8mb4"},
+        }
+    }
 else:
     DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 
-# A second one, for what has to find its way among several.
+# A second database, for tests of code that selects a database.
 DATABASES["other"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 
 INSTALLED_APPS = [
@@ -34,18 +47,18 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "django_groupme_images",
-    "tests.gallery",
+    "tests.testapp",
 ]
 
 MIDDLEWARE = [
-    "tests.gallery.middleware.strict_csp",
+    "tests.testapp.middleware.strict_csp",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
-# Nothing listens there: a test that needs the service starts an emulator, and says so.
+# No server listens on this port. Tests that need the service use the fixture emulator.
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

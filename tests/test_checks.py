@@ -1,3 +1,5 @@
+"""The system checks."""
+
 from __future__ import annotations
 
 import io
@@ -50,7 +52,7 @@ def options(settings):
     return set_options
 
 
-def test_nothing_is_wrong():
+def test_checks_with_valid_settings_report_nothing():
     assert messages() == []
     call_command("check")
 
@@ -62,7 +64,7 @@ def no_token(settings, monkeypatch):
 
 
 def test_token_missing_is_a_warning(no_token, monkeypatch):
-    # STORAGES and the model fields have three storages; one of them is made with a token.
+    # STORAGES and the model fields contain three storages, and one of them has a token.
     assert ids() == ["W006", "W006"]
     assert {message.level for message in messages()} == {checks.WARNING}
     assert "GM_TOKEN" in messages()[0].msg
@@ -80,7 +82,7 @@ def test_token_missing_in_deployment_is_an_error(no_token, settings):
         call_command("check", deploy=True, stderr=io.StringIO())
 
 
-def test_a_callable_is_not_asked(options):
+def test_token_callable_is_not_called(options):
     options(access_token=lambda: 1 / 0)
     assert ids() == []
     options(access_token="tests.test_checks.ids")
@@ -118,20 +120,20 @@ def test_token_of_wrong_type_is_an_error(options, settings, token):
 @pytest.mark.parametrize(
     ("name", "value"), [("timeout", "5"), ("max_retries", -1), ("on_delete", "no"), ("cdn_url", 5)]
 )
-def test_a_wrong_option(options, name, value):
+def test_option_with_invalid_value_is_an_error(options, name, value):
     options(**{name: value})
     assert ids() == ["E002"]
     assert f"'{name}'" in messages()[0].msg
     assert repr(value) in messages()[0].msg
 
 
-def test_a_wrong_setting(settings):
+def test_setting_with_invalid_value_is_an_error(settings):
     settings.GROUPME_MAX_RETRIES = "2"
     assert set(ids()) == {"E002"}
     assert "GROUPME_MAX_RETRIES" in messages()[0].msg
 
 
-def test_every_wrong_option_is_told_at_once(options):
+def test_options_with_several_invalid_values_are_all_reported(options):
     options(timeout=0, upload_url="ftp://example.com/", access_token="a token")
     assert ids() == ["E002"] * 3
     assert ids(deploy=True).count("E002") == 3
@@ -171,20 +173,20 @@ def manage(project, *arguments):
 
 @pytest.mark.parametrize("command", ["check", "makemigrations", "migrate", "test"])
 def test_command_without_a_token_succeeds_with_a_warning(project, command):
-    ran = manage(project, command)
-    assert ran.returncode == 0, ran.stderr
-    assert "groupme_images.W006" in ran.stderr
-    assert "groupme_images.E001" not in ran.stderr
+    process = manage(project, command)
+    assert process.returncode == 0, process.stderr
+    assert "groupme_images.W006" in process.stderr
+    assert "groupme_images.E001" not in process.stderr
 
 
 def test_check_deploy_without_a_token_fails(project):
-    ran = manage(project, "check", "--deploy", "--tag", "files")
-    assert ran.returncode == 1
-    assert "groupme_images.E001" in ran.stderr
+    process = manage(project, "check", "--deploy", "--tag", "files")
+    assert process.returncode == 1
+    assert "groupme_images.E001" in process.stderr
 
 
-def test_models_are_loaded_before_the_storage_is_made():
-    """So that a mistake in STORAGES is told by a check, and a backend may import models."""
+def test_django_setup_does_not_create_the_storage():
+    """A check can then report errors in STORAGES, and a backend can import models."""
     code = (
         "import django; django.setup();"
         "from django_groupme_images.storage import groupme_storage;"
@@ -195,13 +197,13 @@ def test_models_are_loaded_before_the_storage_is_made():
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment)
 
 
-def test_a_wrong_token_is_not_shown(options):
+def test_token_of_wrong_type_is_not_shown(options):
     options(access_token=["marked-t0ken"])
     assert ids() == ["E002"]
     assert "marked" not in str(messages())
 
 
-def test_an_unknown_option(options):
+def test_unknown_option_is_an_error_without_its_value(options):
     options(tokn="marked-t0ken")
     assert ids(deploy=True) == ["E003"]
     (message,) = messages()
@@ -210,7 +212,7 @@ def test_an_unknown_option(options):
     assert "access_token" in message.hint
 
 
-def test_a_backend_that_is_not_there(settings):
+def test_backend_that_cannot_be_imported_is_an_error(settings):
     settings.STORAGES = {
         **settings.STORAGES,
         "groupme": {"BACKEND": "django_groupme_image.Storage"},
@@ -219,12 +221,12 @@ def test_a_backend_that_is_not_there(settings):
 
 
 @pytest.mark.parametrize("parameters", [{}, {"BACKEND": BACKEND, "OPTIONS": 5}])
-def test_an_alias_that_makes_no_sense(settings, parameters):
+def test_alias_with_invalid_parameters_is_an_error(settings, parameters):
     settings.STORAGES = {**settings.STORAGES, "groupme": parameters}
     assert ids() == ["E003"]
 
 
-def test_other_storages_are_none_of_our_business(settings):
+def test_other_alias_with_invalid_backend_is_ignored(settings):
     settings.STORAGES = {**settings.STORAGES, "other": {"BACKEND": "no.such.Storage"}}
     assert ids() == []
 
@@ -244,7 +246,7 @@ def test_other_storages_are_none_of_our_business(settings):
         ("https://10.0.0.1/pictures", []),
     ],
 )
-def test_deployment(settings, url, expected):
+def test_deploy_check_with_local_upload_url_is_a_warning(settings, url, expected):
     settings.GROUPME_UPLOAD_URL = url
     found = ids(deploy=True)
     assert sorted(set(found)) == expected
@@ -260,7 +262,7 @@ def test_deployment(settings, url, expected):
         ("broken", "The fallback of GroupMeStorage cannot be used: "),
     ],
 )
-def test_a_fallback_that_makes_no_sense(options, settings, alias, reason):
+def test_fallback_that_cannot_be_used_is_an_error(options, settings, alias, reason):
     options(fallback=alias)
     settings.STORAGES = settings.STORAGES | {
         "second": {
@@ -277,17 +279,17 @@ def test_a_fallback_that_makes_no_sense(options, settings, alias, reason):
     assert "GROUPME_FALLBACK" in message.hint
 
 
-def test_a_fallback_that_makes_sense(options):
+def test_fallback_with_file_system_storage_is_accepted(options):
     options(fallback="default")
     assert ids() == []
 
 
-def test_deferred_without_a_fallback(options):
+def test_deferred_without_fallback_is_an_error(options):
     options(deferred=True)
     assert ids() == ["E005"]
 
 
-def test_deferred_uploads_and_nobody_to_make_them(options, monkeypatch):
+def test_deferred_without_tasks_framework_is_a_warning(options, monkeypatch):
     monkeypatch.setitem(sys.modules, "django_groupme_images.tasks", None)
     options(fallback="default", deferred=True)
     assert ids() == ["W004"]
@@ -295,7 +297,7 @@ def test_deferred_uploads_and_nobody_to_make_them(options, monkeypatch):
     assert "W005" not in ids(deploy=True)
 
 
-def test_deferred_uploads_and_a_queue_that_is_not_there(options, settings, monkeypatch):
+def test_deferred_with_missing_queue_is_a_warning(options, settings, monkeypatch):
     options(fallback="default", deferred=True)
     backend = f"{BACKENDS}.dummy.DummyBackend"
     settings.TASKS = {"default": {"BACKEND": backend, "QUEUES": ["low", "high"]}}
@@ -304,8 +306,36 @@ def test_deferred_uploads_and_a_queue_that_is_not_there(options, settings, monke
     assert "Tasks cannot be sent: " in messages()[0].msg
 
 
+@pytest.mark.parametrize(
+    ("formats", "others"),
+    [
+        (["jpeg", "png", "gif", "mpo"], None),
+        (["jpeg", "webp"], "webp"),
+        (["tiff", "bmp", "png"], "bmp, tiff"),
+    ],
+)
+def test_strip_metadata_with_other_allowed_formats_is_a_warning(options, formats, others):
+    options(allowed_formats=formats, convert_formats=["webp", "avif"], strip_metadata=False)
+    assert ids() == []
+    options(allowed_formats=formats, convert_formats=["webp", "avif"], strip_metadata=True)
+    assert ids() == (["W009"] if others else [])
+    assert all(f"the allowed formats {others}, so" in message.msg for message in messages())
+
+
+def test_convert_formats_without_decoder_is_a_warning_unless_it_is_the_default(
+    options, monkeypatch
+):
+    options(convert_formats=["heif", "webp"])
+    assert ids() == []
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert ids() == ["W010"]
+    assert "the formats heif in" in messages()[0].msg
+    options()
+    assert ids() == []
+
+
 @pytest.mark.parametrize(("backend", "expected"), [("immediate", ["W005"]), ("dummy", [])])
-def test_deferred_uploads_that_are_made_at_once(options, settings, backend, expected):
+def test_deferred_with_immediate_backend_is_a_deploy_warning(options, settings, backend, expected):
     options(fallback="default", deferred=True, upload_url="https://image.groupme.com/pictures")
     settings.GROUPME_UPLOAD_URL = "https://image.groupme.com/pictures"
     settings.TASKS = {"default": {"BACKEND": f"{BACKENDS}.{backend}.{backend.title()}Backend"}}
@@ -313,8 +343,8 @@ def test_deferred_uploads_that_are_made_at_once(options, settings, backend, expe
     assert ids() == []
 
 
-@isolate_apps("tests.gallery")
-def test_a_column_that_is_too_short(settings):
+@isolate_apps("tests.testapp")
+def test_field_with_too_short_max_length_is_an_error(settings):
     class Short(models.Model):
         photo = GroupMeImageField(max_length=70)
         plain = models.ImageField(max_length=71, storage=GroupMeStorage)
@@ -324,28 +354,26 @@ def test_a_column_that_is_too_short(settings):
             app_label = "gallery"
 
     field = Short._meta.get_field("photo")
-    from django_groupme_images.checks import _check_field
-
-    (message,) = _check_field(field)
+    (message,) = our_checks.check_field(field)
     assert message.id == "groupme_images.E004"
     assert message.obj is field
     assert "71 or more" in message.hint
-    assert list(_check_field(Short._meta.get_field("plain"))) == []
+    assert list(our_checks.check_field(Short._meta.get_field("plain"))) == []
     settings.GROUPME_CDN_URL = "https://a-longer-name.example.com/pictures/"
-    assert len(list(_check_field(Short._meta.get_field("plain")))) == 1
+    assert len(list(our_checks.check_field(Short._meta.get_field("plain")))) == 1
 
 
-def test_a_groupme_field_on_another_storage(settings):
+def test_groupme_field_on_other_storage_is_a_warning(settings):
     settings.STORAGES = {**settings.STORAGES, "groupme": settings.STORAGES["default"]}
     found = messages()
     assert {message.id for message in found} == {"groupme_images.W003"}
-    assert "is InMemoryStorage, no" in found[0].msg
+    assert "its storage is not a GroupMeStorage" in found[0].msg
     assert "gallery.Member.photo" in {str(message.obj) for message in found}
 
 
-def test_the_alias_is_missing(settings):
+def test_missing_alias_without_settings_is_a_warning(settings):
     settings.STORAGES = {"default": settings.STORAGES["default"]}
-    assert ids() == []  # GROUPME_ settings make up for it
+    assert ids() == []  # The GROUPME_ settings suffice.
     for name in ("ACCESS_TOKEN", "UPLOAD_URL", "MAX_RETRIES"):
         delattr(settings, f"GROUPME_{name}")
     found = messages(app_configs=[apps.get_app_config("gallery")])
@@ -353,8 +381,8 @@ def test_the_alias_is_missing(settings):
     assert BACKEND in next(m.hint for m in found if m.id.endswith("W002"))
 
 
-def test_the_docstring_lists_every_id():
-    source = Path(our_checks.__file__).read_text()
-    _, table, code = source.split('"""', 2)
+def test_checks_docstring_lists_every_id():
+    table = our_checks.__doc__
+    code = Path(our_checks.__file__).read_text()
     used = set(re.findall(r'"groupme_images\.([EW]\d{3})"', code))
     assert set(re.findall(r"^groupme_images\.([EW]\d{3}) ", table, re.MULTILINE)) == used

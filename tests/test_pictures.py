@@ -1,3 +1,5 @@
+"""``Picture``: parsing of URLs, and the URLs and dimensions of variants."""
+
 from __future__ import annotations
 
 import copy
@@ -7,9 +9,8 @@ import time
 import pytest
 
 from django_groupme_images.exceptions import InvalidPicture
-from django_groupme_images.pictures import Picture, find_picture, variant_size
-
-from .urls_of_pictures import ID, JPEG, LARGE, LEGACY
+from django_groupme_images.pictures import Picture, variant_size
+from tests.support.urls_of_pictures import ID, JPEG, LARGE, LEGACY
 
 pytestmark = pytest.mark.any_django
 
@@ -54,7 +55,7 @@ pytestmark = pytest.mark.any_django
             "https://i.groupme.com/100x100.png.123456789",
             *(100, 100, "png", "123456789"),
         ),
-        # Words that nobody has seen yet.
+        # Dimensions and a format that have not been observed.
         (
             f"https://i.groupme.com/99999x1.heic-sequence.{ID}",
             f"https://i.groupme.com/99999x1.heic-sequence.{ID}",
@@ -62,7 +63,7 @@ pytestmark = pytest.mark.any_django
         ),
     ],
 )
-def test_every_form_of_url(url, canonical, width, height, format_, id_):
+def test_parse_with_valid_url_returns_its_parts(url, canonical, width, height, format_, id_):
     picture = Picture.parse(url)
     assert picture.url == str(picture) == canonical
     assert (picture.width, picture.height) == (width, height)
@@ -74,7 +75,7 @@ def test_every_form_of_url(url, canonical, width, height, format_, id_):
     assert Picture.parse(picture.url) == picture
 
 
-HOSTILE = [
+INVALID_URLS = [
     "",
     " ",
     "photos/cat.png",
@@ -127,9 +128,9 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("url", HOSTILE, ids=lambda url: repr(url)[:60])
-def test_anything_else_is_refused(url):
-    assert find_picture(url) is None
+@pytest.mark.parametrize("url", INVALID_URLS, ids=lambda url: repr(url)[:60])
+def test_parse_with_invalid_url_raises(url):
+    assert Picture.parse_or_none(url) is None
     with pytest.raises(InvalidPicture) as caught:
         Picture.parse(url)
     assert len(str(caught.value)) < 400
@@ -138,12 +139,12 @@ def test_anything_else_is_refused(url):
 @pytest.mark.parametrize(
     "url", ["x" * 10_000_000, "https://i.groupme.com/" + "1x" * 5_000_000, JPEG + "." * 10_000_000]
 )
-def test_megabytes_are_refused_without_being_read(url):
+def test_parse_with_huge_string_raises_quickly(url):
     started = time.perf_counter()
     for _ in range(100):
         with pytest.raises(InvalidPicture):
             Picture.parse(url)
-    # Reading ten million characters a hundred times would take a minute.
+    # Parsing ten million characters a hundred times would take a minute.
     assert time.perf_counter() - started < 1
 
 
@@ -156,7 +157,7 @@ def test_megabytes_are_refused_without_being_read(url):
         "http://[::1]:8001/",
     ],
 )
-def test_any_base_url(base_url):
+def test_parse_with_base_url_accepts_only_urls_below_it(base_url):
     base = base_url.rstrip("/")
     picture = Picture.parse(f"{base}/48x32.png.{ID}.large", base_url)
     assert picture.url == f"{base}/48x32.png.{ID}"
@@ -168,19 +169,19 @@ def test_any_base_url(base_url):
             Picture.parse(wrong, base_url)
 
 
-def test_plain_http_is_not_made_of_https():
+def test_parse_with_http_base_url_rejects_https():
     with pytest.raises(InvalidPicture):
         Picture.parse("https://127.0.0.1:8001/123456789", "http://127.0.0.1:8001/")
 
 
-def test_https_within_a_base_url_is_meant_as_it_is():
+def test_parse_with_https_in_base_path_does_not_change_it():
     base = "https://cdn.example.com/https/"
     assert Picture.parse("http://cdn.example.com/https/123456789", base).url == f"{base}123456789"
     with pytest.raises(InvalidPicture):
         Picture.parse("https://cdn.example.com/http/123456789", base)
 
 
-def test_a_picture_is_a_value():
+def test_picture_is_immutable_and_compares_by_url():
     picture, same, other = Picture.parse(JPEG), Picture.parse(f"{JPEG}.large"), Picture.parse(LARGE)
     assert picture == same
     assert picture != other != picture
@@ -211,14 +212,14 @@ def test_a_picture_is_a_value():
         ((1, 99999), (1, 960)),
     ],
 )
-def test_sizes_of_variants(size, large):
+def test_variant_size_of_known_dimensions_is_scaled_down(size, large):
     picture = Picture.parse(f"https://i.groupme.com/{size[0]}x{size[1]}.jpeg.{ID}")
     assert picture.variant_size("large") == large == variant_size("large", *size)
     assert picture.variant_size("preview") == (200, 200)
     assert picture.variant_size("avatar") == (60, 60)
 
 
-def test_sizes_where_the_url_says_none():
+def test_variant_size_of_unknown_dimensions_is_none_for_large():
     picture = Picture.parse(LEGACY)
     assert picture.variant_size("large") == (None, None)
     assert picture.variant_size("preview") == (200, 200)
@@ -226,7 +227,7 @@ def test_sizes_where_the_url_says_none():
 
 
 @pytest.mark.parametrize("name", ["huge", "", None, "LARGE", ["large"], "x" * 1000])
-def test_an_unknown_variant(name):
+def test_variant_with_unknown_name_raises(name):
     picture = Picture.parse(JPEG)
     for method in (picture.variant_url, picture.variant_size):
         with pytest.raises(ValueError, match="there are preview, large, avatar") as caught:

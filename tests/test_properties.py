@@ -1,4 +1,4 @@
-"""What holds of any input: of texts, answers, what is signed, and attributes in templates."""
+"""Property-based tests: URLs, responses, signed tokens, and template attributes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from hypothesis import strategies as st
 
 from django_groupme_images.exceptions import ServiceError
 from django_groupme_images.pictures import CDN_URL, VARIANTS, Picture
-from fuzz.targets import TARGETS
-
-from .properties import TOKEN
-from .properties.answer import check_answer, check_cdn, kinds_of
-from .properties.carried import check_signed, check_unsigned
-from .properties.picture import check_picture, check_url
-from .properties.tag import by_django, by_jinja, check_image
-from .urls_of_pictures import ID, JPEG, LEGACY
+from tests import ROOT
+from tests.properties import TOKEN
+from tests.properties.picture import check_picture, check_url
+from tests.properties.response import check_cdn, check_response, kinds_of
+from tests.properties.signed_token import check_signed, check_unsigned
+from tests.properties.tag import check_image, render_django, render_jinja2
+from tests.support.urls_of_pictures import ID, JPEG, LEGACY
+from tools.fuzz.targets import TARGETS
 
 pytestmark = pytest.mark.any_django
 
-FUZZ = Path(__file__).parent.parent / "fuzz"
+FUZZ = ROOT / "tools/fuzz"
 
-# Text of any kind, half characters too, and such as is nearly what it should be.
+# Strings of all characters, including lone surrogates, and strings that are almost URLs.
 text = st.text(st.characters(exclude_categories=()))
 pieces = ["http:", "https:", "//", "i.groupme.com", "/", "@", "480x325.jpeg.", ID, "0x", "\n", "٣"]
-nearly = st.lists(st.sampled_from([*pieces, *(f".{name}" for name in VARIANTS)])).map("".join)
+almost_urls = st.lists(st.sampled_from([*pieces, *(f".{name}" for name in VARIANTS)])).map("".join)
 sides = st.integers(1, 99_999)
 ids = st.from_regex("[0-9A-Za-z_-]{1,64}", fullmatch=True)
 formats = st.from_regex("[a-z][a-z0-9+-]{0,15}", fullmatch=True)
@@ -44,21 +44,21 @@ def changed(text: str, position: int, piece: str) -> str:
 
 
 urls = st.builds("{}{}{}".format, bases, sizes, ids)
-nearly_urls = st.builds(changed, urls, st.integers(0, 200), text | st.sampled_from(pieces))
+changed_urls = st.builds(changed, urls, st.integers(0, 200), text | st.sampled_from(pieces))
 
 
-# Pictures
+# URLs
 
 
-@given(text | nearly | nearly_urls | st.sampled_from(pieces), bases)
+@given(text | almost_urls | changed_urls | st.sampled_from(pieces), bases)
 @example(JPEG, CDN_URL)
 @example(LEGACY.replace("https", "http"), CDN_URL)
-def test_a_text_is_refused_or_spells_a_picture_on_the_cdn(url: str, base_url: str) -> None:
+def test_parse_with_any_string_raises_or_returns_picture_on_cdn(url: str, base_url: str) -> None:
     check_url(url, base_url)
 
 
 @given(bases, sides, sides, formats, ids, st.sampled_from(["", *(f".{name}" for name in VARIANTS)]))
-def test_a_url_is_read_as_it_was_written(
+def test_parse_with_generated_url_returns_its_parts(
     base_url: str, width: int, height: int, format_: str, id_: str, suffix: str
 ) -> None:
     picture = Picture.parse(f"{base_url}{width}x{height}.{format_}.{id_}{suffix}", base_url)
@@ -68,16 +68,18 @@ def test_a_url_is_read_as_it_was_written(
     check_picture(picture, base_url)
 
 
-# Answers
+# Responses
 
 statuses = st.integers(200, 599)
-words = text | st.sampled_from([TOKEN, f"no {TOKEN} here", "<b>no</b>", "\r\n", "x" * 1000])
-addresses = urls | nearly_urls | nearly | text
-payloads = st.dictionaries(st.sampled_from(["url", "picture_url"]), addresses | st.none())
+messages = text | st.sampled_from([TOKEN, f"no {TOKEN} here", "<b>no</b>", "\r\n", "x" * 1000])
+url_strings = urls | changed_urls | almost_urls | text
+payloads = st.dictionaries(st.sampled_from(["url", "picture_url"]), url_strings | st.none())
 replies = (
     st.builds(lambda payload: {"payload": payload}, payloads)
-    | st.builds(lambda errors: {"meta": {"errors": errors}}, st.lists(words) | words | st.none())
-    | words
+    | st.builds(
+        lambda errors: {"meta": {"errors": errors}}, st.lists(messages) | messages | st.none()
+    )
+    | messages
 )
 bodies = replies.map(lambda reply: json.dumps(reply).encode()) | st.binary()
 header_names = st.sampled_from(
@@ -100,7 +102,7 @@ header_values = st.sampled_from(
 headers = st.dictionaries(header_names, header_values)
 
 
-def on_the_wire(status: int, headers: dict[str, str], body: bytes) -> bytes:
+def as_bytes(status: int, headers: dict[str, str], body: bytes) -> bytes:
     headers = {"Content-Length": str(len(body)), **headers}
     lines = [f"HTTP/1.1 {status} x", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
@@ -109,10 +111,10 @@ def on_the_wire(status: int, headers: dict[str, str], body: bytes) -> bytes:
 @given(statuses | st.just(200), headers, bodies)
 @example(200, {}, json.dumps({"payload": {"url": JPEG}}).encode())
 @example(503, {"Content-Length": "9" * 5000}, b"")
-def test_an_answer_is_a_picture_or_the_error_that_its_status_means(
+def test_upload_with_any_response_returns_picture_or_expected_error(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    result = check_answer(on_the_wire(status, headers, body))
+    result = check_response(as_bytes(status, headers, body))
     if isinstance(result, Picture):
         assert 200 <= status < 300
     elif result.status:
@@ -121,17 +123,19 @@ def test_an_answer_is_a_picture_or_the_error_that_its_status_means(
 
 
 @given(urls, st.booleans(), st.sampled_from([200, 201, 202]))
-def test_an_answer_with_a_url_is_that_picture(url: str, legacy: bool, status: int) -> None:
+def test_upload_with_url_in_response_returns_that_picture(
+    url: str, legacy: bool, status: int
+) -> None:
     payload = {"picture_url" if legacy else "url": url}
     body = json.dumps({"payload": payload}).encode()
-    result = check_answer(on_the_wire(status, {}, body))
+    result = check_response(as_bytes(status, {}, body))
     assert (str(result) == url) is url.startswith(CDN_URL)
 
 
 @given(st.binary() | text.map(lambda line: f"HTTP/1.1 {line}".encode("utf-8", "replace")))
 @example(TOKEN.encode())
-def test_what_is_no_answer_is_an_error_of_the_service(answer: bytes) -> None:
-    assert isinstance(check_answer(answer), ServiceError)
+def test_upload_with_malformed_response_raises_service_error(response: bytes) -> None:
+    assert isinstance(check_response(response), ServiceError)
 
 
 dates = st.datetimes().map(lambda when: when.strftime("%a, %d %b %Y %H:%M:%S")) | st.sampled_from(
@@ -142,28 +146,28 @@ zones = st.sampled_from(["GMT", "-0000", "+2359", "-2359", "", "x"])
 
 @given(statuses | st.just(200), headers, st.builds("{} {}".format, dates, zones), st.binary())
 @example(200, {"Content-Length": "9" * 5000}, "", b"")
-def test_an_answer_of_the_cdn_is_a_value_or_a_known_error(
+def test_storage_with_any_cdn_response_returns_value_or_expected_error(
     status: int, headers: dict[str, str], date: str, body: bytes
 ) -> None:
-    answer = on_the_wire(status, {**headers, "Last-Modified": date}, body)
-    results = check_cdn(answer)
+    response = as_bytes(status, {**headers, "Last-Modified": date}, body)
+    results = check_cdn(response)
     if status == 200 and results["size"] == len(body):
         assert results["exists"] is True
     elif status in (403, 404):
         assert results["exists"] is False
 
 
-# Signed
+# Signed tokens
 
 
-@given(text | nearly_urls | st.builds("{}:{}:{}".format, urls, text, text))
+@given(text | changed_urls | st.builds("{}:{}:{}".format, urls, text, text))
 @example(":\ud800")
-def test_what_nobody_signed_is_an_error_of_the_form(carried: str) -> None:
-    check_unsigned(carried)
+def test_form_with_unsigned_token_reports_error(token: str) -> None:
+    check_unsigned(token)
 
 
 @given(urls.filter(lambda url: url.startswith(CDN_URL)) | st.text(min_size=1, max_size=50))
-def test_what_was_signed_comes_back_as_it_was(name: str) -> None:
+def test_unsign_with_signed_token_returns_same_value(name: str) -> None:
     assume(not re.match("https?:/", name, re.IGNORECASE) or name.startswith(CDN_URL))
     check_signed(name)
 
@@ -174,33 +178,33 @@ values = text | st.booleans() | st.none() | st.integers() | st.sampled_from(['"'
 names = st.from_regex("[a-zA-Z_]{1,9}", fullmatch=True) | st.sampled_from(
     ["alt", "ALT", "Src", "onload", "class_", "data_x", "sizes", "é", "_"]
 )
-OWN = {"value", "variant", "default"}  # arguments of the tag itself
+OWN = {"value", "variant", "default"}  # The tag has arguments of these names.
 
 
 @given(st.dictionaries(text | names, values, max_size=4))
-def test_an_image_has_the_attributes_that_were_given(attributes: dict[str, Any]) -> None:
+def test_image_tag_with_any_attributes_renders_them(attributes: dict[str, Any]) -> None:
     assume(not OWN & attributes.keys())
-    html = by_jinja(attributes)
+    html = render_jinja2(attributes)
     if html is not None:
         check_image(html, attributes)
 
 
 @given(st.dictionaries(names, values, max_size=4))
-def test_both_engines_say_the_same(attributes: dict[str, Any]) -> None:
+def test_image_tag_in_both_engines_renders_same_html(attributes: dict[str, Any]) -> None:
     assume(not OWN & attributes.keys())
-    assert by_django(attributes) == by_jinja(attributes)
+    assert render_django(attributes) == render_jinja2(attributes)
 
 
-# The fuzzer, whose beginnings are examples too
+# Seeds of the fuzzer
 
 
 @pytest.mark.parametrize(
     "path", sorted(FUZZ.glob("seeds/*/*")), ids=lambda path: f"{path.parent.name}: {path.name}"
 )
-def test_what_the_fuzzer_begins_with(path: Path) -> None:
+def test_fuzz_target_with_seed_passes(path: Path) -> None:
     TARGETS[path.parent.name](path.read_bytes())
 
 
-def test_every_target_of_the_fuzzer_has_seeds_and_words() -> None:
-    for kind in ("seeds", "words"):
+def test_fuzz_targets_have_seeds_and_dictionaries() -> None:
+    for kind in ("seeds", "dictionaries"):
         assert {path.name for path in (FUZZ / kind).iterdir()} == TARGETS.keys()

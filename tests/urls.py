@@ -1,7 +1,9 @@
+"""URLs of the tests' app and the admin."""
+
 from django.contrib import admin
 from django.urls import path
 
-from .gallery import views
+from tests.testapp import views
 
 urlpatterns = [
     path("admin/", admin.site.urls),

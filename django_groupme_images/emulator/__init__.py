@@ -1,20 +1,21 @@
 """
-GroupMe's image service on this machine.
+Local emulator of GroupMe's image service.
 
-Good enough that a client written for the real service works against it unchanged::
+A client that is written for the real service works with the emulator unchanged. Start it from
+the command line::
 
     python -m django_groupme_images.emulator --port 8001
 
-or, in a test::
+or in a test::
 
     with EmulatorServer() as server:
         storage = GroupMeStorage(
             upload_url=server.upload_url, cdn_url=server.cdn_url, access_token="any"
         )
 
-The rooms: ``store`` keeps pictures (``images`` is what it needs of Pillow), ``app`` is
-the service as a WSGI application, ``server`` puts it on a socket and ``command`` on a
-command line. What nobody knows about the real service is in ``assumptions``.
+``store`` keeps the images, and ``thumbnails`` reads and resizes them with Pillow. ``app`` is the
+service as a WSGI application, ``server`` runs it on a TCP port, and ``cli`` is its command line.
+``assumptions`` contains a choice for each unknown behavior of the real service.
 """
 
 from .app import EmulatorApp

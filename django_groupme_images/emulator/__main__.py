@@ -1,4 +1,4 @@
-"""``python -m django_groupme_images.emulator``, which needs no Django project."""
+"""Entry point of ``python -m django_groupme_images.emulator``, without a Django project."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from .command import DESCRIPTION, add_arguments, ignore_signals, run
+from .cli import DESCRIPTION, add_arguments, ignore_signals, run
 from .server import CannotStart
 
 
@@ -17,8 +17,8 @@ def main() -> None:
     )
     add_arguments(parser)
     options = vars(parser.parse_args())
-    # What run() puts back when it ends: who presses Ctrl-C twice needs no traceback of an
-    # interpreter that ends, and there is no moment in between at which a signal could kill it.
+    # run() replaces these handlers and restores them at its end, so that a second Ctrl+C neither
+    # kills the process during the cleanup nor shows a traceback.
     ignore_signals()
     try:
         run(**options, write=_write)
@@ -27,21 +27,22 @@ def main() -> None:
 
 
 def _write(line: str) -> None:
+    """Write a line to standard output, and escape characters that its encoding lacks."""
     encoding = sys.stdout.encoding or "utf-8"
-    text = line.encode(encoding, "backslashreplace").decode(encoding)
+    line = line.encode(encoding, "backslashreplace").decode(encoding)
     try:
-        # Who waits for the address may read it through a pipe.
-        sys.stdout.write(f"{text}\n")
+        # Flush, because a program may read the URL through a pipe.
+        sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-    except OSError:  # the pipe or the terminal is closed
-        _write_nowhere()
+    except OSError:  # The pipe or the terminal is closed.
+        _discard_output()
 
 
-def _write_nowhere() -> None:
-    """Let no line fail any more, not even what Python still holds and writes at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+def _discard_output() -> None:
+    """Redirect standard output to the null device, so that Python's flush at exit does not fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which IP addresses the emulator may fetch an image from."""
+"""Host name lookup, and checks of the IP addresses that images may be fetched from."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ if TYPE_CHECKING:
 
 __all__ = ["NotAllowed", "is_local_or_public", "is_public", "resolve"]
 
-# An IPv6 network whose addresses contain an IPv4 address at their end, for NAT64.
+# Addresses of this NAT64 network end with an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class NotAllowed(Exception):
-    """A host has an address that must not be connected to."""
+    """A host name resolves to an IP address that is not allowed."""
 
 
 def resolve(host: str, port: int, is_allowed: Callable[[str], bool]) -> list[str]:
     """
-    The IP addresses of a host, for the caller to connect to instead of the name.
+    Return the IP addresses of a host, after a check of each one with ``is_allowed``.
 
-    A second lookup of the name could have another result. Raises ``NotAllowed`` if one of the
-    addresses is not allowed, and ``OSError`` if there are none.
+    Connect to these addresses and not to the name, because a second lookup could have another
+    result. Raise ``NotAllowed`` if an address is not allowed, and ``OSError`` if there are none.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(result[4][0]) for result in results))
     if not all(map(is_allowed, addresses)):
         raise NotAllowed(host)
     return addresses
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the internet, and not to a private network."""
-    ip = _target(address)
+    """Return whether an IP address is on the internet, not in a private or reserved network."""
+    ip = _effective_address(address)
     return ip.is_global and not (
         ip.is_multicast or ip.is_reserved or getattr(ip, "is_site_local", False)
     )
 
 
 def is_local_or_public(address: str) -> bool:
-    """Whether an IP address is one of this machine's loopback addresses, or public."""
-    ip = _target(address)
+    """Return whether an IP address is public or a loopback address of this machine."""
+    ip = _effective_address(address)
     return ip.is_loopback or ip.is_unspecified or is_public(address)
 
 
-def _target(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """The address that packets arrive at: the IPv4 address within an IPv6 address, if any."""
+def _effective_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the IPv4 address within an IPv6 address, where packets arrive, or else the address."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
         return ip

@@ -10,15 +10,16 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from ..pictures import VARIANTS
-from .control import CONTROL, Control
-from .faults import Fault, Faults
-from .fetching import fetched
-from .messages import Answer, ConnectionDropped, Refused, Request, dispatch
+from django_groupme_images.pictures import VARIANTS
+
+from .control import CONTROL_PREFIX, Control
+from .faults import Fault, FaultQueue
+from .http import ConnectionDropped, HTTPError, Request, Response, dispatch
 from .origins import Origins, cors_headers
-from .record import Entry, Record
-from .store import NotAnImage, PictureStore, image_format
-from .uploads import receive
+from .request_log import Entry, RequestLog
+from .sources import fetch_url, write_upload
+from .store import PictureStore, image_format
+from .thumbnails import NotAnImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -31,29 +32,27 @@ __all__ = ["EmulatorApp"]
 
 logger = logging.getLogger(__name__)
 
-# A picture's name, and whatever suffixes follow it.
-_PICTURE_PATH = re.compile(
-    r"/((?:[0-9]+x[0-9]+\.[a-z][a-z0-9+-]*\.)?[0-9A-Za-z_-]+)((?:\.[^./]*)*)"
-)
+# The name of an image, and any suffixes.
+_IMAGE_PATH = re.compile(r"/((?:[0-9]+x[0-9]+\.[a-z][a-z0-9+-]*\.)?[0-9A-Za-z_-]+)((?:\.[^./]*)*)")
 
 
 class EmulatorApp:
     """
-    ``POST /pictures`` and the CDN, on one host.
+    WSGI application with the upload endpoint ``POST /pictures`` and the CDN on one host.
 
-    With a ``token``, no other token is accepted. ``stopping`` ends every wait once it is set.
-    ``log`` is called with one line of ASCII for each request; the line never contains a token,
-    and an error of ``log`` changes no response. ``fetch`` yields the bytes at a URL, a block at
-    a time, or raises ``Refused``; without it, URLs are fetched from this machine and the
-    internet, and with ``allow_private_urls`` from any network. ``taken`` is called with each
-    upload that became a picture, and the picture's URL.
+    If ``token`` is set, only this token is accepted. Setting the event ``stopping`` ends all
+    delays and fetches. ``log`` is called with one line of ASCII for each request; the line never
+    contains a token, and an ``OSError`` or ``ValueError`` of ``log`` is ignored. ``fetch`` takes a
+    URL, and yields its content in blocks of bytes or raises ``HTTPError``. The default fetches
+    URLs from this machine and the internet, or with ``allow_private_urls`` from any network.
+    ``taken`` is called with the request and the image's URL after each successful upload.
 
-    The ``Host`` of a request is a loopback name, an IP address, or one of ``allowed_hosts``, and
-    its ``Origin``, if there is one, a loopback host on any port, or one of ``allowed_hosts``;
+    The ``Host`` of a request must be a loopback name, an IP address, or one of ``allowed_hosts``.
+    Its ``Origin``, if any, must be a loopback host on any port, or one of ``allowed_hosts``.
     ``"*"`` accepts every ``Host``.
 
-    Two faults close the connection. They raise ``ConnectionDropped``, a
-    ``ConnectionError``, to the WSGI server.
+    Two faults close the connection. They raise ``ConnectionDropped``, a subclass of
+    ``ConnectionError``, which the WSGI server must handle.
     """
 
     def __init__(
@@ -69,101 +68,102 @@ class EmulatorApp:
         taken: Callable[[Request, str], object] | None = None,
     ) -> None:
         self.store = store
-        self.record = Record()
-        self.faults = Faults()
+        self.record = RequestLog()
+        self.faults = FaultQueue()
         self._token = token
         self._origins = Origins(allowed_hosts)
         self._stopping = stopping or Event()
         self._log = log
         self._fetch = fetch or partial(
-            fetched, stopping=self._stopping, allow_private_urls=allow_private_urls
+            fetch_url, stopping=self._stopping, allow_private_urls=allow_private_urls
         )
         self._taken = taken
 
     @property
     def assumptions(self) -> Assumptions:
-        """What was chosen where the real service is unknown."""
+        """The choices for undocumented behavior of the service."""
         return self.store.assumptions
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         try:
             self._origins.check(request)
-        except Refused as error:
-            answer = Answer.error(error.status, str(error))
-            self._write_log(Entry.of(request, answer.status))
+        except HTTPError as error:
+            response = Response.error(error.status, str(error))
+            self._write_log(Entry.from_request(request, response.status))
         else:
-            answer = self._answer(request)
-            answer.headers = cors_headers(request, answer) | answer.headers
-        return answer.send(start_response, with_body=request.method != "HEAD")
+            response = self._dispatch(request)
+            response.headers = cors_headers(request, response) | response.headers
+        return response.send(start_response, with_body=request.method != "HEAD")
 
-    def _answer(self, request: Request) -> Answer:
-        if request.path.startswith(CONTROL):
-            return self._guarded(request, Control(self.record, self.faults, self._reset))
-        return self._recorded(request)
+    def _dispatch(self, request: Request) -> Response:
+        if request.path.startswith(CONTROL_PREFIX):
+            return self._catch_errors(request, Control(self.record, self.faults, self._reset))
+        return self._handle_and_log(request)
 
-    def _recorded(self, request: Request) -> Answer:
+    def _handle_and_log(self, request: Request) -> Response:
         entry = self.record.add(request)
         try:
-            answer = self._guarded(request, self._faulted)
-            entry.status = answer.status
+            response = self._catch_errors(request, self._apply_faults)
+            entry.status = response.status
         finally:
-            entry.body_bytes = request.received
+            entry.body_bytes = request.bytes_read
             self._write_log(entry)
-        return answer
+        return response
 
     def _write_log(self, entry: Entry) -> None:
-        # The reader of the log may be gone, as with "| head".
+        # The reader of the log may have closed the pipe, as ``head`` does.
         with suppress(OSError, ValueError):
             self._log(str(entry))
 
-    def _guarded(self, request: Request, respond: Callable[[Request], Answer]) -> Answer:
-        """The answer, or what an error is to the client; a lost connection stays an error."""
+    def _catch_errors(self, request: Request, respond: Callable[[Request], Response]) -> Response:
+        """Return a response, also for exceptions. A ``ConnectionError`` propagates."""
         try:
             return respond(request)
-        except Refused as error:
-            return Answer.error(error.status, str(error), error.code)
+        except HTTPError as error:
+            return Response.error(error.status, str(error), error.code)
         except NotAnImage as error:
-            return Answer.error(400, str(error))
+            return Response.error(400, str(error))
         except ConnectionError:
             raise
         except Exception:
             logger.exception("The emulator failed")
-            return Answer.error(500, "the emulator failed")
+            return Response.error(500, "the emulator failed")
 
-    def _faulted(self, request: Request) -> Answer:
-        fault = self.faults.take(request)
+    def _apply_faults(self, request: Request) -> Response:
+        """Respond as the service does, or according to a fault."""
+        fault = self.faults.consume(request)
         if fault is None:
-            return self._service(request)
+            return self._route(request)
         if fault.kind == "delay":
             self._stopping.wait(fault.seconds)
-            return self._service(request)
+            return self._route(request)
         if fault.kind == "half":
-            answer = self._service(request)
-            answer.is_half = True
-            return answer
-        return self._failed(request, fault)
+            response = self._route(request)
+            response.is_truncated = True
+            return response
+        return self._fault_response(request, fault)
 
-    def _failed(self, request: Request, fault: Fault) -> Answer:
+    def _fault_response(self, request: Request, fault: Fault) -> Response:
         if not fault.before_body:
-            for _ in request.blocks():
+            for _ in request.iter_body():
                 pass
         if fault.kind == "drop":
             raise ConnectionDropped("a fault that was asked for")
-        return fault.answer()
+        return fault.response()
 
-    def _service(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> Response:
         if request.path == "/pictures":
             return dispatch(request, {"POST": self._upload})
-        return dispatch(request, {"GET": self._picture, "HEAD": self._picture})
+        return dispatch(request, {"GET": self._image, "HEAD": self._image})
 
-    def _upload(self, request: Request) -> Answer:
-        # A form is read first, because it can contain the token.
+    def _upload(self, request: Request) -> Response:
+        # The token of a form can be in its body, which must be read first.
         if request.token or "url" in request.query or not request.is_form:
             self._authenticate(request)
         accept_chunks = self.assumptions.accepts_chunked_bodies
         with self.store.incoming() as path:
-            receive(request, path, fetch=self._fetch, accept_chunks=accept_chunks)
+            write_upload(request, path, fetch=self._fetch, accept_chunks=accept_chunks)
             self._authenticate(request)
             url = request.base_url + self.store.add(path)
         if self._taken:
@@ -171,28 +171,28 @@ class EmulatorApp:
         payload = {"url": url}
         if self.assumptions.answer_with_picture_url:
             payload["picture_url"] = url
-        return Answer.json({"payload": payload}, self.assumptions.upload_status)
+        return Response.json({"payload": payload}, self.assumptions.upload_status)
 
     def _authenticate(self, request: Request) -> None:
         if not request.token or request.token != (self._token or request.token):
-            raise Refused(401, "unauthorized", self.assumptions.unauthorized_code)
+            raise HTTPError(401, "unauthorized", self.assumptions.unauthorized_code)
 
-    def _picture(self, request: Request) -> Answer:
-        match = _PICTURE_PATH.fullmatch(request.path)
-        picture = self.store.find(match[1]) if match else None
-        if match is None or picture is None:
-            return _missing(self.assumptions.missing_status)
+    def _image(self, request: Request) -> Response:
+        match = _IMAGE_PATH.fullmatch(request.path)
+        original = self.store.find(match[1]) if match else None
+        if match is None or original is None:
+            return _missing_image(self.assumptions.missing_status)
         suffixes = match[2].split(".")[1:]
         if len(suffixes) > 1 and self.assumptions.suffix_on_suffix_is_missing:
-            return _missing(404)
+            return _missing_image(404)
         try:
             if len(suffixes) == 1 and suffixes[0] in VARIANTS:
-                return _image(self.store.thumbnail(picture, suffixes[0]), picture)
-            return _image(picture, picture)
+                return _file_response(self.store.thumbnail(original, suffixes[0]), original)
+            return _file_response(original, original)
         except FileNotFoundError:
-            if picture.exists():
+            if original.exists():
                 raise
-            return _missing(self.assumptions.missing_status)
+            return _missing_image(self.assumptions.missing_status)
 
     def _reset(self) -> None:
         self.faults.clear()
@@ -200,22 +200,22 @@ class EmulatorApp:
         self.record.clear()
 
 
-def _image(path: Path, picture: Path) -> Answer:
-    """A file as an answer; a thumbnail is as old as its picture."""
+def _file_response(path: Path, original: Path) -> Response:
+    """Return a file, with the modification time of the ``original`` image."""
     file = path.open("rb")
-    return Answer(
+    return Response(
         200,
         file,
         {
             "Content-Type": f"image/{image_format(path)}",
-            "Last-Modified": formatdate(picture.stat().st_mtime, usegmt=True),
+            "Last-Modified": formatdate(original.stat().st_mtime, usegmt=True),
         },
         length=path.stat().st_size,
     )
 
 
-def _missing(status: int) -> Answer:
-    """What S3 says of a file that is not there, or not for everybody (seen)."""
+def _missing_image(status: int) -> Response:
+    """Return S3's response for a missing or private file (observed)."""
     code = "AccessDenied" if status == 403 else "NoSuchKey"
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
-    return Answer(status, body.encode(), {"Content-Type": "application/xml"})
+    return Response(status, body.encode(), {"Content-Type": "application/xml"})

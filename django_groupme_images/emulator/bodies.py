@@ -1,4 +1,4 @@
-"""The body of a request, read from a connection up to its end and no further."""
+"""Readers for the body of a request that stop at its end and keep the connection usable."""
 
 from __future__ import annotations
 
@@ -6,105 +6,111 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from .messages import BLOCK, Refused
+from .http import BLOCK_SIZE, HTTPError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Body", "ChunkedBody"]
+__all__ = ["ChunkedBody", "RequestBody"]
 
-# A longer line, with a chunk's length or a trailer, is not accepted. In bytes.
-_LONGEST_LINE = 1024
+# The maximum length of a line with a chunk's size or a trailer, in bytes.
+_MAX_LINE = 1024
 
-_MOST_TRAILERS = 100
+_MAX_TRAILERS = 100
 
-# Without a Content-Length, a client could send without end. In bytes.
-_LONGEST_CHUNKED = 256 * 1024 * 1024
+# The maximum size of a chunked body in bytes, because such a body has no Content-Length.
+_MAX_CHUNKED_BODY = 256 * 1024 * 1024
 
-# The length of a chunk, and an extension, which is ignored.
+# The size of a chunk in hexadecimal digits, and an extension, which is ignored.
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[ \t]*;[^\r\n]*)?\r\n")
 
 
-class Body(io.RawIOBase):
-    """The ``length`` bytes of a body; ``on_first_read`` asks the client to send them."""
+class RequestBody(io.RawIOBase):
+    """
+    A body of ``length`` bytes.
+
+    The first read calls ``on_first_read``, which sends the status 100 to a client that waits for
+    it before it sends the body.
+    """
 
     def __init__(
         self, stream: io.BufferedIOBase, length: int, on_first_read: Callable[[], None] | None
     ) -> None:
         self._stream = stream
-        self._left = length
+        self._remaining = length
         self._on_first_read = on_first_read
 
     @property
-    def is_awaited(self) -> bool:
-        """Whether the client waits to be asked for the body, and was not."""
+    def is_continue_pending(self) -> bool:
+        """Whether the client still waits for the status 100."""
         return self._on_first_read is not None
 
     def readinto(self, buffer: Any) -> int:
-        if not self._left:
+        if not self._remaining:
             return 0
-        self._ask()
-        count = self._stream.readinto1(memoryview(buffer)[: self._left])
-        self._left -= count
+        self._request_content()
+        count = self._stream.readinto1(memoryview(buffer)[: self._remaining])
+        self._remaining -= count
         return count
 
     def drain(self) -> None:
-        """Read what is left, to find the next request behind it."""
-        while self.read(BLOCK):
+        """Read the rest of the body, so that the next request can be read from the connection."""
+        while self.read(BLOCK_SIZE):
             pass
 
-    def _ask(self) -> None:
+    def _request_content(self) -> None:
         if self._on_first_read:
             self._on_first_read()
             self._on_first_read = None
 
 
-class ChunkedBody(Body):
+class ChunkedBody(RequestBody):
     """
-    The content of a body in chunks (RFC 9112, section 7.1).
+    The decoded content of a chunked body (RFC 9112, section 7.1).
 
-    Reading raises ``Refused`` if the chunks are malformed, incomplete, or too long in all.
+    Reading raises ``HTTPError`` if the chunks are malformed or incomplete, or if their total size
+    is too large.
     """
 
     def __init__(self, stream: io.BufferedIOBase, on_first_read: Callable[[], None] | None) -> None:
         super().__init__(stream, 0, on_first_read)
-        self._allowed = _LONGEST_CHUNKED
+        self._allowance = _MAX_CHUNKED_BODY
         self._is_at_end = False
 
     def readinto(self, buffer: Any) -> int:
-        self._ask()
-        if not self._left and not self._is_at_end:
-            self._begin_chunk()
+        self._request_content()
+        if not self._remaining and not self._is_at_end:
+            self._start_chunk()
         if self._is_at_end:
             return 0
         count = super().readinto(buffer)
         if not count:
-            raise Refused(400, "the body ends before its last chunk")
-        if not self._left and self._line() != b"\r\n":
-            raise Refused(400, "a chunk is longer than its length")
+            raise HTTPError(400, "the body ends before its last chunk")
+        if not self._remaining and self._read_line() != b"\r\n":
+            raise HTTPError(400, "a chunk is longer than its length")
         return count
 
-    def _begin_chunk(self) -> None:
-        match = _CHUNK.fullmatch(self._line())
+    def _start_chunk(self) -> None:
+        match = _CHUNK.fullmatch(self._read_line())
         if not match:
-            raise Refused(400, "a chunk does not begin with its length")
-        self._left = int(match[1], 16)
-        self._allowed -= self._left
-        if self._allowed < 0:
-            raise Refused(413, f"the body has more than {_LONGEST_CHUNKED} bytes")
-        if not self._left:
+            raise HTTPError(400, "a chunk does not begin with its length")
+        self._remaining = int(match[1], 16)
+        self._allowance -= self._remaining
+        if self._allowance < 0:
+            raise HTTPError(413, f"the body has more than {_MAX_CHUNKED_BODY} bytes")
+        if not self._remaining:
             self._skip_trailers()
             self._is_at_end = True
 
     def _skip_trailers(self) -> None:
-        for _ in range(_MOST_TRAILERS):
-            if self._line() == b"\r\n":
+        for _ in range(_MAX_TRAILERS):
+            if self._read_line() == b"\r\n":
                 return
-        raise Refused(400, f"the body has more than {_MOST_TRAILERS} trailers")
+        raise HTTPError(400, f"the body has more than {_MAX_TRAILERS} trailers")
 
-    def _line(self) -> bytes:
-        """A line with its end. Raises ``Refused`` if the line is too long or incomplete."""
-        line = self._stream.readline(_LONGEST_LINE)
+    def _read_line(self) -> bytes:
+        """Return a line with its end. Raise ``HTTPError`` if it is too long or incomplete."""
+        line = self._stream.readline(_MAX_LINE)
         if not line.endswith(b"\n"):
-            raise Refused(400, "a line between two chunks is too long or incomplete")
+            raise HTTPError(400, "a line between two chunks is too long or incomplete")
         return line

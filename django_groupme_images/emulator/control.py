@@ -1,54 +1,58 @@
-"""The emulator's own URLs, which the service does not have: requests, reset, and faults."""
+"""The emulator's control URLs, which the real service lacks: requests, reset, and faults."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .faults import Fault, Faults
-from .messages import Answer, Refused, Request, dispatch
+from .faults import Fault, FaultQueue
+from .http import HTTPError, Request, Response, dispatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .record import Record
+    from .request_log import RequestLog
 
-__all__ = ["CONTROL", "Control"]
+__all__ = ["CONTROL_PREFIX", "Control"]
 
-#: The path that the URLs begin with.
-CONTROL = "/_emulator/"
+#: The prefix of the control URLs.
+CONTROL_PREFIX = "/_emulator/"
 
-_LONGEST_FAULT = 1024 * 1024  # bytes
+_MAX_FAULT_BYTES = 1024 * 1024
 
 
 class Control:
-    """Answer requests for the emulator's own URLs, which are neither logged nor made to fail."""
+    """
+    Handler of requests for the control URLs.
 
-    def __init__(self, record: Record, faults: Faults, reset: Callable[[], None]) -> None:
+    These requests are not recorded, and faults do not apply to them.
+    """
+
+    def __init__(self, record: RequestLog, faults: FaultQueue, reset: Callable[[], None]) -> None:
         self._record = record
         self._faults = faults
         self._reset = reset
 
-    def __call__(self, request: Request) -> Answer:
-        name = request.path.removeprefix(CONTROL)
+    def __call__(self, request: Request) -> Response:
+        name = request.path.removeprefix(CONTROL_PREFIX)
         if name == "requests":
             return dispatch(request, {"GET": self._requests})
         if name == "reset":
             return dispatch(request, {"POST": self._reset_all})
         if name == "faults":
             return dispatch(request, {"POST": self._add_fault, "DELETE": self._clear_faults})
-        raise Refused(404, "there are requests, reset and faults")
+        raise HTTPError(404, "there are requests, reset and faults")
 
-    def _requests(self, _: Request) -> Answer:
-        return Answer.json(self._record.as_list())
+    def _requests(self, _: Request) -> Response:
+        return Response.json(self._record.as_list())
 
-    def _reset_all(self, _: Request) -> Answer:
+    def _reset_all(self, _: Request) -> Response:
         self._reset()
-        return Answer.json({})
+        return Response.json({})
 
-    def _add_fault(self, request: Request) -> Answer:
-        self._faults.add(Fault.from_json(request.body(_LONGEST_FAULT)))
-        return Answer.json({})
+    def _add_fault(self, request: Request) -> Response:
+        self._faults.add(Fault.from_json(request.read_body(_MAX_FAULT_BYTES)))
+        return Response.json({})
 
-    def _clear_faults(self, _: Request) -> Answer:
+    def _clear_faults(self, _: Request) -> Response:
         self._faults.clear()
-        return Answer.json({})
+        return Response.json({})

@@ -1,4 +1,4 @@
-"""Failures that a test asks for: which, for which requests, and how often."""
+"""Faults, which make the next matching requests fail."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from .messages import Answer, Refused, Request
+from .http import HTTPError, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Fault", "Faults"]
+__all__ = ["Fault"]
 
 
 @dataclass
 class Fault:
-    """The next ``times`` requests that match fail in the way that ``kind`` says."""
+    """
+    A failure of the next ``times`` matching requests.
+
+    ``kind`` is ``"status"`` (respond with ``status``, ``headers``, and ``body``), ``"delay"``
+    (wait for ``seconds`` first), ``"drop"`` (close the connection, with ``before_body`` before the
+    body is read), ``"half"`` (close it after half of the response), ``"garbage"`` (respond with
+    HTML), or ``"redirect"`` (to ``location``). An empty ``method`` or ``path`` matches any.
+    """
 
     kind: str
     times: int = 1
@@ -35,66 +42,67 @@ class Fault:
         self.method = self.method.upper()
 
     @classmethod
-    def from_json(cls, text: bytes) -> Fault:
-        """Read a fault. Raises ``Refused`` with what is allowed."""
+    def from_json(cls, content: bytes) -> Fault:
+        """Create a fault from a JSON object. Raise ``HTTPError`` if it is invalid."""
         try:
-            values = json.loads(text)
+            values = json.loads(content)
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
-            raise Refused(400, f"not a JSON object; kind is one of {', '.join(_OPTIONS)}")
+            raise HTTPError(400, f"not a JSON object; kind is one of {', '.join(_OPTIONS)}")
         return cls.from_values(values)
 
     @classmethod
     def from_values(cls, values: dict[str, Any]) -> Fault:
-        """A fault of these values. Raises ``Refused`` with what is allowed."""
+        """Create a fault from a dictionary of options. Raise ``HTTPError`` if one is invalid."""
         kind = values.get("kind")
         if not isinstance(kind, str) or kind not in _OPTIONS:
-            raise Refused(400, f"kind is one of {', '.join(_OPTIONS)}")
+            raise HTTPError(400, f"kind is one of {', '.join(_OPTIONS)}")
         for name, value in values.items():
-            _check(name, value, {*_COMMON, *_OPTIONS[kind]})
+            _validate(name, value, {*_COMMON, *_OPTIONS[kind]})
         for name in _REQUIRED.intersection(_OPTIONS[kind]).difference(values):
-            raise Refused(400, f"{kind} needs {name}")
+            raise HTTPError(400, f"{kind} needs {name}")
         return cls(**values)
 
     def matches(self, request: Request) -> bool:
         """
-        Whether the fault is for a request like this; no method or path means any.
+        Return whether the fault applies to a request.
 
-        ``OPTIONS`` has to be named, because browsers send such requests on their own.
+        A fault without a method does not apply to ``OPTIONS``, because browsers send such requests
+        on their own.
         """
         if not self.method and request.method == "OPTIONS":
             return False
         return self.method in {"", request.method} and self.path in {"", request.path}
 
-    def answer(self) -> Answer:
-        """The answer that is given in place of the service's own."""
+    def response(self) -> Response:
+        """Return the response that replaces the service's own."""
         if self.kind == "redirect":
-            return Answer(302, headers={"Location": self.location})
+            return Response(302, headers={"Location": self.location})
         if self.kind == "garbage":
-            return Answer(200, b"<p>This is not JSON</p>", {"Content-Type": "text/html"})
+            return Response(200, b"<p>This is not JSON</p>", {"Content-Type": "text/html"})
         if self.body is None:
-            answer = Answer.error(self.status, "a fault that was asked for")
+            response = Response.error(self.status, "a fault that was asked for")
         else:
-            answer = Answer(self.status, self.body.encode(), {"Content-Type": "text/plain"})
-        answer.headers |= {name.title(): value for name, value in self.headers.items()}
-        return answer
+            response = Response(self.status, self.body.encode(), {"Content-Type": "text/plain"})
+        response.headers |= {name.title(): value for name, value in self.headers.items()}
+        return response
 
 
-class Faults:
-    """The faults that are still to come, used up in the order in which they were added."""
+class FaultQueue:
+    """The faults in order. For each request, the oldest one that matches applies."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = Lock()
 
     def add(self, fault: Fault) -> None:
-        """Make ``fault.times`` of the next requests fail."""
+        """Append a fault to the queue."""
         with self._lock:
             self._faults.append(fault)
 
-    def take(self, request: Request) -> Fault | None:
-        """Use up one time of the first fault that matches, if any does."""
+    def consume(self, request: Request) -> Fault | None:
+        """Return the first matching fault, if any, and count down its ``times``."""
         with self._lock:
             fault = next((fault for fault in self._faults if fault.matches(request)), None)
             if fault:
@@ -104,12 +112,12 @@ class Faults:
             return fault
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
 
-# The options of each kind, beside those that all have.
+# The options of each kind, in addition to the common ones.
 _OPTIONS = {
     "status": ("status", "headers", "body"),
     "delay": ("seconds",),
@@ -123,23 +131,27 @@ _COMMON = ("kind", "times", "method", "path")
 
 _REQUIRED = {"seconds", "location"}
 
-# Headers that say where the answer ends; a wrong one would only make the client hang.
-_OURS = ("content-length", "transfer-encoding")
+# A fault must not change the headers that determine the end of the response, because the client
+# would wait for more.
+_FRAMING_HEADERS = ("content-length", "transfer-encoding")
 
 
-def _is_header_text(value: object) -> bool:
+def _is_header_value(value: object) -> bool:
     return isinstance(value, str) and value.isprintable() and value.isascii()
 
 
-def _are_headers(value: object) -> bool:
+def _is_header_dict(value: object) -> bool:
     return isinstance(value, dict) and all(
-        _is_header_text(text) and re.fullmatch("[A-Za-z0-9-]+", name) and name.lower() not in _OURS
-        for name, text in value.items()
+        _is_header_value(header_value)
+        and re.fullmatch("[A-Za-z0-9-]+", name)
+        and name.lower() not in _FRAMING_HEADERS
+        for name, header_value in value.items()
     )
 
 
-# Booleans are integers to Python, hence type() where a number is meant.
-_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+# For each option, a check of its value and a description. Numbers are checked with type(),
+# because isinstance() accepts booleans as integers.
+_VALIDATORS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "kind": (lambda value: isinstance(value, str), "text"),
     "times": (lambda value: type(value) is int and value > 0, "a whole number from 1 up"),
     "method": (lambda value: isinstance(value, str), "text"),
@@ -148,17 +160,20 @@ _VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "text that begins with /",
     ),
     "status": (lambda value: type(value) is int and 200 <= value < 600, "200 to 599"),
-    "headers": (_are_headers, f"an object of one-line texts, without {' and '.join(_OURS)}"),
+    "headers": (
+        _is_header_dict,
+        f"an object of one-line texts, without {' and '.join(_FRAMING_HEADERS)}",
+    ),
     "body": (lambda value: isinstance(value, str), "text"),
     "seconds": (lambda value: type(value) in {int, float} and 0 <= value <= 3600, "0 to 3600"),
-    "location": (_is_header_text, "one line of text"),
+    "location": (_is_header_value, "one line of text"),
     "before_body": (lambda value: isinstance(value, bool), "true or false"),
 }
 
 
-def _check(name: str, value: object, allowed: set[str]) -> None:
+def _validate(name: str, value: object, allowed: set[str]) -> None:
     if name not in allowed:
-        raise Refused(400, f"the options are {', '.join(sorted(allowed))}")
-    is_right, what = _VALUES[name]
-    if not is_right(value):
-        raise Refused(400, f"{name} is {what}")
+        raise HTTPError(400, f"the options are {', '.join(sorted(allowed))}")
+    is_valid, description = _VALIDATORS[name]
+    if not is_valid(value):
+        raise HTTPError(400, f"{name} is {description}")

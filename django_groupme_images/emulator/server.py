@@ -1,4 +1,4 @@
-"""The emulator on a TCP port, in threads of its own."""
+"""Threaded TCP server for the emulator."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakSet
 
 from .app import EmulatorApp, logger
-from .gateway import Gateway
-from .origins import host_names
+from .handler import RequestHandler
+from .origins import normalize_hosts
 from .store import PictureStore
 
 if TYPE_CHECKING:
@@ -26,35 +26,36 @@ if TYPE_CHECKING:
 
     from .assumptions import Assumptions
 
-__all__ = ["CannotStart", "EmulatorServer", "Listener"]
+__all__ = ["CannotStart", "EmulatorServer", "ThreadedServer"]
 
-# How long, in seconds, the threads of the connections may take to end.
-_STOP = 1
+# The time in seconds to wait for the threads of connections when the server stops.
+_STOP_TIMEOUT = 1
 
 
 class CannotStart(Exception):
-    """The address is in use or is none of this machine's, or the directory is unusable."""
+    """The address is in use or not one of this machine, or the directory cannot be used."""
 
 
 class EmulatorServer:
     """
-    The image service on this machine, from :meth:`start` to :meth:`stop`::
+    The image service on a TCP port of this machine, from :meth:`start` to :meth:`stop`::
 
         with EmulatorServer() as server:
-            requests.post(server.upload_url, data=picture, headers={"X-Access-Token": "any"})
+            requests.post(server.upload_url, data=image, headers={"X-Access-Token": "any"})
 
-    ``port`` 0 picks a free one. Without a ``token`` every token is accepted, and without a
-    ``directory`` the pictures are gone at the end; neither may be empty. ``log`` takes one
-    line for each request. ``app`` and ``store`` are there once the server is started.
+    With ``port`` 0, the system chooses a free port. Without a ``token``, every token is accepted.
+    Without a ``directory``, images are in a temporary one, which is removed at the end. ``log`` is
+    called with one line for each request. The attributes ``app`` and ``store`` exist once the
+    server is started.
 
     Requests can be for ``host``, loopback names, IP addresses, and ``allowed_hosts``, such as
     the name of a Compose service. Web pages of loopback hosts and of ``allowed_hosts``, on any
-    port, can use the emulator. With ``allow_private_urls``, an upload by URL can lead to a
-    private network; without it, to this machine or the internet, and redirects only to the
-    internet.
+    port, can use the emulator. With ``allow_private_urls``, the URL of an upload by URL can be in
+    a private network; without it, only on this machine or on the internet, and redirects can
+    only lead to the internet.
 
-    Raises ``ValueError`` if ``token`` or ``directory`` is empty, or if one of ``allowed_hosts``
-    is not a host name or an IP address.
+    The constructor raises ``ValueError`` if ``token`` or ``directory`` is empty, or if one of
+    ``allowed_hosts`` is not a host name or an IP address.
     """
 
     app: EmulatorApp
@@ -72,7 +73,7 @@ class EmulatorServer:
         assumptions: Assumptions | None = None,
         log: Callable[[str], object] = logger.debug,
     ) -> None:
-        # Empty, they are unset variables rather than "any token" and "here".
+        # An empty string is probably the value of an unset variable.
         for name, value in (("token", token), ("directory", directory)):
             if value == "":
                 raise ValueError(f"{name} is empty")
@@ -80,22 +81,22 @@ class EmulatorServer:
         self.port = port
         self._token = token
         self._directory = directory
-        self._allowed_hosts = host_names(allowed_hosts)
+        self._allowed_hosts = normalize_hosts(allowed_hosts)
         self._allow_private_urls = allow_private_urls
         self._assumptions = assumptions
         self._log = log
-        self._listener: Listener | None = None
+        self._listener: ThreadedServer | None = None
 
     def start(self) -> None:
         """
-        Listen, and answer in the background.
+        Start to serve requests in background threads.
 
-        Raises ``CannotStart``, and ``RuntimeError`` if the server is started already.
+        Raise ``CannotStart``, or ``RuntimeError`` if the server is already started.
         """
         if self._listener:
             raise RuntimeError("the emulator is started already")
-        # A directory that another emulator may use is left alone if the port is in use.
-        listener = self._bound()
+        # Bind first: if the port is in use, another emulator may also use the directory.
+        listener = self._bind()
         try:
             self.store = PictureStore(self._directory, self._assumptions)
         except OSError as error:
@@ -111,16 +112,17 @@ class EmulatorServer:
             log=self._log,
         )
         self.port = listener.server_address[1]
-        # An interpreter that is interrupted here must not wait for it.
+        # A daemon thread does not keep an interrupted interpreter running.
         self._thread = Thread(target=listener.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         self._listener = listener
 
     def stop(self) -> None:
         """
-        Close every connection and remove a temporary directory; if not started, do nothing.
+        Close all connections, and remove a temporary directory.
 
-        Waits for the threads of the connections for a second at most.
+        Wait at most one second for the threads of connections. Do nothing if the server is not
+        started.
         """
         if not self._listener:
             return
@@ -132,17 +134,17 @@ class EmulatorServer:
         self.store.close()
 
     def _own_host(self) -> set[str]:
-        """The host, if it is a name: IP addresses are accepted anyway."""
+        """Return a set with the host if it is a name, because IP addresses are always accepted."""
         try:
             ipaddress.ip_address(self.host)
         except ValueError:
             with suppress(ValueError):
-                return host_names([self.host])
+                return normalize_hosts([self.host])
         return set()
 
-    def _bound(self) -> Listener:
+    def _bind(self) -> ThreadedServer:
         try:
-            return Listener(self.host, self.port)
+            return ThreadedServer(self.host, self.port)
         except OSError as error:
             raise CannotStart(
                 f"cannot listen on {self.host} port {self.port}: {error.strerror}"
@@ -162,13 +164,13 @@ class EmulatorServer:
 
     @property
     def url(self) -> str:
-        """Where the emulator is, with a slash at the end."""
-        host = _reachable(self.host)
+        """The URL of the emulator, with a slash at the end."""
+        host = _connectable_host(self.host)
         return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
 
     @property
     def is_for_others(self) -> bool:
-        """Whether more than this machine may reach the emulator, once it is started."""
+        """Whether the server is started, and other machines can connect to it."""
         return bool(
             self._listener
             and not ipaddress.ip_address(self._listener.server_address[0]).is_loopback
@@ -176,47 +178,47 @@ class EmulatorServer:
 
     @property
     def upload_url(self) -> str:
-        """The option ``upload_url`` of a client that is to use the emulator."""
+        """The value of the option ``upload_url`` for a client of the emulator."""
         return f"{self.url}pictures"
 
     @property
     def cdn_url(self) -> str:
-        """The option ``cdn_url`` of a client that is to use the emulator."""
+        """The value of the option ``cdn_url`` for a client of the emulator."""
         return self.url
 
 
-class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """The listening socket and its connections, each with a thread and a running number."""
+class ThreadedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A listening socket, and one thread and one number for each connection."""
 
     request_queue_size = 128
-    # On Windows the option would let two servers share a port.
+    # On Windows, this option would allow two servers on one port.
     allow_reuse_address = os.name == "posix"
 
     server_address: tuple[str, int]
     app: EmulatorApp
 
     def __init__(self, host: str, port: int) -> None:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        self.address_family = found[0][0]
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        self.address_family = addresses[0][0]
         self._numbers = itertools.count(1)
         self._connections: dict[socket.socket, int] = {}
         self._lock = Lock()
-        self._running: WeakSet[Thread] = WeakSet()
-        super().__init__((host, port), Gateway)
+        self._connection_threads: WeakSet[Thread] = WeakSet()
+        super().__init__((host, port), RequestHandler)
 
-    def number(self, connection: socket.socket) -> int:
-        """The running number of a connection: 1 for the first."""
+    def connection_number(self, connection: socket.socket) -> int:
+        """Return the number of a connection, starting from 1."""
         return self._connections[connection]
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
             self._connections[request] = next(self._numbers)
-        # Not the mixin's own: its threads hold up the end, or are not waited for at all.
+        # ThreadingMixIn waits for its threads without a time limit, or not at all.
         thread = Thread(
             target=self.process_request_thread, args=(request, client_address), daemon=True
         )
         thread.start()
-        self._running.add(thread)
+        self._connection_threads.add(thread)
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:
@@ -224,24 +226,24 @@ class Listener(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        # Kept connections would keep their threads, which wait for the next request.
+        # The thread of a persistent connection would wait for the next request.
         with self._lock:
             for connection in self._connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         super().server_close()
-        deadline = time.monotonic() + _STOP
-        for thread in list(self._running):
+        deadline = time.monotonic() + _STOP_TIMEOUT
+        for thread in list(self._connection_threads):
             thread.join(max(0, deadline - time.monotonic()))
 
     def handle_error(self, *_: object) -> None:
-        """Report what is a mistake of the emulator, not that a client went away."""
+        """Log an exception, unless it only means that the connection was closed."""
         if not isinstance(sys.exception(), ConnectionError):
             logger.exception("The emulator failed")
 
 
-def _reachable(host: str) -> str:
-    """The host to connect to: a server that listens on all addresses is on this one, too."""
+def _connectable_host(host: str) -> str:
+    """Return the host, or the loopback address if the host stands for all addresses."""
     with suppress(ValueError):
         address = ipaddress.ip_address(host)
         if address.is_unspecified:

@@ -1,4 +1,4 @@
-"""The emulator's pictures: files in a directory, named as their URLs are."""
+"""Directory of the emulator's images, whose file names are the last part of their URLs."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import uuid4
 
 from .assumptions import Assumptions
-from .images import NotAnImage, draw, read_facts
-from .messages import ConnectionDropped
+from .http import ConnectionDropped
+from .thumbnails import make_thumbnail, read_image_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["NotAnImage", "PictureStore"]
+__all__ = ["PictureStore", "image_format"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# What is younger, in seconds, may be an upload to another emulator on the same directory.
+# The minimum age in seconds of incomplete uploads that are deleted at the start. Younger ones can
+# belong to another emulator that uses the same directory.
 _LEFTOVER_AGE = 3600
 
-# Nothing else in the directory is ever served or deleted.
+# Other files in the directory are neither served nor deleted.
 _FILE_NAME = re.compile(r"[0-9]+x[0-9]+\.([a-z][a-z0-9+-]*)\.[0-9A-Za-z_-]+")
 
 
 class PictureStore:
     """
-    Pictures in a directory, which may be used again by a later store.
+    Images in a directory, which a later store can also use.
 
-    Without a directory they are in a temporary one, which :meth:`close` removes.
-    Raises ``OSError`` if the directory cannot be made.
+    Without a directory, images are in a temporary one, which :meth:`close` removes. The
+    constructor raises ``OSError`` if the directory cannot be created.
     """
 
     def __init__(
         self, directory: str | Path | None = None, assumptions: Assumptions | None = None
     ) -> None:
         self.assumptions = assumptions or Assumptions()
-        # Decoded, an image takes up to 360 MB. In a single thread, only one is in memory at a
-        # time, and the C library reuses its memory, which it keeps for each thread.
+        # A decoded image takes up to 360 MB. With a single thread, only one is in memory at a time,
+        # and the C library, which keeps memory for each thread, reuses it.
         self._decoder = ThreadPoolExecutor(1, "groupme-emulator-images")
-        self._temporary = directory is None
+        self._is_temporary = directory is None
         if directory is None:
             directory = tempfile.mkdtemp(prefix="groupme-emulator-")
         self.directory = Path(directory).absolute()
@@ -58,7 +59,7 @@ class PictureStore:
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
-        """The path for a file to be written to, and then handed to :meth:`add`."""
+        """Yield the path for a new file, which is deleted at the end if it is still there."""
         path = self._incoming / uuid4().hex
         try:
             yield path
@@ -67,44 +68,44 @@ class PictureStore:
 
     def add(self, path: Path) -> str:
         """
-        Take over a file of :meth:`incoming` as a new picture; return its name.
+        Add a file from :meth:`incoming` as a new image, and return its name.
 
-        Raises ``NotAnImage`` if it is none, or of a format that is not accepted.
+        Raise ``NotAnImage`` if it is not a complete image of an accepted format.
         """
         formats = self.assumptions.formats
-        facts = self._decoded(read_facts, path, formats)
+        info = self._run_in_decoder(read_image_info, path, formats)
         as_displayed = self.assumptions.dimensions_as_displayed
-        width, height = facts.displayed_size if as_displayed else facts.size
+        width, height = info.displayed_size if as_displayed else info.size
         picture_id = uuid4().hex
-        name = f"{width}x{height}.{formats[facts.format]}.{picture_id}"
+        name = f"{width}x{height}.{formats[info.format]}.{picture_id}"
         path.replace(self.directory / name)
         return name if self.assumptions.url_with_dimensions else picture_id
 
     def find(self, name: str) -> Path | None:
-        """The file of the picture of this name or, as in legacy URLs, of this id alone."""
+        """Return the file of the image with a name, or an ID as in legacy URLs, or ``None``."""
         if _FILE_NAME.fullmatch(name):
             path = self.directory / name
             return path if path.is_file() else None
-        ids = ((path.name.rpartition(".")[2], path) for path in self._pictures())
+        ids = ((path.name.rpartition(".")[2], path) for path in self._image_files())
         return next((path for picture_id, path in ids if picture_id == name), None)
 
     def thumbnail(self, picture: Path, variant: str) -> Path:
         """
-        The file of a picture's variant, drawn when it is first requested.
+        Return the file of an image's variant, which is created when it is first requested.
 
-        Raises ``FileNotFoundError`` if the picture is deleted meanwhile.
+        Raise ``FileNotFoundError`` if the original is deleted before it is read.
         """
-        word = self.assumptions.thumbnail_format or image_format(picture)
-        path = self._thumbnails / f"{picture.name}.{variant}.{word}"
+        format_name = self.assumptions.thumbnail_format or image_format(picture)
+        path = self._thumbnails / f"{picture.name}.{variant}.{format_name}"
         if not path.exists():
-            self._decoded(self._draw, picture, variant, word, path)
+            self._run_in_decoder(self._create_thumbnail, picture, variant, format_name, path)
         return path
 
-    def _decoded(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _run_in_decoder(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
-        Call a function that decodes an image, in the thread for it.
+        Call a function in the decoder's thread, and return its result.
 
-        Raises ``ConnectionDropped`` if the store is closed before.
+        Raise ``ConnectionDropped`` if the store is closed before the call.
         """
         try:
             future = self._decoder.submit(call, *args, **kwargs)
@@ -115,38 +116,38 @@ class PictureStore:
         except CancelledError as error:
             raise ConnectionDropped("the emulator stops") from error
 
-    def _draw(self, picture: Path, variant: str, word: str, path: Path) -> None:
-        if path.exists():  # Another request has drawn it while this one waited.
+    def _create_thumbnail(self, original: Path, variant: str, format_name: str, path: Path) -> None:
+        if path.exists():  # Another request created it while this one waited.
             return
-        with self.incoming() as drawing:
-            drawing.write_bytes(draw(picture, variant, word))
-            drawing.replace(path)
+        with self.incoming() as new:
+            new.write_bytes(make_thumbnail(original, variant, format_name))
+            new.replace(path)
 
     def clear(self) -> None:
-        """Delete every picture and thumbnail."""
-        for path in [*self._pictures(), *self._thumbnails.iterdir()]:
+        """Delete all images and thumbnails."""
+        for path in [*self._image_files(), *self._thumbnails.iterdir()]:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Wait for the image that is being decoded, and remove a temporary directory."""
+        """Wait until the current image is decoded, and remove a temporary directory."""
         self._decoder.shutdown(cancel_futures=True)
-        if self._temporary:
+        if self._is_temporary:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _remove_leftovers(self) -> None:
-        """Delete the halves of uploads that a crash has left."""
+        """Delete incomplete uploads that remain after a crash."""
         for path in self._incoming.iterdir():
-            # An upload may just have ended, and what cannot be deleted does no harm.
+            # An upload can end at the same time, and a file that cannot be deleted does no harm.
             with suppress(OSError):
                 if path.stat().st_mtime < time.time() - _LEFTOVER_AGE:
                     path.unlink()
 
-    def _pictures(self) -> Iterator[Path]:
+    def _image_files(self) -> Iterator[Path]:
         return (path for path in self.directory.iterdir() if _FILE_NAME.fullmatch(path.name))
 
 
 def image_format(path: Path) -> str:
-    """The word for the format of a picture's or a thumbnail's file: ``jpeg``, ``png`` …"""
+    """Return the format of an original or a thumbnail from its file name, such as ``jpeg``."""
     if match := _FILE_NAME.fullmatch(path.name):
         return match[1]
     return path.name.rpartition(".")[2]

@@ -1,1 +1,1 @@
-"""``manage.py``: what the commands that work on many rows share."""
+"""Management commands, and the code that they share."""

@@ -1,4 +1,4 @@
-"""Output that cannot be written, which must not interrupt a command."""
+"""Output streams that do not raise, so that failed output does not interrupt a command."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Output", "OutputCommand"]
 
 class Output:
     """
-    A text stream that never raises.
+    A text stream that keeps the first exception as ``error``, instead of raising it.
 
-    ``error`` is the first failure, after which nothing is written. A command that raised it would
-    lose the uploads in flight: their rows would not get the URLs. Each text is flushed, so that
-    the failure is not noticed after all else is done.
+    After an error, nothing is written anymore. If the error were raised, uploads in flight would
+    be lost, because their URLs would not be stored in the rows. Each string is flushed, so that
+    the command notices the error early.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -26,17 +26,17 @@ class Output:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Write a text. Characters that the stream's encoding lacks are escaped."""
+        """Write and flush a string. Characters that the encoding does not contain are escaped."""
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._try("write", text.encode(encoding, "backslashreplace").decode(encoding))
         self._try("flush")
 
     def flush(self) -> None:
-        """Flush the stream. ``write()`` does."""
+        """Flush the stream. Not needed after ``write()``."""
         self._try("flush")
 
     def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
+        """Return whether the stream is a terminal."""
         isatty = getattr(self._stream, "isatty", None)
         return bool(isatty and isatty())
 
@@ -48,21 +48,22 @@ class Output:
             self.error = self.error or error
 
     def discard(self) -> None:
-        """After a failure, keep Python from failing again when it flushes the stream at exit."""
+        """After an error, redirect the stream, so that Python's flush at exit does not fail."""
         if self.error:
-            with suppress(OSError, ValueError, AttributeError):  # it has no descriptor
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())
-                os.close(nowhere)
+            # Not all streams have a descriptor.
+            with suppress(OSError, ValueError, AttributeError):
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self._stream.fileno())
+                os.close(null)
 
     def _try(self, name: str, *args: str) -> None:
-        # Python has no stream where the descriptor is closed, and some streams have no flush().
+        # The stream is None if its descriptor was closed at startup, and some have no flush().
         method = getattr(self._stream, name, None)
         if self.error or method is None:
             return
         try:
             method(*args)
-        except (OSError, ValueError) as error:  # a ValueError if it was closed
+        except (OSError, ValueError) as error:  # A closed stream raises ValueError.
             self.error = error
 
     def __getattr__(self, name: str) -> Any:
@@ -70,21 +71,21 @@ class Output:
 
 
 class OutputCommand(BaseCommand):
-    """A command that does its work although its output cannot be written, and then fails."""
+    """A base command that completes its work if its output cannot be written, and then fails."""
 
     def __init__(self, stdout: Any = None, stderr: Any = None, **kwargs: Any) -> None:
         self._outputs: dict[str, Output] = {}
         super().__init__(
-            cast("TextIO", self._output("stdout", stdout or sys.stdout)),
-            cast("TextIO", self._output("stderr", stderr or sys.stderr)),
+            cast("TextIO", self._wrap("stdout", stdout or sys.stdout)),
+            cast("TextIO", self._wrap("stderr", stderr or sys.stderr)),
             **kwargs,
         )
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run the command. Raises ``CommandError`` if its output could not be written."""
+        """Run the command. Raise ``CommandError`` if its output could not be written."""
         for name in ("stdout", "stderr"):
             if options.get(name):
-                options[name] = self._output(name, options[name])
+                options[name] = self._wrap(name, options[name])
         result = super().execute(*args, **options)
         if error := self._output_error():
             raise CommandError(f"The output cannot be written: {error}.")
@@ -97,7 +98,7 @@ class OutputCommand(BaseCommand):
             for output in self._outputs.values():
                 output.discard()
 
-    def _output(self, name: str, stream: Any) -> Output:
+    def _wrap(self, name: str, stream: Any) -> Output:
         self._outputs[name] = Output(stream)
         return self._outputs[name]
 

@@ -1,4 +1,4 @@
-"""The progress of a command: a bar on a terminal, and otherwise a line from time to time."""
+"""Progress of a command: a progress bar on a terminal, and otherwise a line every 10 seconds."""
 
 from __future__ import annotations
 
@@ -10,35 +10,40 @@ from tqdm import tqdm
 
 from .output import Output
 
-__all__ = ["above", "progress_bar"]
+__all__ = ["above_progress_bar", "progress_bar"]
 
-# Seconds between two lines where there is no terminal.
-_LINE_EVERY = 10
-_LINE = "{n} of {total} files, {rate_noinv_fmt}, {remaining} left"
+# Seconds between two lines if the output is not a terminal.
+_LINE_INTERVAL = 10
+_LINE_FORMAT = "{n} of {total} files, {rate_noinv_fmt}, {remaining} left"
 
 
 def progress_bar(stderr: Output, total: int, *, shown: bool) -> Any:
-    """A progress bar with the number of files, the rate, and the remaining time."""
+    """
+    Return a tqdm bar for ``total`` files, with the rate and the remaining time.
+
+    If the output is not a terminal, the bar is written as lines. If it is not ``shown``, nothing
+    is written.
+    """
     if stderr.isatty():
         return tqdm(total=total, unit=" files", disable=not shown, file=stderr)
     return tqdm(
         total=total,
         unit=" files",
         disable=not shown,
-        file=_Lines(stderr.write),
-        mininterval=_LINE_EVERY,
-        bar_format=_LINE,
+        file=_LineWriter(stderr.write),
+        mininterval=_LINE_INTERVAL,
+        bar_format=_LINE_FORMAT,
     )
 
 
-def above(bar: Any, stderr: Output) -> AbstractContextManager[None]:
-    """Clear the bar while something else is written to the same terminal."""
+def above_progress_bar(bar: Any, stderr: Output) -> AbstractContextManager[None]:
+    """Return a context manager that hides the bar while other output is written."""
     manager: AbstractContextManager[None] = bar.external_write_mode(file=stderr)
     return manager
 
 
-class _Lines:
-    """Writes each state of the bar on a line of its own."""
+class _LineWriter:
+    """A stream that writes each state of the bar as a separate line."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -48,4 +53,4 @@ class _Lines:
             self._write(f"{line}\n")
 
     def flush(self) -> None:
-        pass  # each line is flushed when it is written
+        pass  # Output.write() flushes each line.

@@ -1,1 +1,1 @@
-"""``{% load groupme_images %}``, a thin skin over ``rendering.py``."""
+"""Template tag library ``groupme_images``."""

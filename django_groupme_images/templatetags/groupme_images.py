@@ -1,7 +1,8 @@
 """
-``{% load groupme_images %}``: a skin over ``rendering.py``.
+Template tags and filters that ``{% load groupme_images %}`` adds.
 
-It is thin, but for ``{% groupme_image %}``, which does beforehand what is the same for all rows.
+``{% groupme_image %}`` renders attributes that are the same for all rows once, when the template
+is compiled. Everything else is in ``rendering.py``.
 """
 
 from __future__ import annotations
@@ -13,107 +14,112 @@ from django.template import library
 from django.template.base import FilterExpression, Node, Parser, Token
 from django.template.context import Context
 
-from .. import rendering
+from django_groupme_images import rendering
 
 register = template.Library()
 
 
 @register.filter
 def groupme_preview(value: Any) -> str:
-    """``{{ photo|groupme_preview }}``: the URL of 200x200 pixels, or nothing."""
+    """``{{ photo|groupme_preview }}``: the URL of the thumbnail of 200×200 pixels, or nothing."""
     return rendering.url(value=value, variant="preview")
 
 
 @register.filter
 def groupme_large(value: Any) -> str:
-    """``{{ photo|groupme_large }}``: the URL of at most 960x960 pixels, or nothing."""
+    """``{{ photo|groupme_large }}``: the URL of a variant of at most 960×960 pixels, or nothing."""
     return rendering.url(value=value, variant="large")
 
 
 @register.filter
 def groupme_avatar(value: Any) -> str:
-    """``{{ photo|groupme_avatar }}``: the URL of 60x60 pixels, or nothing."""
+    """``{{ photo|groupme_avatar }}``: the URL of the thumbnail of 60×60 pixels, or nothing."""
     return rendering.url(value=value, variant="avatar")
 
 
 @register.simple_tag
 def groupme_url(value: Any, variant: str | None = None, default: str = "") -> str:
-    """``{% groupme_url photo "large" %}``: the URL of a variant, or of the original."""
+    """``{% groupme_url photo "large" %}``: the URL of the original, or of a variant."""
     try:
         return rendering.url(value=value, variant=variant, default=default)
     except ValueError as error:
-        raise _mistake("groupme_url", error) from error
+        raise _syntax_error("groupme_url", error) from error
 
 
 @register.tag
 def groupme_image(parser: Parser, token: Token) -> Node:
     """
-    ``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>``.
+    ``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>`` element.
 
-    Keyword arguments become attributes: ``data_x=1`` is ``data-x="1"``, ``True`` a bare
-    attribute, and ``None`` removes one, ``loading=None`` for example.
+    Keyword arguments become attributes: ``data_x=1`` renders ``data-x="1"``. ``True`` renders an
+    attribute without a value. ``None`` removes an attribute, for example ``loading=None``.
     """
     tag: library.SimpleNode = _arguments.tags["groupme_image"](parser, token)
     try:
         parameters, attributes = tag.func(*tag.args, **tag.kwargs)
         return ImageNode(parameters, attributes, tag.target_var)
-    except (TypeError, ValueError) as error:  # a parameter that is given twice; a name of none
-        raise _mistake("groupme_image", error) from error
+    except (TypeError, ValueError) as error:
+        # An argument was given twice, or an attribute has an invalid name.
+        raise _syntax_error("groupme_image", error) from error
 
 
-# The tag as Django's simple_tag() would have it, which knows how to read arguments.
+# Django's simple_tag() parses the arguments of the tag.
 _arguments = template.Library()
 
 
 @_arguments.simple_tag(name="groupme_image")
-def _read(
+def _split_arguments(
     value: Any, variant: Any = None, default: Any = None, **attributes: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters that are given, and the attributes."""
+    """Return the arguments of ``rendering.img_tag()`` that the tag has, and the attributes."""
     parameters = {"value": value, "variant": variant, "default": default}
-    return {name: given for name, given in parameters.items() if given}, attributes
+    return {name: expression for name, expression in parameters.items() if expression}, attributes
 
 
 class ImageNode(Node):
-    """An ``<img>``; what the template itself says of it is written once for all pictures."""
+    """Node of ``{% groupme_image %}``. Attributes with literal values are rendered only once."""
 
     def __init__(
         self,
         parameters: dict[str, FilterExpression],
         attributes: dict[str, FilterExpression],
-        target: str | None,
+        target_var: str | None,
     ) -> None:
-        self._target = target
+        self._target_var = target_var
         self._parameters = parameters
-        named = {rendering.attribute_name(name): given for name, given in attributes.items()}
-        self._later = {name: given for name, given in named.items() if not _is_literal(given)}
-        literals = {name: given.var for name, given in named.items() if _is_literal(given)}
-        self._written = rendering.written(dict.fromkeys(named) | literals)
+        expressions = {
+            rendering.html_attribute_name(name): expression
+            for name, expression in attributes.items()
+        }
+        literals = {name: each.var for name, each in expressions.items() if _is_literal(each)}
+        self._dynamic = {name: each for name, each in expressions.items() if name not in literals}
+        # A dynamic attribute is empty here, so that it keeps its position.
+        self._html = rendering.html_attributes(dict.fromkeys(expressions) | literals)
 
     def render(self, context: Context) -> str:
         parameters = {name: value.resolve(context) for name, value in self._parameters.items()}
         try:
-            html = rendering.image_with(lambda: self._attributes(context), **parameters)
+            html = rendering.img_tag(lambda: self._attributes(context), **parameters)
         except ValueError as error:
-            raise _mistake("groupme_image", error) from error
-        if self._target is None:
+            raise _syntax_error("groupme_image", error) from error
+        if self._target_var is None:
             return html
-        context[self._target] = html
+        context[self._target_var] = html
         return ""
 
     def _attributes(self, context: Context) -> dict[str, str]:
-        if not self._later:
-            return self._written
-        return self._written | {
-            name: rendering.attribute(name, given.resolve(context))
-            for name, given in self._later.items()
+        if not self._dynamic:
+            return self._html
+        return self._html | {
+            name: rendering.html_attribute(name, expression.resolve(context))
+            for name, expression in self._dynamic.items()
         }
 
 
 def _is_literal(expression: FilterExpression) -> bool:
-    """Whether it is a text in quotes, and not one to translate: that depends on who looks."""
+    """Return whether this is a quoted string. One to translate depends on the active language."""
     return isinstance(expression.var, str) and not expression.filters
 
 
-def _mistake(tag: str, error: Exception) -> template.TemplateSyntaxError:
+def _syntax_error(tag: str, error: Exception) -> template.TemplateSyntaxError:
     return template.TemplateSyntaxError(f"{tag}: {error}")

@@ -1,4 +1,4 @@
-"""``.. groupme-facts::``: what is known of the service, from the suite that asks it."""
+"""``.. groupme-facts::`` lists facts about the image service from the contract tests."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
-from tests.contract.facts import FACTS
+from tests.emulator.contract.facts import FACTS
 
 
 class Facts(Directive):
-    """A table of the facts of these standings, with what the emulator was written to do."""
+    """Table of the facts with the given kinds of evidence, and the emulator's behavior."""
 
     required_arguments = 1
     final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
         lines = [".. list-table::", "   :header-rows: 1", ""]
-        rows = [("fact", "standing", "the emulator")]
+        rows = [("fact", "evidence", "the emulator")]
         rows += [
-            (fact.words, fact.standing, f"``{fact.expected!r}``")
+            (fact.description, fact.evidence, f"``{fact.expected!r}``")
             for fact in FACTS
-            if fact.standing in self.arguments[0].split()
+            if fact.evidence in self.arguments[0].split()
         ]
         for first, *others in rows:
             lines += [f"   * - {first}", *(f"     - {cell}" for cell in others)]

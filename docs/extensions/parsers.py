@@ -1,4 +1,4 @@
-"""The commands' own parsers, for their page of the reference."""
+"""Argument parsers of the management commands, for sphinx-argparse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 
 
 def _parser(name: str) -> ArgumentParser:
-    """Of the options that are the command's own: Django's documentation has the others."""
+    """Return a parser with the command's own options, without those that Django adds."""
     parser = ArgumentParser(add_help=False)
     command: BaseCommand = load_command_class("django_groupme_images", name)
     command.add_arguments(parser)

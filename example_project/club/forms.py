@@ -9,6 +9,6 @@ class PhotoForm(forms.ModelForm):
         fields = ["picture", "caption", "taken", "by"]
         help_texts = {"picture": "A JPEG, PNG or GIF."}
         widgets = {
-            # Browsers fill a date input from the ISO format only, whatever the site's language.
+            # Date inputs require the ISO format, regardless of the active language.
             "taken": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         }

@@ -26,7 +26,7 @@ class Member(models.Model):
 
     @property
     def initials(self) -> str:
-        """What stands in for the avatar of a member who has none."""
+        """Return the text that replaces a missing avatar."""
         return "".join(word[0] for word in self.name.split()[:2]).upper()
 
 
@@ -75,13 +75,13 @@ class Photo(models.Model):
 
     @property
     def previous(self) -> Photo | None:
-        return self._neighbour(self.get_previous_by_taken)
+        return self._adjacent(self.get_previous_by_taken)
 
     @property
     def next(self) -> Photo | None:
-        return self._neighbour(self.get_next_by_taken)
+        return self._adjacent(self.get_next_by_taken)
 
-    def _neighbour(self, step: Callable[..., Photo]) -> Photo | None:
+    def _adjacent(self, step: Callable[..., Photo]) -> Photo | None:
         try:
             return step(album=self.album_id)
         except Photo.DoesNotExist:

@@ -1,4 +1,4 @@
-"""The site and the emulator of the image service, in one process."""
+"""Run the site and the emulator of the image service in one process."""
 
 import contextlib
 import signal
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 
 
 def run() -> None:
-    """Serve until a signal; what is wrong with the surroundings is one line on stderr."""
+    """Serve until a signal arrives; report errors of the environment as one line on stderr."""
     try:
         django.setup()
         serve()
@@ -35,7 +35,7 @@ def run() -> None:
 
 
 def hint(error: CannotStart) -> str:
-    # An unusable folder is told of by the same exception.
+    # CannotStart is also raised for an unusable folder.
     if "cannot listen" in str(error):
         return " (PORT and EMULATOR_PORT choose other ports)"
     return ""
@@ -43,7 +43,7 @@ def hint(error: CannotStart) -> str:
 
 def serve() -> None:
     with contextlib.ExitStack() as running:
-        # Both ports are taken first: a busy one ends the run before anything is made.
+        # A port that is in use is reported before the database is created.
         site = running.enter_context(site_server())
         if not settings.LIVE:
             running.enter_context(emulator())
@@ -55,10 +55,10 @@ def serve() -> None:
 
 def stop_on_signals(site: ThreadedWSGIServer) -> None:
     def stop(*_: object) -> None:
-        # Once is enough: an impatient second Ctrl-C would only interrupt the clearing up.
+        # A second Ctrl+C would interrupt the cleanup.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        # In another thread, since it waits until this one has left serve_forever().
+        # shutdown() waits until serve_forever(), which runs in this thread, returns.
         Thread(target=site.shutdown).start()
 
     signal.signal(signal.SIGINT, stop)
@@ -103,4 +103,4 @@ def announce() -> None:
 
 
 def say(line: str) -> None:
-    print(line, flush=True)  # at once, into a pipe too
+    print(line, flush=True)  # A pipe is buffered.

@@ -1,9 +1,9 @@
 """
-Settings of the example, for development only.
+Settings of the example site, for development only.
 
-Environment: ``PORT`` and ``EMULATOR_PORT`` (8000 and 8001), ``EXAMPLE_DATA`` (where the
-database and the emulator's pictures live), and ``GROUPME=live`` with ``GM_TOKEN`` to keep
-the pictures on the real image service.
+Environment variables: ``PORT`` and ``EMULATOR_PORT`` (8000 and 8001), ``EXAMPLE_DATA`` (the folder
+of the database and of the emulator's images), and ``GROUPME=live`` with ``GM_TOKEN`` for the real
+image service.
 """
 
 import os
@@ -35,19 +35,19 @@ LIVE = GROUPME == "live"
 if LIVE and not os.environ.get("GM_TOKEN"):
     raise ImproperlyConfigured("GROUPME=live needs a GroupMe access token in GM_TOKEN.")
 
-# The database holds URLs of one CDN, so each CDN (the real one, or an emulator's port) has a
-# folder of its own: another EMULATOR_PORT starts a fresh club instead of one without pictures.
+# The database contains URLs of one CDN. Therefore, each CDN (the real one, or that of an emulator's
+# port) has its own folder.
 DATA_DIR = Path(os.environ.get("EXAMPLE_DATA") or BASE_DIR / "data")
 DATA_DIR /= "live" if LIVE else str(EMULATOR_PORT)
 try:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite makes its file, but no folder
+    DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite creates no folder.
 except OSError as error:
     raise ImproperlyConfigured(
         f"cannot make the folder {DATA_DIR}: {error.strerror} (EXAMPLE_DATA chooses another)"
     ) from error
 PICTURES_DIR = DATA_DIR / "pictures"
 
-# For development: a site that others can reach needs a key that others cannot read.
+# A public site needs a secret key, and DEBUG = False.
 SECRET_KEY = "development-only"
 DEBUG = True
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
@@ -103,13 +103,12 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "groupme": {
         "BACKEND": "django_groupme_images.storage.GroupMeStorage",
-        # Members need not know where the others live, which photographs of phones may tell.
-        "OPTIONS": {"strip_metadata": True},
+        # Photos of phones may contain their location, and have far more pixels than any page shows.
+        "OPTIONS": {"strip_metadata": True, "max_dimension": 2048},
     },
 }
 
-# The real image service needs no more: the token comes from GM_TOKEN, and the addresses
-# are the defaults. Here the emulator speaks for it.
+# For the real image service, the default URLs are used, and the token from GM_TOKEN.
 EMULATOR_URL = f"http://127.0.0.1:{EMULATOR_PORT}/"
 EMULATOR_TOKEN = "emulator"
 if not LIVE:
@@ -119,8 +118,8 @@ if not LIVE:
         "access_token": EMULATOR_TOKEN,
     }
 
-# All that a page loads is the site's own, but for the pictures.
-if django.VERSION >= (6, 0):  # the first with a Content-Security-Policy of its own
+# Pages load only images from other origins.
+if django.VERSION >= (6, 0):  # Django 6.0 added support for Content Security Policy.
     MIDDLEWARE.append("django.middleware.csp.ContentSecurityPolicyMiddleware")
     SECURE_CSP = {
         "default-src": ["'self'"],

@@ -6,6 +6,6 @@ from django.views.generic import RedirectView
 urlpatterns = [
     path("", include("club.urls")),
     path("admin/", admin.site.urls),
-    # The admin's pages name no icon, so browsers ask for this one.
+    # Browsers request this URL for the admin, which has no icon of its own.
     path("favicon.ico", RedirectView.as_view(url=static("club/favicon.svg"))),
 ]

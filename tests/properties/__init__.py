@@ -1,11 +1,11 @@
-"""What holds of any input, however hostile it is: the tests and the fuzzer ask it alike."""
+"""Properties of any input, which the tests and the fuzzer check."""
 
 from __future__ import annotations
 
 TOKEN = "5ecre7t0ken"
 
 
-def check_words(text: str, most: int = 600) -> None:
-    """An error's text fits into a line of a log, and draws nothing there."""
-    assert len(text) <= most
-    assert text.isprintable()
+def check_message(message: str, max_length: int = 600) -> None:
+    """Check that a message fits in one line of a log and contains no control characters."""
+    assert len(message) <= max_length
+    assert message.isprintable()

@@ -1,4 +1,4 @@
-"""The URL of a picture."""
+"""URLs of uploaded images."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from urllib.parse import urlsplit
 from django_groupme_images.exceptions import InvalidPicture
 from django_groupme_images.pictures import CDN_URL, VARIANTS, Picture
 
-from . import check_words
+from . import check_message
 
 
 def check_url(url: str, base_url: str = CDN_URL) -> Picture | None:
-    """A text is refused, or is one of the few spellings of a picture on the CDN."""
+    """Check that a string is rejected or is one of the URLs of a picture on the CDN."""
     try:
         picture = Picture.parse(url, base_url)
     except InvalidPicture as error:
-        check_words(str(error), 400)
+        check_message(str(error), 400)
         return None
-    assert url in spellings(picture)
+    assert url in equivalent_urls(picture)
     check_picture(picture, base_url)
     return picture
 
 
-def spellings(picture: Picture) -> list[str]:
-    """Every text that means the picture."""
-    ends = ["", *(f".{name}" for name in VARIANTS)]
+def equivalent_urls(picture: Picture) -> list[str]:
+    """Return all URLs of the picture, including those of its variants."""
+    suffixes = ["", *(f".{name}" for name in VARIANTS)]
     starts = {picture.url, re.sub("^https:", "http:", picture.url)}
-    return [start + end for start in starts for end in ends]
+    return [start + suffix for start in starts for suffix in suffixes]
 
 
 def check_picture(picture: Picture, base_url: str = CDN_URL) -> None:
-    """It is on the CDN and nowhere else, and means the same however it is spelled."""
+    """Check that the URL is on the CDN, and that equivalent URLs are equal pictures."""
     url, base = urlsplit(picture.url), urlsplit(base_url)
     assert (url.scheme, url.netloc) == (base.scheme, base.netloc)
     assert picture.url.startswith(base_url)
     assert re.fullmatch(r"[0-9A-Za-z_.+-]+", picture.url.removeprefix(base_url))
-    assert {Picture.parse(text, base_url) for text in spellings(picture)} == {picture}
+    assert {Picture.parse(equivalent, base_url) for equivalent in equivalent_urls(picture)} == {
+        picture
+    }
     assert Picture.parse(str(picture), base_url).url == picture.url
     _check_sizes(picture)
 

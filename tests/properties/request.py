@@ -1,4 +1,4 @@
-"""What a client sends to the emulator, as bytes on the wire."""
+"""Requests to the emulator, as bytes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ from typing import Any
 from unittest import TestCase, mock
 
 from django_groupme_images.emulator import EmulatorApp, PictureStore
-from django_groupme_images.emulator.gateway import Gateway
+from django_groupme_images.emulator.handler import RequestHandler
+from tests.support.emulator_pictures import plain
 
-from ..emulator_pictures import plain
-
-#: A picture that the emulator has.
+#: An image that the emulator stores.
 STORED = "48x32.png.123456789"
 
-# 100 asks for the body. Of 5xx, only what HTTP itself has for methods and versions.
+# 100 requests the body. The only 5xx are those for unknown methods and versions of HTTP.
 _STATUSES = {100, 200, 204, *range(400, 500), 501, 505}
 
 _HEAD = re.compile(rb"HTTP/1\.1 ([0-9]{3}) [^\r\n]*\r\n((?:[A-Za-z-]+: [^\r\n]*\r\n)*)\r\n")
 _LENGTH = re.compile(rb"^Content-Length: ([0-9]+)\r$", re.MULTILINE)
 
 
-class Wire(io.BytesIO):
-    """A connection on which the client has sent everything, and reads on."""
+class RequestConnection(io.BytesIO):
+    """A connection whose client has sent everything and still reads."""
 
     def __init__(self, sent: bytes) -> None:
         super().__init__()
@@ -47,14 +46,14 @@ class Wire(io.BytesIO):
 
 
 class Unclosed(io.BufferedWriter):
-    """Leaves what was written to be read."""
+    """A writer that does not close its buffer, so that the response can be read."""
 
     def close(self) -> None:
         self.detach()
 
 
 class Emulator:
-    """The emulator without a socket, as it is for one connection after the other."""
+    """The emulator without a socket, for one connection at a time."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self.app = EmulatorApp(PictureStore(directory))
@@ -62,50 +61,52 @@ class Emulator:
 
     def check(self, sent: bytes) -> list[int]:
         """
-        Whatever is sent, all that comes back is HTTP, and nothing failed; the statuses.
+        Check that the emulator sends valid HTTP and logs no error; return the statuses.
 
-        No address that is in it is asked.
+        Requests to URLs in the data are not made.
         """
         self.app.store.clear()
         (self.app.store.directory / STORED).write_bytes(plain("PNG"))
         self.app.record.clear()
         self.methods = []
-        wire = Wire(sent)
+        connection = RequestConnection(sent)
         server = SimpleNamespace(
-            app=self._answer, server_address=("127.0.0.1", 8001), number=lambda connection: 1
+            app=self._respond,
+            server_address=("127.0.0.1", 8001),
+            connection_number=lambda connection: 1,
         )
         with TestCase().assertNoLogs("django_groupme_images", "ERROR"), _no_network():
-            Gateway(wire, ("127.0.0.1", 50_000), server)
-        statuses = list(self._read(wire.getvalue()))
+            RequestHandler(connection, ("127.0.0.1", 50_000), server)
+        statuses = list(self._read(connection.getvalue()))
         assert set(statuses) <= _STATUSES
         assert not list(self.app.store._incoming.iterdir())
         return statuses
 
-    def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+    def _respond(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         self.methods.append(environ["REQUEST_METHOD"])
-        self.app.faults.clear()  # of the request before this one
+        self.app.faults.clear()  # The previous request may have added faults.
         return self.app(environ, start_response)
 
-    def _read(self, answers: bytes) -> Iterator[int]:
-        """Each answer's status, read as a client would find them one after the other."""
+    def _read(self, responses: bytes) -> Iterator[int]:
+        """Yield the status of each response, which are read as a client reads them."""
         methods = iter(self.methods)
-        while answers:
-            head = _HEAD.match(answers)
-            assert head, answers
+        while responses:
+            head = _HEAD.match(responses)
+            assert head, responses
             yield (status := int(head[1]))
-            answers = answers[head.end() :]
+            responses = responses[head.end() :]
             if status == 100:
                 continue
-            # What the gateway answers by itself may be an answer to HEAD, too.
-            method = next(methods, "" if answers else "HEAD")
+            # A response of the gateway itself may also be one to HEAD.
+            method = next(methods, "" if responses else "HEAD")
             if method != "HEAD" and status != 204:
                 length = _LENGTH.search(head[2])
                 assert length, head
-                assert len(answers) >= int(length[1])
-                answers = answers[int(length[1]) :]
+                assert len(responses) >= int(length[1])
+                responses = responses[int(length[1]) :]
 
 
 @contextmanager
 def _no_network() -> Iterator[None]:
-    with mock.patch("socket.getaddrinfo", side_effect=OSError("nobody is asked")):
+    with mock.patch("socket.getaddrinfo", side_effect=OSError("no network")):
         yield

@@ -1,4 +1,4 @@
-"""What a template says of an ``<img>``: the names and values of its attributes."""
+"""The image tag, and the attributes of the ``<img>`` that it renders."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from django.template import Context, Template, TemplateSyntaxError, engines
 
-from ..urls_of_pictures import JPEG
+from tests.support.urls_of_pictures import JPEG
 
-# Of those that are made anyway, in lower case.
-MADE = {"src", "width", "height", "srcset", "sizes", "alt", "loading", "decoding"}
+# Attributes that the tag may render by default.
+DEFAULT_ATTRIBUTES = {"src", "width", "height", "srcset", "sizes", "alt", "loading", "decoding"}
 
 
 class Tags(HTMLParser):
-    """Every tag and text of some HTML."""
+    """Parser that collects the tags of HTML, with their attributes, and the text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -35,42 +35,42 @@ class Tags(HTMLParser):
     handle_comment = handle_decl = handle_pi = unknown_decl = handle_data
 
 
-def by_jinja(attributes: dict[str, Any]) -> str | None:
-    """The HTML; nothing where an attribute's name can be none."""
+def render_jinja2(attributes: dict[str, Any]) -> str | None:
+    """Render the tag with Jinja2, or return ``None`` if an attribute's name is invalid."""
     template = engines["jinja2"].from_string("{{ groupme_image(v, **attributes) }}")
     try:
         return template.render({"v": JPEG, "attributes": attributes})
     except ValueError as error:
-        return refused(error)
+        return check_error(error)
 
 
-def by_django(attributes: dict[str, Any]) -> str | None:
-    """The same by the other engine."""
+def render_django(attributes: dict[str, Any]) -> str | None:
+    """Render the tag with Django templates, or return ``None`` as ``render_jinja2()`` does."""
     pairs = [f"{name}=v{number}" for number, name in enumerate(attributes)]
     values = {f"v{number}": value for number, value in enumerate(attributes.values())}
     source = "{% load groupme_images %}{% groupme_image v " + " ".join(pairs) + " %}"
     try:
         return Template(source).render(Context({"v": JPEG, **values}))
     except TemplateSyntaxError as error:
-        return refused(error)
+        return check_error(error)
 
 
-def refused(error: Exception) -> None:
+def check_error(error: Exception) -> None:
     assert "cannot be the name of an HTML attribute" in str(error)
     assert len(str(error)) < 200
 
 
 def check_image(html: str, attributes: dict[str, Any]) -> None:
-    """It is one ``<img>`` that has each of these attributes, once, and no other but those made."""
+    """Check that the HTML is one ``<img>`` with these attributes, apart from default ones."""
     parsed = Tags(html)
     ((tag, found),) = parsed.tags
     assert (tag, parsed.text) == ("img", "")
     names = [name for name, _ in found]
     assert len(names) == len(set(names))
     given = {name.rstrip("_").replace("_", "-").lower(): v for name, v in attributes.items()}
-    assert set(names) - MADE <= set(given)
+    assert set(names) - DEFAULT_ATTRIBUTES <= set(given)
     for name, value in given.items():
         if value is None or value is False:
-            assert dict(found).get(name, "") == ""  # there is always an alt
-        elif name != "sizes":  # which goes where there is no srcset
+            assert dict(found).get(name, "") == ""  # The tag always renders an alt.
+        elif name != "sizes":  # The tag omits sizes if there is no srcset.
             assert dict(found)[name] == (None if value is True else str(value))

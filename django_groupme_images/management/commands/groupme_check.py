@@ -6,23 +6,23 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from ...audits import BAD, MAX_MISSING, OUTCOMES, Audit
-from ...bulk import Bulk
-from ...copies import FOLDER
-from ..bulk import BulkCommand, non_negative
+from django_groupme_images.bulk.check import FAILURES, MAX_MISSING, OUTCOMES, BulkCheck
+from django_groupme_images.bulk.mirror import MIRROR_FOLDER
+from django_groupme_images.bulk.runner import BulkRunner
+from django_groupme_images.management.base import BulkCommand, get_storage, non_negative_number
 
 
 class Command(BulkCommand):
-    """Finds images that the service has lost, keeps copies, and restores from them."""
+    """Command that finds missing images, keeps copies, and restores images from them."""
 
     help = (
         "Check on the CDN whether every stored image is still there, and list the rows whose "
         "image is gone or cannot be reached, or whose URL is not that of an image."
     )
-    requires_system_checks = ()  # They warn about a missing token, which is not needed here.
-    addresses = True
+    requires_system_checks = ()  # They warn about a missing token, but only --restore needs one.
+    is_for_urls = True
     outcomes = OUTCOMES
-    bad = BAD
+    failures = FAILURES
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -30,7 +30,7 @@ class Command(BulkCommand):
             "--mirror",
             metavar="ALIAS",
             help="Keep a copy of each image in the folder "
-            f"{FOLDER} of this storage, under the last part of its URL.",
+            f"{MIRROR_FOLDER} of this storage, under the last part of its URL.",
         )
         parser.add_argument(
             "--restore",
@@ -40,7 +40,7 @@ class Command(BulkCommand):
         )
         parser.add_argument(
             "--max-missing",
-            type=non_negative,
+            type=non_negative_number,
             default=MAX_MISSING,
             metavar="PERCENT",
             help="Restore nothing if at least 10 images, and more than PERCENT of those checked, "
@@ -48,14 +48,14 @@ class Command(BulkCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        bulk = Bulk(workers=options["workers"], rate=options["rate"])
-        audit = Audit(
-            bulk,
-            mirror=self.storage(options["mirror"]),
-            restore=self.storage(options["restore"]),
+        runner = BulkRunner(workers=options["workers"], rate=options["rate"])
+        check = BulkCheck(
+            runner,
+            mirror=get_storage(options["mirror"]),
+            restore=get_storage(options["restore"]),
             max_missing=options["max_missing"],
         )
-        report = self.work(audit.run, bulk, self.columns(options), options)
-        if audit.refused and not bulk.stopped:
-            raise CommandError(audit.refused)
-        self.conclude(report, bulk)
+        report = self.process(check.run, runner, self.get_columns(options), options)
+        if check.refusal and not runner.stop_reason:
+            raise CommandError(check.refusal)
+        self.raise_if_failed(report, runner)

@@ -1,4 +1,4 @@
-"""``manage.py groupme_cleanup``: delete the sources of uploads, and files of abandoned forms."""
+"""``manage.py groupme_cleanup``: delete source files of uploads, and files of abandoned forms."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error, transaction
 
-from ...cleanup import Cleanup, fallback_aliases
-from ...names import FORM_FOLDER
-from ...project import databases
-from ...records import Records
-from ...references import ReferencesUnknown
-from ...report import counted
-from ...sources import DELETED, FAILED, KEPT, SKIPPED, Removal
-from ..bulk import BulkCommand
-from ..output import OutputCommand
+from django_groupme_images.bulk.cleanup import Cleanup, fallback_aliases
+from django_groupme_images.bulk.references import ReferencesUnknown
+from django_groupme_images.bulk.results import format_count
+from django_groupme_images.bulk.source_files import DELETED, FAILED, KEPT, SKIPPED, Deletion
+from django_groupme_images.bulk.upload_log import UploadIndex
+from django_groupme_images.discovery import databases
+from django_groupme_images.management.base import get_storage
+from django_groupme_images.management.output import OutputCommand
+from django_groupme_images.storage.names import FORM_FOLDER
 
-_LONGEST_AGE = 36_500
+# Days. Much larger numbers would be an OverflowError of timedelta or datetime.
+_MAX_AGE = 36_500
 
 
 class Command(OutputCommand):
-    """Deletes files that are not needed anymore."""
+    """Command that deletes old files of a fallback storage that nothing references."""
 
     help = (
         "Delete the source files of the uploads in the given reports, and the files in the folder "
@@ -61,57 +62,58 @@ class Command(OutputCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         _check_transactions()
         before = datetime.now(UTC) - timedelta(days=options["older_than"])
-        with _opened(options["reports"]) as records:
+        with _open_reports(options["reports"]) as uploads:
             aliases = fallback_aliases()
-            for alias in [*records.sources(), *aliases]:
+            for alias in [*uploads.sources(), *aliases]:
                 _check_storage(alias)
-            cleanup = Cleanup(records, before=before, dry_run=options["dry_run"])
-            self._show(_removals(cleanup, aliases), options)
+            cleanup = Cleanup(uploads, before=before, dry_run=options["dry_run"])
+            self._delete(_deletions(cleanup, aliases), options)
 
-    def _show(self, removals: Iterator[Removal], options: dict[str, Any]) -> None:
+    def _delete(self, deletions: Iterator[Deletion], options: dict[str, Any]) -> None:
+        """Delete files by iterating over the deletions, and write the results."""
         counts: Counter[str] = Counter()
         try:
-            for removal in removals:
-                counts[removal.outcome] += 1
-                self._show_one(removal, options)
+            for deletion in deletions:
+                counts[deletion.outcome] += 1
+                self._show(deletion, options)
         except ReferencesUnknown as error:
             raise CommandError(
-                f"Stopped after {counted(counts[DELETED], 'file')}, because references to the "
+                f"Stopped after {format_count(counts[DELETED], 'file')}, because references to the "
                 f"other files may be missing: {error}"
             ) from None
         if options["verbosity"]:
             done = "to delete" if options["dry_run"] else "deleted"
             self.stdout.write(
-                f"{counted(counts[DELETED], 'file')} {done}, {counts[KEPT]:,} kept, "
+                f"{format_count(counts[DELETED], 'file')} {done}, {counts[KEPT]:,} kept, "
                 f"{counts[FAILED]:,} failed"
             )
         if counts[FAILED]:
-            raise CommandError(f"{counted(counts[FAILED], 'file')} could not be deleted.")
+            raise CommandError(f"{format_count(counts[FAILED], 'file')} could not be deleted.")
 
-    def _show_one(self, removal: Removal, options: dict[str, Any]) -> None:
-        outcome = removal.outcome
+    def _show(self, deletion: Deletion, options: dict[str, Any]) -> None:
+        outcome = deletion.outcome
         if outcome == DELETED and options["dry_run"]:
             outcome = "to delete"
-        line = f"{removal.file}: {outcome}{removal.reason and f', {removal.reason}'}"
-        if removal.outcome == FAILED:
+        line = f"{deletion.file}: {outcome}{deletion.reason and f', {deletion.reason}'}"
+        if deletion.outcome == FAILED:
             self.stdout.write(self.style.ERROR(line))
-        elif removal.outcome == SKIPPED:
+        elif deletion.outcome == SKIPPED:
             self.stderr.write(self.style.WARNING(line))
         elif options["verbosity"] > 1:
             self.stdout.write(line)
 
 
-def _removals(cleanup: Cleanup, aliases: list[str]) -> Iterator[Removal]:
-    yield from cleanup.uploaded()
+def _deletions(cleanup: Cleanup, aliases: list[str]) -> Iterator[Deletion]:
+    yield from cleanup.delete_uploaded()
     for alias in aliases:
-        yield from cleanup.abandoned(alias)
+        yield from cleanup.delete_abandoned(alias)
 
 
 def _check_transactions() -> None:
     """
     Raise ``CommandError`` inside a transaction.
 
-    If it were rolled back, rows would get back the names of files that have been deleted.
+    A rollback would restore rows with the names of files that have been deleted.
     """
     for alias in databases():
         try:
@@ -125,16 +127,16 @@ def _check_transactions() -> None:
 
 def _check_storage(alias: str) -> None:
     try:
-        BulkCommand.storage(alias)
+        get_storage(alias)
     except CommandError as error:
         raise CommandError(
             f"No file is deleted, because of the storage {alias!r}: {error}"
         ) from None
 
 
-def _opened(reports: list[Path]) -> Records:
+def _open_reports(reports: list[Path]) -> UploadIndex:
     try:
-        return Records(*reports)
+        return UploadIndex(*reports)
     except OSError as error:
         raise CommandError(f"The report cannot be read: {error}") from None
 
@@ -144,6 +146,6 @@ def _days(text: str) -> float:
         days = float(text)
     except ValueError:
         days = -1
-    if 0 <= days <= _LONGEST_AGE:
+    if 0 <= days <= _MAX_AGE:
         return days
-    raise ArgumentTypeError(f"{text!r} is not a number of days from 0 to {_LONGEST_AGE:,}")
+    raise ArgumentTypeError(f"{text!r} is not a number of days from 0 to {_MAX_AGE:,}")

@@ -1,4 +1,4 @@
-"""``manage.py groupme_emulator``: the image service on this machine."""
+"""``manage.py groupme_emulator``: run an emulator of GroupMe's image service."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ...emulator.command import DESCRIPTION, add_arguments, run
-from ...emulator.server import CannotStart
+from django_groupme_images.emulator.cli import DESCRIPTION, add_arguments, run
+from django_groupme_images.emulator.server import CannotStart
 
 
 class Command(BaseCommand):
-    """A thin skin over :mod:`django_groupme_images.emulator.command`."""
+    """Command that runs the emulator, like :mod:`django_groupme_images.emulator.cli`."""
 
     help = DESCRIPTION
     requires_system_checks = ()

@@ -1,4 +1,4 @@
-"""``manage.py groupme_upload``: upload the files that are not on the image service yet."""
+"""``manage.py groupme_upload``: upload the files that are not on GroupMe's image service yet."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
-from ...bulk import Bulk
-from ...columns import Column
-from ...deferral import upload_tasks
-from ...records import Ledger
-from ...report import counted
-from ...uploads import OUTCOMES, Move
-from ..bulk import BulkCommand
+from django_groupme_images.bulk.columns import Column
+from django_groupme_images.bulk.results import format_count
+from django_groupme_images.bulk.runner import BulkRunner
+from django_groupme_images.bulk.upload import OUTCOMES, BulkUpload
+from django_groupme_images.bulk.upload_log import UploadLog
+from django_groupme_images.management.base import BulkCommand, get_storage
+from django_groupme_images.receivers import import_tasks
 
 # Files per task.
-_BATCH = 100
+_BATCH_SIZE = 100
 
 # Options of the command that are also arguments of a task.
-_OF_A_TASK = ("database", "source", "workers", "rate", "delete_source")
+_TASK_OPTIONS = ("database", "source", "workers", "rate", "delete_source")
 
 
 class Command(BulkCommand):
-    """Uploads files to the image service, or enqueues their upload."""
+    """Command that uploads files to the image service, or enqueues their upload."""
 
     help = (
         "Upload every file that is still in the fallback storage of its field, and store the URL "
         "in its rows. When run again, the command continues where it stopped. With --report, a "
         "file that the report contains is not uploaded again."
     )
-    addresses = False
+    is_for_urls = False
     outcomes = OUTCOMES
-    bad = ("failed",)
+    failures = ("failed",)
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
@@ -69,46 +69,46 @@ class Command(BulkCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         if options["report"] and (options["dry_run"] or options["enqueue"]):
             raise CommandError("--report cannot be combined with --dry-run or --enqueue.")
-        self.storage(options["source"])
-        bulk = Bulk(workers=options["workers"], rate=options["rate"])
-        with self._ledger(options["report"]) as ledger:
-            move = Move(
-                bulk,
+        get_storage(options["source"])  # This raises CommandError if the alias is invalid.
+        runner = BulkRunner(workers=options["workers"], rate=options["rate"])
+        with self._open_log(options["report"]) as log:
+            upload = BulkUpload(
+                runner,
                 source=options["source"],
                 delete_source=options["delete_source"],
-                ledger=ledger,
+                log=log,
             )
-            found = self._with_source(self.columns(options), move, options)
+            columns = self._with_source(self.get_columns(options), upload, options)
             if options["dry_run"]:
-                self._tell(found, move, options["limit"])
-                self.stop_with(bulk)
+                self._show_sizes(columns, upload, options["limit"])
+                self.raise_if_stopped(runner)
             elif options["enqueue"]:
-                self._enqueue(found, options)
+                self._enqueue(columns, options)
             else:
-                report = self.work(move.run, bulk, found, options)
-                if move.deleted and options["verbosity"]:
-                    self.stdout.write(f"{counted(move.deleted, 'file')} deleted")
-                self.conclude(report, bulk)
+                report = self.process(upload.run, runner, columns, options)
+                if upload.deleted_count and options["verbosity"]:
+                    self.stdout.write(f"{format_count(upload.deleted_count, 'file')} deleted")
+                self.raise_if_failed(report, runner)
 
     @staticmethod
-    def _ledger(path: Path | None) -> AbstractContextManager[Ledger | None]:
+    def _open_log(path: Path | None) -> AbstractContextManager[UploadLog | None]:
         # A pipe or a terminal, such as /dev/stdout, contains no earlier uploads.
         if path is None or (path.exists() and not path.is_file()):
             return nullcontext()
         try:
-            return Ledger(path)
+            return UploadLog(path)
         except OSError as error:
             raise CommandError(f"The report cannot be written: {error}") from None
 
     def _with_source(
-        self, found: list[Column], move: Move, options: dict[str, Any]
+        self, columns: list[Column], upload: BulkUpload, options: dict[str, Any]
     ) -> list[Column]:
-        """Return the columns whose source storage is known."""
+        """Return the columns whose source storage is configured. Warn about the others."""
         try:
-            known = [column for column in found if move.source(column.storage)]
+            known = [column for column in columns if upload.source_storage(column.storage)]
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
-        unknown = [str(column) for column in found if column not in known]
+        unknown = [str(column) for column in columns if column not in known]
         if unknown:
             hint = (
                 f"No source storage is configured for {', '.join(unknown)}. Pass --source ALIAS "
@@ -119,37 +119,46 @@ class Command(BulkCommand):
             self.stderr.write(self.style.WARNING(hint))
         return known
 
-    def _tell(self, found: Sequence[Column], move: Move, limit: int | None) -> None:
-        """Show how much there is to upload."""
+    def _show_sizes(self, columns: Sequence[Column], upload: BulkUpload, limit: int | None) -> None:
+        """Write the number of rows and files to upload in each column, and their size in bytes."""
         rows, files, size, missing, defaults = (Counter[Column]() for _ in range(5))
-        for file, length in move.sizes(self.named(found, limit)):
+        for file, length in upload.sizes(self.iter_names(columns, limit)):
             for column in file.rows:
-                rows[column] += column.holding(file.name)
+                rows[column] += column.count_rows(file.name)
                 files[column] += 1
                 size[column] += length or 0
                 missing[column] += length is None
-                defaults[column] += move.is_default(file.name)
-        for column in filter(files.get, found):
-            self.stdout.write(
-                f"{column}: {counted(rows[column], 'row')}, {counted(files[column], 'file')}, "
-                f"{counted(size[column], 'byte')}"
-                + (f", {counted(missing[column], 'unreadable file')}" * bool(missing[column]))
-                + (f", {counted(defaults[column], 'default file')}" * bool(defaults[column]))
-            )
-        if not (files or move.stopped):
+                defaults[column] += upload.is_default_file(file.name)
+        for column in filter(files.get, columns):
+            counts = [
+                format_count(rows[column], "row"),
+                format_count(files[column], "file"),
+                format_count(size[column], "byte"),
+            ]
+            if missing[column]:
+                counts.append(format_count(missing[column], "unreadable file"))
+            if defaults[column]:
+                counts.append(format_count(defaults[column], "default file"))
+            self.stdout.write(f"{column}: {', '.join(counts)}")
+        if not (files or upload.stop_reason):
             self.stdout.write("There are no files to upload.")
 
-    def _enqueue(self, found: Sequence[Column], options: dict[str, Any]) -> None:
-        """Enqueue tasks, each for files that are uploaded to one storage."""
+    def _enqueue(self, columns: Sequence[Column], options: dict[str, Any]) -> None:
+        """Enqueue tasks, each for up to 100 files that are uploaded to the same storage."""
         try:
-            upload_batch = upload_tasks().upload_batch
+            upload_batch = import_tasks().upload_batch
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
+        names = self.iter_names(columns, options["limit"])
         files = tasks = 0
-        for storage, group in groupby(self.named(found, options["limit"]), attrgetter("storage")):
-            labels = [str(column) for column in found if column.storage == storage]
-            while batch := [file.name for file in islice(group, _BATCH)]:
-                upload_batch.enqueue(labels, batch, **{name: options[name] for name in _OF_A_TASK})
+        for storage, group in groupby(names, attrgetter("storage")):
+            labels = [str(column) for column in columns if column.storage == storage]
+            while batch := [file.name for file in islice(group, _BATCH_SIZE)]:
+                upload_batch.enqueue(
+                    labels, batch, **{name: options[name] for name in _TASK_OPTIONS}
+                )
                 files, tasks = files + len(batch), tasks + 1
         if options["verbosity"]:
-            self.stdout.write(f"Enqueued {counted(files, 'file')} in {counted(tasks, 'task')}.")
+            self.stdout.write(
+                f"Enqueued {format_count(files, 'file')} in {format_count(tasks, 'task')}."
+            )

@@ -1,102 +1,134 @@
 "use strict";
 
 /*
- * <groupme-image-input>: the part of the widget that needs JavaScript.
+ * <groupme-image-input>: the part of the widget that requires JavaScript.
  *
  * The server's markup works without it. The script accepts images that are dropped or
- * pasted, shows a preview, rejects files that the server would reject, and uploads the
- * images in a request of their own before it submits the form, so that it can show the
- * progress. widgets.py describes that request.
+ * pasted, displays a preview, rejects files that the server would reject, shrinks images with
+ * image_shrink.js, and uploads the images in a separate request before it submits the form, so
+ * that it can display the progress. forms/widgets.py describes that request, and builds this
+ * script's configuration in widget_config_json().
  *
- * The script works under a strict Content-Security-Policy: it has no inline style and no
+ * The script works under a strict Content Security Policy: it has no inline style and no
  * blob: or data: image. It reads values from a response, and never inserts its markup.
  */
 if (!customElements.get("groupme-image-input")) {
   const TAG = "groupme-image-input";
-  const PREVIEW = 400; // pixels; twice what the style sheet shows, for dense screens
-  const REPORT_DELAY = 300; // milliseconds; browsers report the progress of an upload every 100
+  const MAX_PREVIEW_SIZE = 400; // pixels, twice the size in the style sheet for dense screens
+  const PROGRESS_TIMEOUT = 300; // milliseconds; browsers report upload progress every 100
+  const STATUS_DELAY = 300; // milliseconds; a shorter wait needs no explanation
+  const SIGNATURE_SIZE = 64; // bytes, which include the brands of AVIF and HEIF files
 
-  // The first bytes of each format. Formats that are not listed here are left to the server.
-  const BEGINNINGS = {
+  // The first bytes of each format. Only the server checks formats that are not listed here.
+  const SIGNATURES = {
     jpeg: /^\xff\xd8\xff/,
     png: /^\x89PNG\r\n\x1a\n/,
     gif: /^GIF8[79]a/,
     webp: /^RIFF.{4}WEBP/s,
     bmp: /^BM/,
-    avif: /^.{4}ftyp(avi|mi[af]|msf)/s,
-    heic: /^.{4}ftyp(he|mif|msf)/s,
+    raw: /^(FUJIFILMCCD-RAW|IIRO|IIU\0|II\*\0.{4}CR|.{4}ftypcrx)/s,
+    tiff: /^(II\*\0|MM\0\*)/,
+    jxl: /^(\xff\x0a|\0{3}\x0cJXL )/,
+    svg: /^(\xef\xbb\xbf)?\s*<(svg|!DOCTYPE svg)/,
+    avif: /^.{4}ftyp(.{4})*?avi[fs]/s,
+    heif: /^.{4}ftyp(he|mi[af]|msf)/s, // This also matches most AVIF files, which come first.
   };
 
-  const uploads = new Map(); // the UploadRequest of each form that has one running
-  const plainForms = new WeakSet(); // forms that are submitted as they are without this script
-  let count = 0;
+  // Most RAW formats have the signature of TIFF.
+  const RAW_EXTENSION = /\.(3fr|arw|dng|erf|mef|nef|nrw|pef|srw)$/i;
 
-  // The direction of a file name may differ from that of the sentence around it.
-  const isolated = (name) => `\u2068${name}\u2069`;
+  // Each form has at most one running UploadRequest.
+  const uploadRequests = new Map();
+  // These forms are submitted without an upload request.
+  const plainForms = new WeakSet();
+  // These forms are submitted when all of their files have been prepared.
+  const waitingForms = new Set();
+  let elementCount = 0;
 
-  const make = (tag, attributes, ...content) => {
+  /** Return the file name in Unicode isolates, because its direction may differ from the text's. */
+  const isolate = (name) => `\u2068${name}\u2069`;
+
+  const createElement = (tag, attributes, ...content) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     element.append(...content);
     return element;
   };
 
-  const setOrRemove = (element, name, value) =>
+  /** Return the name of the file's format, or undefined if it is unknown or cannot be read. */
+  const formatOf = async (file) => {
+    const buffer = await file.slice(0, SIGNATURE_SIZE).arrayBuffer().catch(() => new ArrayBuffer());
+    const prefix = String.fromCharCode(...new Uint8Array(buffer));
+    const format = Object.keys(SIGNATURES).find((key) => SIGNATURES[key].test(prefix));
+    return format === "tiff" && RAW_EXTENSION.test(file.name) ? "raw" : format;
+  };
+
+  const setOrRemoveAttribute = (element, name, value) =>
     value ? element.setAttribute(name, value) : element.removeAttribute(name);
 
   class GroupMeImageInput extends HTMLElement {
     connectedCallback() {
-      if (this.input) return; // the element was moved within the document
-      this.input = this.querySelector("input[type=file]");
-      if (this.input) this.start();
+      if (this.fileInput) return; // The element was moved within the document.
+      this.fileInput = this.querySelector("input[type=file]");
+      if (this.fileInput) this.initialize();
       // The parser may not have reached the input yet.
       else document.addEventListener("DOMContentLoaded", () => this.connectedCallback());
     }
 
-    start() {
-      this.data = JSON.parse(this.dataset.script);
-      this.address = this.querySelector("input[type=url]"); // null if URLs are not allowed
-      this.clear = this.querySelector("input[type=checkbox]");
-      this.uploaded = this.querySelector("input[type=hidden]"); // the signed value of an upload
-      this.uploadedBefore = this.uploaded.value;
-      this.uploaded.autocomplete = "off"; // or a browser restores an image that is not shown
-      this.describedBy = this.input.getAttribute("aria-describedby");
-      this.turn = 0; // the number of choices so far, to recognize outdated asynchronous results
-      this.build();
-      this.addEventListener("change", (event) => this.changed(event.target));
-      this.addEventListener("paste", (event) => this.pasted(event));
-      this.addEventListener("dragover", (event) => this.dragged(event));
-      this.addEventListener("dragleave", (event) => this.left(event));
-      this.addEventListener("drop", (event) => this.dropped(event));
-      this.refresh();
+    initialize() {
+      this.config = JSON.parse(this.dataset.script);
+      this.urlInput = this.querySelector("input[type=url]"); // It is null if URLs are not allowed.
+      this.clearCheckbox = this.querySelector("input[type=checkbox]");
+      this.tokenInput = this.querySelector("input[type=hidden]");
+      this.initialToken = this.tokenInput.value;
+      // Otherwise, a browser may restore the token of an image that is not displayed.
+      this.tokenInput.autocomplete = "off";
+      this.describedBy = this.fileInput.getAttribute("aria-describedby");
+      this.choice = 0; // This counter identifies asynchronous results of an earlier choice.
+      this.buildElements();
+      this.addEventListener("change", (event) => this.handleChange(event.target));
+      this.addEventListener("paste", (event) => this.handlePaste(event));
+      this.addEventListener("dragover", (event) => this.handleDragOver(event));
+      this.addEventListener("dragleave", (event) => this.handleDragLeave(event));
+      this.addEventListener("drop", (event) => this.handleDrop(event));
+      this.showRestoredFile();
     }
 
-    build() {
+    buildElements() {
       // The admin adds a row by copying one, including the elements that were built in it.
       this.querySelector(".groupme-script")?.remove();
-      const { hint, remove, stop } = this.data.texts;
-      this.canvas = make("canvas", { role: "img", hidden: "" });
-      this.description = make("span", { role: "status" });
-      this.removeButton = make("button", { type: "button", hidden: "" }, remove);
-      this.progress = make("progress", { max: 1 });
-      this.stopButton = make("button", { type: "button" }, stop);
-      const bar = [this.progress, this.stopButton];
-      this.sending = make("span", { class: "groupme-sending", hidden: "" }, ...bar);
-      this.status = make("span", { role: "status" });
-      this.error = make("span", { role: "alert", id: `groupme-image-input-${++count}` });
-      this.removeButton.addEventListener("click", () => this.withdraw());
-      this.stopButton.addEventListener("click", () => this.upload?.stop());
-      const text = make("span", {}, this.description, this.removeButton);
-      const built = [
-        make("span", { class: "groupme-hint" }, hint),
-        make("span", { class: "groupme-chosen" }, this.canvas, text),
-        this.sending,
+      const { hint, remove, stop } = this.config.texts;
+      this.canvas = createElement("canvas", { role: "img", hidden: "" });
+      this.description = createElement("span", { role: "status" });
+      this.removeButton = createElement("button", { type: "button", hidden: "" }, remove);
+      this.progressBar = createElement("progress", { max: 1 });
+      this.stopButton = createElement("button", { type: "button" }, stop);
+      const controls = [this.progressBar, this.stopButton];
+      const rowAttributes = { class: "groupme-sending", hidden: "" };
+      this.progressRow = createElement("span", rowAttributes, ...controls);
+      this.status = createElement("span", { role: "status" });
+      this.error = createElement("span", {
+        role: "alert",
+        id: `groupme-image-input-${++elementCount}`,
+      });
+      this.removeButton.addEventListener("click", () => this.removeFile());
+      this.stopButton.addEventListener("click", () => this.uploadRequest?.stop());
+      const text = createElement("span", {}, this.description, this.removeButton);
+      const children = [
+        createElement("span", { class: "groupme-hint" }, hint),
+        createElement("span", { class: "groupme-chosen" }, this.canvas, text),
+        this.progressRow,
         this.status,
         this.error,
       ];
-      this.input.parentElement.after(make("span", { class: "groupme-script" }, ...built));
-      // The label of the field, if it has one, distinguishes this image from others on the page.
-      const [label, ...others] = this.input.labels;
+      const container = createElement("span", { class: "groupme-script" }, ...children);
+      this.fileInput.parentElement.after(container);
+      this.labelGroup();
+    }
+
+    /** Label the element like its field, which distinguishes it from other images on the page. */
+    labelGroup() {
+      const [label, ...others] = this.fileInput.labels;
       if (others.length) {
         this.setAttribute("role", "group");
         this.setAttribute("aria-label", label.textContent.trim().replace(/:$/, ""));
@@ -104,204 +136,241 @@ if (!customElements.get("groupme-image-input")) {
     }
 
     /** Show the file that the browser restored after a reload or a history navigation. */
-    refresh() {
-      if (this.input?.files.length && !this.name) this.fileChanged();
+    showRestoredFile() {
+      const isHandled = this.fileName || this.preparation;
+      if (this.fileInput?.files.length && !isHandled) this.handleFileChange();
     }
 
     /** The running upload request of the form, if there is one. */
-    get upload() {
-      return uploads.get(this.input.form);
+    get uploadRequest() {
+      return uploadRequests.get(this.fileInput.form);
     }
 
-    /** Whether the chosen file has to be uploaded before the form is submitted. */
+    /** True if the chosen file has to be uploaded before the form is submitted. */
     get needsUpload() {
-      const { input } = this;
-      return this.data.ahead && input.files.length && !input.matches(":disabled") && !this.isDeleted;
+      const { config, fileInput } = this;
+      const isSubmitted = fileInput.files.length > 0 && !fileInput.matches(":disabled");
+      return Boolean(config.ahead) && isSubmitted && !this.isMarkedForDeletion;
     }
 
-    /** Whether the row of the formset is marked for deletion. The server ignores its file then. */
-    get isDeleted() {
-      const prefix = this.input.name.slice(0, this.input.name.lastIndexOf("-") + 1);
-      const boxes = [...document.getElementsByName(`${prefix}DELETE`)];
-      return boxes.some((box) => box.form === this.input.form && box.checked);
+    /** True if the form in a formset is marked for deletion: the server then ignores its file. */
+    get isMarkedForDeletion() {
+      const prefix = this.fileInput.name.slice(0, this.fileInput.name.lastIndexOf("-") + 1);
+      const checkboxes = [...document.getElementsByName(`${prefix}DELETE`)];
+      return checkboxes.some(({ form, checked }) => form === this.fileInput.form && checked);
     }
 
-    changed(target) {
-      if (target === this.input) this.fileChanged();
-      else if (target === this.address && target.value) this.replaced({ by: this.address });
-      else if (target === this.clear && target.checked) this.replaced({ by: this.clear });
+    handleChange(target) {
+      if (target === this.fileInput) this.handleFileChange();
+      else if (target === this.urlInput && target.value) this.discardOtherSources(this.urlInput);
+      else if (target === this.clearCheckbox && target.checked) this.discardOtherSources(target);
     }
 
-    async fileChanged() {
-      const turn = ++this.turn;
-      const file = this.input.files[0];
-      if (!file) return this.forget();
-      const reason = await this.reasonAgainst(file);
-      if (turn !== this.turn) return;
+    handleFileChange() {
+      const [file] = this.fileInput.files;
+      if (!file) return this.reset();
+      const preparation = this.acceptFile(file, ++this.choice);
+      // A form that is submitted in the meantime waits for this promise.
+      this.preparation = preparation;
+      preparation.finally(() => {
+        if (this.preparation === preparation) this.preparation = null;
+      });
+    }
+
+    /** Shrink, check, and display the chosen file. Return whether it was accepted. */
+    async acceptFile(chosen, choice) {
+      const file = await this.preparedFile(chosen, choice);
+      const reason = await this.rejectionReason(file);
+      if (choice !== this.choice) return false;
       if (reason) {
-        this.put(this.file); // the previous choice stays
-        this.complain(reason);
-        return;
+        this.setFile(this.file); // The previous choice stays.
+        this.showError(reason);
+        return false;
       }
-      this.say("");
-      this.upload?.discardReplaced();
-      if (this.address?.value) this.say(this.text("notAddressed"));
+      if (file !== chosen) this.setFile(file);
+      this.showStatus("");
+      this.uploadRequest?.discardReplacedImages();
+      if (this.urlInput?.value) this.showStatus(this.text("notAddressed"));
       this.file = file;
-      this.name = file.name;
-      this.uploaded.value = this.uploadedBefore;
-      this.replaced({ by: this.input });
-      await this.show(file, turn);
-    }
-
-    /** Keep only the latest of a file, a URL, and the checkbox that clears the image. */
-    replaced({ by }) {
-      this.complain("");
-      if (this.address && by !== this.address) this.address.value = "";
-      if (by !== this.clear && this.clear) this.clear.checked = false;
-      if (by !== this.input && this.name) this.withdraw();
-    }
-
-    /** The reason why the server would reject the file, or an empty string. */
-    async reasonAgainst(file) {
-      const { formats, formatsText, limit } = this.data;
-      const name = isolated(file.name);
-      if (!file.size) return this.text("empty", { name });
-      if (limit !== null && file.size > limit) {
-        // Rounded, two different sizes can look the same.
-        const unit = this.size(file.size) === this.size(limit) ? "byte" : undefined;
-        const [size, most] = [this.size(file.size, unit), this.size(limit, unit)];
-        return this.text("tooLarge", { name, size, limit: most });
-      }
-      const bytes = new Uint8Array(await file.slice(0, 16).arrayBuffer());
-      const start = String.fromCharCode(...bytes);
-      const isKnown = formats.some((format) => BEGINNINGS[format]?.test(start) ?? true);
-      return isKnown ? "" : this.text("wrongType", { name, formats: formatsText });
-    }
-
-    async show(file, turn) {
-      const picture = await createImageBitmap(file).catch(() => null);
-      if (turn === this.turn) {
-        if (picture) this.draw(picture);
-        this.canvas.hidden = !picture;
-        this.removeButton.hidden = false;
-        this.description.textContent = this.text(picture ? "chosen" : "unreadable", {
-          width: picture && this.number(picture.width),
-          height: picture && this.number(picture.height),
-          size: this.size(file.size),
-        });
-      }
-      picture?.close();
-    }
-
-    draw(picture) {
-      const scale = Math.min(1, PREVIEW / Math.max(picture.width, picture.height));
-      const canvas = this.canvas;
-      canvas.width = Math.max(1, Math.round(picture.width * scale));
-      canvas.height = Math.max(1, Math.round(picture.height * scale));
-      canvas.setAttribute("aria-label", this.text("preview"));
-      const context = canvas.getContext("2d");
-      context.imageSmoothingQuality = "high";
-      context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-    }
-
-    /** Restore the state before a file was chosen. */
-    forget() {
-      this.turn++;
-      this.file = this.name = null;
-      this.input.value = "";
-      this.upload?.discardReplaced();
-      this.uploaded.value = this.uploadedBefore;
-      this.canvas.hidden = this.removeButton.hidden = true;
-      this.description.textContent = "";
-      this.complain("");
-      this.say("");
-    }
-
-    withdraw() {
-      const text = this.text("removed");
-      const hadFocus = document.activeElement === this.removeButton;
-      this.forget();
-      this.say(text);
-      if (hadFocus) this.input.focus(); // because the button is hidden now
-    }
-
-    put(file) {
-      const list = new DataTransfer();
-      if (file) list.items.add(file);
-      this.input.files = list.files;
-    }
-
-    pasted(event) {
-      const data = event.clipboardData;
-      if (event.target === this.address && data.getData("text/plain")) return;
-      if (this.receive(data)) event.preventDefault();
-    }
-
-    dragged(event) {
-      const { dataTransfer: data } = event;
-      const isFile = data.types.includes("Files");
-      if (!isFile && !data.types.includes("text/uri-list")) return;
-      event.preventDefault(); // or the browser may leave the page for the URL
-      const isAccepted = isFile || Boolean(this.address);
-      data.dropEffect = isAccepted ? "copy" : "none";
-      this.classList.toggle("groupme-dragged", isAccepted);
-    }
-
-    left(event) {
-      if (!this.contains(event.relatedTarget)) this.classList.remove("groupme-dragged");
-    }
-
-    dropped(event) {
-      if (!this.classList.contains("groupme-dragged")) return;
-      event.preventDefault(); // or the browser leaves the page for the file or URL
-      this.classList.remove("groupme-dragged");
-      this.receive(event.dataTransfer);
-    }
-
-    /** Accept the first file, or else a URL. Return whether there was one. */
-    receive(data) {
-      const address = (data.getData("text/uri-list") || data.getData("text/plain")).trim();
-      const isFile = data.files.length > 0;
-      if (this.input.matches(":disabled")) return false;
-      if (!isFile && !(this.address && /^https?:\/\/\S+$/i.test(address))) return false;
-      if (isFile) this.put(data.files[0]);
-      else this.address.value = address;
-      const target = isFile ? this.input : this.address;
-      target.dispatchEvent(new Event("change", { bubbles: true }));
-      if (!isFile) this.say(`${this.text("addressed")} ${this.status.textContent}`);
+      this.fileName = file.name;
+      this.tokenInput.value = this.initialToken;
+      this.discardOtherSources(this.fileInput);
+      this.showPreview(file, choice);
       return true;
     }
 
-    /** Keep the signed value of the uploaded image in place of its file. */
-    keep(signedValue) {
-      this.uploaded.value = signedValue;
-      this.input.value = "";
+    /** Return the file in the form in which it is sent, and show the status if this takes long. */
+    async preparedFile(chosen, choice) {
+      let status = "";
+      const showStatus = () => {
+        if (choice !== this.choice) return;
+        status = this.text("preparing", { name: isolate(chosen.name) });
+        this.showStatus(status);
+      };
+      const timer = setTimeout(showStatus, STATUS_DELAY);
+      const format = await formatOf(chosen);
+      const file = await (globalThis.groupmeShrinkImage?.(chosen, format, this.config) ?? chosen);
+      clearTimeout(timer);
+      if (status === this.status.textContent) this.showStatus("");
+      return file;
+    }
+
+    /** Keep one of the file, the URL, and the checkbox that clears the image. Reset the others. */
+    discardOtherSources(source) {
+      this.showError("");
+      if (this.urlInput && source !== this.urlInput) this.urlInput.value = "";
+      if (this.clearCheckbox && source !== this.clearCheckbox) this.clearCheckbox.checked = false;
+      const hasFile = this.fileName || this.preparation;
+      if (hasFile && source !== this.fileInput) this.removeFile();
+    }
+
+    /** Return the reason why the server would reject the file, or an empty string. */
+    async rejectionReason(file) {
+      const { formats, formatsText, allowedText, limit: maxUploadSize } = this.config;
+      const name = isolate(file.name);
+      if (!file.size) return this.text("empty", { name });
+      if (maxUploadSize !== null && file.size > maxUploadSize) {
+        // Two different sizes can be equal when they are rounded.
+        const isEqual = this.formatSize(file.size) === this.formatSize(maxUploadSize);
+        const unit = isEqual ? "byte" : undefined;
+        const size = this.formatSize(file.size, unit);
+        return this.text("tooLarge", { name, size, limit: this.formatSize(maxUploadSize, unit) });
+      }
+      const format = await formatOf(file);
+      const isAllowed = formats.some((name) => name === format || !(name in SIGNATURES));
+      if (isAllowed) return "";
+      if (!format) return this.text("wrongType", { name, formats: formatsText });
+      const formatName = this.config.formatNames[format];
+      return this.text("wrongFormat", { name, format: formatName, formats: allowedText });
+    }
+
+    async showPreview(file, choice) {
+      const image = await createImageBitmap(file).catch(() => null);
+      if (choice === this.choice) {
+        if (image) this.drawPreview(image);
+        this.canvas.hidden = !image;
+        this.removeButton.hidden = false;
+        this.description.textContent = this.text(image ? "chosen" : "unreadable", {
+          width: image && this.formatNumber(image.width),
+          height: image && this.formatNumber(image.height),
+          size: this.formatSize(file.size),
+        });
+      }
+      image?.close();
+    }
+
+    drawPreview(image) {
+      const scale = Math.min(1, MAX_PREVIEW_SIZE / Math.max(image.width, image.height));
+      const canvas = this.canvas;
+      canvas.width = Math.max(1, Math.round(image.width * scale));
+      canvas.height = Math.max(1, Math.round(image.height * scale));
+      canvas.setAttribute("aria-label", this.text("preview"));
+      const context = canvas.getContext("2d");
+      context.imageSmoothingQuality = "high";
+      context.drawImage(image, 0, 0, canvas.width, canvas.height);
+    }
+
+    /** Restore the state before a file was chosen. */
+    reset() {
+      this.choice++;
+      this.file = this.fileName = this.preparation = null;
+      this.fileInput.value = "";
+      this.uploadRequest?.discardReplacedImages();
+      this.tokenInput.value = this.initialToken;
+      this.canvas.hidden = this.removeButton.hidden = true;
+      this.description.textContent = "";
+      this.showError("");
+      this.showStatus("");
+    }
+
+    /** Remove the chosen file, and announce it. */
+    removeFile() {
+      const name = this.fileName ?? this.fileInput.files[0].name;
+      const text = this.text("removed", { name: isolate(name) });
+      const hadFocus = document.activeElement === this.removeButton;
+      this.reset();
+      this.showStatus(text);
+      if (hadFocus) this.fileInput.focus(); // The button is hidden now.
+    }
+
+    setFile(file) {
+      const transfer = new DataTransfer();
+      if (file) transfer.items.add(file);
+      this.fileInput.files = transfer.files;
+    }
+
+    handlePaste(event) {
+      const { clipboardData } = event;
+      if (event.target === this.urlInput && clipboardData.getData("text/plain")) return;
+      if (this.acceptTransfer(clipboardData)) event.preventDefault();
+    }
+
+    handleDragOver(event) {
+      const { dataTransfer } = event;
+      const isFile = dataTransfer.types.includes("Files");
+      if (!isFile && !dataTransfer.types.includes("text/uri-list")) return;
+      event.preventDefault(); // Otherwise, the browser may leave the page for the URL.
+      const isAccepted = isFile || Boolean(this.urlInput);
+      dataTransfer.dropEffect = isAccepted ? "copy" : "none";
+      this.classList.toggle("groupme-dragged", isAccepted);
+    }
+
+    handleDragLeave(event) {
+      if (!this.contains(event.relatedTarget)) this.classList.remove("groupme-dragged");
+    }
+
+    handleDrop(event) {
+      if (!this.classList.contains("groupme-dragged")) return;
+      event.preventDefault(); // Otherwise, the browser leaves the page for the file or URL.
+      this.classList.remove("groupme-dragged");
+      this.acceptTransfer(event.dataTransfer);
+    }
+
+    /** Accept the first file, or else a URL. Return whether there was one. */
+    acceptTransfer(transfer) {
+      const url = (transfer.getData("text/uri-list") || transfer.getData("text/plain")).trim();
+      const isFile = transfer.files.length > 0;
+      if (this.fileInput.matches(":disabled")) return false;
+      if (!isFile && !(this.urlInput && /^https?:\/\/\S+$/i.test(url))) return false;
+      if (isFile) this.setFile(transfer.files[0]);
+      else this.urlInput.value = url;
+      const target = isFile ? this.fileInput : this.urlInput;
+      target.dispatchEvent(new Event("change", { bubbles: true }));
+      if (!isFile) this.showStatus(`${this.text("addressed")} ${this.status.textContent}`);
+      return true;
+    }
+
+    /** Replace the file with the signed token of its upload. */
+    replaceFileWithToken(token) {
+      this.tokenInput.value = token;
+      this.fileInput.value = "";
       this.file = null;
     }
 
-    say(text) {
+    showStatus(text) {
       this.status.textContent = text;
     }
 
-    complain(text, ...links) {
+    showError(text, ...links) {
       this.error.replaceChildren(text, ...links);
       const ids = [this.describedBy, text && this.error.id].filter(Boolean).join(" ");
-      setOrRemove(this.input, "aria-describedby", ids);
-      setOrRemove(this.input, "aria-invalid", text && "true");
+      setOrRemoveAttribute(this.fileInput, "aria-describedby", ids);
+      setOrRemoveAttribute(this.fileInput, "aria-invalid", text && "true");
     }
 
+    /** Return a text of the configuration with the values in place of its placeholders. */
     text(key, values) {
-      const all = { name: isolated(this.name), ...values };
-      return this.data.texts[key].replace(/\{(\w+)\}/g, (_, name) => all[name]);
+      const allValues = { name: isolate(this.fileName), ...values };
+      return this.config.texts[key].replace(/\{(\w+)\}/g, (_, name) => allValues[name]);
     }
 
-    number(value, options) {
-      return new Intl.NumberFormat(this.data.language || undefined, options).format(value);
+    formatNumber(value, options) {
+      return new Intl.NumberFormat(this.config.language || undefined, options).format(value);
     }
 
-    /** A file size for people, in multiples of 1024 bytes as in Django. */
-    size(bytes, unit = bytes < 1024 ? "byte" : bytes < 1024 ** 2 ? "kilobyte" : "megabyte") {
-      return this.number(bytes / { byte: 1, kilobyte: 1024, megabyte: 1024 ** 2 }[unit], {
+    /** Return a file size as text, in multiples of 1024 bytes as in Django. */
+    formatSize(bytes, unit = bytes < 1024 ? "byte" : bytes < 1024 ** 2 ? "kilobyte" : "megabyte") {
+      return this.formatNumber(bytes / { byte: 1, kilobyte: 1024, megabyte: 1024 ** 2 }[unit], {
         style: "unit",
         unit,
         unitDisplay: unit === "byte" ? "long" : "short",
@@ -311,15 +380,15 @@ if (!customElements.get("groupme-image-input")) {
   }
 
   /**
-   * The request that uploads the images of a form, before the form itself is submitted.
+   * The request that uploads the images of a form before the form itself is submitted.
    *
    * The server never accepts a form in this request: it responds with the form again, which
-   * contains a signed value for each uploaded image, or errors.
+   * contains a signed token for each uploaded image, or errors.
    *
-   * Stop aborts the request if its body has not been sent yet. Afterwards, an abort would not
-   * keep the server from uploading the images. The request continues in the background then,
-   * and its results are kept for the files that are still chosen. If the form is submitted
-   * again in the meantime, it waits for this request, so that no image is uploaded twice.
+   * The stop button aborts the request if its body has not been sent yet. Afterwards, an abort
+   * would not prevent the server from uploading the images. The request then continues in the
+   * background, and its results are kept for the files that are still chosen. If the form is
+   * submitted again in the meantime, it waits for this request, so that no image is uploaded twice.
    */
   class UploadRequest {
     constructor(form, submitter, elements) {
@@ -327,97 +396,101 @@ if (!customElements.get("groupme-image-input")) {
       this.isPartlySent = this.isSent = this.isStopped = false;
       this.url = actionOf(form, submitter).href;
       this.images = elements.map((element) => {
-        // The admin may rename the input meanwhile, when another row is removed.
-        return { element, file: element.input.files[0], inputName: element.input.name };
+        const { files, name } = element.fileInput;
+        // The admin may rename the input during the request, when another row is removed.
+        return { element, file: files[0], inputName: name };
       });
     }
 
-    start() {
-      const request = (this.request = new XMLHttpRequest()); // fetch() reports no upload progress
+    send() {
+      const request = (this.request = new XMLHttpRequest()); // fetch() reports no upload progress.
       request.open("POST", this.url);
-      request.responseType = "document"; // inert: it runs no script and loads no image
-      request.upload.onprogress = ({ loaded, total }) => this.advanced(loaded / total);
-      request.upload.onload = () => this.sent();
-      request.onload = () => this.responded();
-      request.onerror = () => this.failed();
-      request.send(this.content());
-      uploads.set(this.form, this);
-      this.show();
+      request.responseType = "document"; // Such a document runs no scripts and loads no images.
+      request.upload.onprogress = ({ loaded, total }) => this.handleProgress(loaded / total);
+      request.upload.onload = () => this.handleBodySent();
+      request.onload = () => this.handleResponse();
+      request.onerror = () => this.handleNetworkError();
+      request.send(this.formData());
+      uploadRequests.set(this.form, this);
+      this.showProgressRow();
     }
 
-    content() {
+    /** Return the data of the form with only the files that are uploaded. */
+    formData() {
       const data = new FormData(this.form, this.submitter);
       const names = this.images.map(({ inputName }) => inputName);
       for (const [name, value] of [...data]) {
         if (value instanceof File && !names.includes(name)) data.delete(name);
       }
-      // The response would contain the value of an earlier upload as if it were of this one.
-      for (const { element } of this.images) data.delete(element.uploaded.name);
-      data.set(this.host.data.ahead, "1");
+      // The server would respond with the token of an earlier upload as if it were of this one.
+      for (const { element } of this.images) data.delete(element.tokenInput.name);
+      data.set(this.firstElement.config.ahead, "1");
       return data;
     }
 
-    /** The element that shows the progress, for all images of the request. */
-    get host() {
+    /** The element that displays the progress of all images of the request. */
+    get firstElement() {
       return this.images[0].element;
     }
 
-    show() {
-      const { host } = this;
-      for (const { element } of this.images) element.complain("");
-      host.progress.setAttribute("aria-label", this.text("sending"));
-      host.say(this.text("sending"));
-      this.showProgress(0);
-      host.sending.hidden = false;
-      // A fast upload should not scroll the page, because a double click would miss the button.
-      this.timer = setTimeout(() => host.sending.scrollIntoView({ block: "nearest" }), 700);
+    showProgressRow() {
+      const { firstElement } = this;
+      for (const { element } of this.images) element.showError("");
+      firstElement.progressBar.setAttribute("aria-label", this.text("sending"));
+      firstElement.showStatus(this.text("sending"));
+      this.setProgress(0);
+      firstElement.progressRow.hidden = false;
+      // A fast upload does not scroll the page, because a double click would miss the button.
+      const scroll = () => firstElement.progressRow.scrollIntoView({ block: "nearest" });
+      this.timer = setTimeout(scroll, 700);
     }
 
-    showProgress(part) {
-      this.host.progress.value = part;
+    setProgress(fraction) {
+      this.firstElement.progressBar.value = fraction;
     }
 
-    /** The browser reports that this part of the body has been sent. */
-    advanced(part) {
-      this.isPartlySent = part < 1;
-      if (!this.isStopped) this.showProgress(part);
+    /** Handle the browser's report that a fraction of the body has been sent. */
+    handleProgress(fraction) {
+      this.isPartlySent = fraction < 1;
+      if (!this.isStopped) this.setProgress(fraction);
       else if (this.isPartlySent) this.abort();
     }
 
-    sent() {
+    handleBodySent() {
       this.isSent = true;
-      if (this.isStopped) this.sayStopped();
-      else this.showWaiting();
+      if (this.isStopped) this.showStopped();
+      else this.showForwarding();
     }
 
-    showWaiting() {
-      this.host.progress.removeAttribute("value");
-      this.host.say(this.text("waiting"));
+    /** Show that the site has the images, and uploads them to the image service. */
+    showForwarding() {
+      this.firstElement.progressBar.removeAttribute("value");
+      this.firstElement.showStatus(this.text("waiting"));
     }
 
-    hide() {
-      const { host } = this;
-      // The page's own script may have disabled the button, expecting that the page is left.
+    hideProgressRow() {
+      const { firstElement } = this;
+      // The page's own script may have disabled the button, because it expects a new page.
       if (this.submitter) this.submitter.disabled = false;
-      const hadFocus = document.activeElement === host.stopButton;
-      host.sending.hidden = true;
-      host.say("");
-      if (hadFocus) host.input.focus(); // because the button is hidden now
+      const hadFocus = document.activeElement === firstElement.stopButton;
+      firstElement.progressRow.hidden = true;
+      firstElement.showStatus("");
+      if (hadFocus) firstElement.fileInput.focus(); // The button is hidden now.
     }
 
     stop() {
       if (this.isStopped) return;
-      this.hide();
+      this.hideProgressRow();
       this.isStopped = true;
-      this.sayStopped();
+      this.showStopped();
       if (this.isPartlySent) this.abort();
     }
 
-    sayStopped() {
+    showStopped() {
       clearTimeout(this.timer);
-      this.host.say(this.text(this.isSent ? "stoppedLate" : "stopped"));
-      // Before the first report, a small body may have been sent already.
-      if (!this.isSent) this.timer = setTimeout(() => this.abort(), REPORT_DELAY);
+      this.firstElement.showStatus(this.text(this.isSent ? "stoppedLate" : "stopped"));
+      // Before the first progress report, a small body may have been sent already.
+      if (!this.isSent) this.timer = setTimeout(() => this.abort(), PROGRESS_TIMEOUT);
     }
 
     abort() {
@@ -425,16 +498,16 @@ if (!customElements.get("groupme-image-input")) {
       this.finish();
     }
 
-    /** Submit the form once this request, which was stopped, has its response. */
+    /** Continue this stopped request, and submit the form once the response has arrived. */
     resume(submitter) {
       clearTimeout(this.timer);
       Object.assign(this, { submitter, isStopped: false });
-      this.show();
-      if (this.isSent) this.showWaiting();
+      this.showProgressRow();
+      if (this.isSent) this.showForwarding();
     }
 
     /** Discard the images whose files have been removed or replaced. */
-    discardReplaced() {
+    discardReplacedImages() {
       const images = this.images.filter(isStillChosen);
       if (images.length === this.images.length) return;
       this.stop();
@@ -444,100 +517,102 @@ if (!customElements.get("groupme-image-input")) {
 
     finish() {
       clearTimeout(this.timer);
-      uploads.delete(this.form);
-      if (!this.isStopped) this.hide();
+      uploadRequests.delete(this.form);
+      if (!this.isStopped) this.hideProgressRow();
     }
 
-    responded() {
+    handleResponse() {
       this.finish();
       this.images = this.images.filter(isStillChosen);
       if (!this.images.length) return;
       const results = this.images.map((image) => ({ ...image, ...this.resultOf(image) }));
-      if (!results.some(({ errors }) => errors)) return this.respondedOtherwise();
-      const rejected = results.filter((result) => !this.apply(result));
+      if (!results.some(({ errors }) => errors)) return this.handleOtherResponse();
+      const rejected = results.filter((result) => !this.applyResult(result));
       if (this.isStopped) return;
-      if (rejected.length) rejected[0].element.input.focus();
+      if (rejected.length) rejected[0].element.fileInput.focus();
       // Files without a result are submitted with the form.
-      else submitNow(this.form, this.submitter);
+      else submitForm(this.form, this.submitter);
     }
 
-    /** What the response contains for an image, if it is the form again, with the same names. */
+    /** Return the token and the errors of an image, if the response is the same form. */
     resultOf({ inputName }) {
       const { response, responseURL } = this.request;
       if (!response || new URL(responseURL, location).origin !== location.origin) return null;
       return [...response.querySelectorAll(TAG)]
         .filter((other) => other.querySelector("input[type=file]")?.name === inputName)
         .map((other) => ({
-          signedValue: other.querySelector("input[type=hidden]")?.value,
+          token: other.querySelector("input[type=hidden]")?.value,
           errors: errorsIn(other),
         }))
-        .find(({ signedValue, errors }) => signedValue || errors.length);
+        .find(({ token, errors }) => token || errors.length);
     }
 
-    /** Keep an uploaded image, or show its errors. Return whether the form can be submitted. */
-    apply({ element, signedValue, errors }) {
-      if (signedValue) {
-        element.keep(signedValue);
-        if (this.isStopped) element.say(element.text("uploaded"));
-      } else if (errors && !this.isStopped) element.complain(errors.join(" "));
-      return Boolean(signedValue || !errors);
+    /** Keep the token of an image, or show its errors. Return whether the form can be submitted. */
+    applyResult({ element, token, errors }) {
+      if (token) {
+        element.replaceFileWithToken(token);
+        if (this.isStopped) element.showStatus(element.text("uploaded"));
+      } else if (errors && !this.isStopped) element.showError(errors.join(" "));
+      return Boolean(token || !errors);
     }
 
     /**
      * Handle a response that is not this form.
      *
      * A view that ignores whether the form is valid may have accepted it in this request.
-     * Therefore, the script does not submit it again by itself, and the response is neither
-     * shown nor repeated: its URL is opened, or offered as a link.
+     * Therefore, the script does not submit it again, and neither displays the response nor repeats
+     * the request: it opens the URL of the response, or offers it as a link.
      */
-    respondedOtherwise() {
+    handleOtherResponse() {
       const { status, responseURL } = this.request;
       const isRedirected = Boolean(responseURL) && responseURL !== this.url;
       const isTooLarge = status === 413;
       const isError = isTooLarge || (status >= 400 && !isRedirected);
       // Submitted again without the script, the form leads to the site's own page, such as a login.
       if (!isTooLarge && status < 500) plainForms.add(this.form);
-      if (isError) this.complain(isTooLarge ? "tooLargeForSite" : "failed", { status });
+      if (isError) this.showError(isTooLarge ? "tooLargeForSite" : "failed", { status });
       else if (isRedirected && !this.isStopped) location.assign(responseURL);
       else {
-        const link = make("a", { href: responseURL || this.url }, this.text("openPage"));
-        this.host.complain(this.text("otherPage"), " ", link);
+        const attributes = { href: responseURL || this.url };
+        const link = createElement("a", attributes, this.text("openPage"));
+        this.firstElement.showError(this.text("otherPage"), " ", link);
       }
     }
 
-    /** There is no response, or one that the script must not read. */
-    failed() {
+    /** Handle a request without a response, or with one that the script must not read. */
+    handleNetworkError() {
       this.finish();
       // The site may redirect to another site, where only a submitted form can follow.
       if (navigator.onLine && !this.isStopped) plainForms.add(this.form);
-      this.complain("broken");
+      this.showError("broken");
     }
 
-    complain(key, values) {
-      if (!this.isStopped) this.host.complain(this.text(key, values));
+    showError(key, values) {
+      if (!this.isStopped) this.firstElement.showError(this.text(key, values));
     }
 
+    /** Return a text of the configuration about all files of the request. */
     text(key, values) {
-      const names = this.images.map(({ file }) => isolated(file.name));
-      const language = this.host.data.language || undefined;
+      const names = this.images.map(({ file }) => isolate(file.name));
+      const language = this.firstElement.config.language || undefined;
       const name = new Intl.ListFormat(language, { type: "conjunction" }).format(names);
-      return this.host.text(key, { name, ...values });
+      return this.firstElement.text(key, { name, ...values });
     }
   }
 
   const isStillChosen = ({ element, file }) =>
-    element.isConnected && element.input.files[0] === file;
+    element.isConnected && element.fileInput.files[0] === file;
 
   const errorsIn = (element) => {
     try {
       const errors = [JSON.parse(element.dataset.errors ?? "[]")].flat();
       return errors.filter((error) => typeof error === "string");
     } catch {
-      return []; // because the element is not rendered by our widget
+      return []; // The element was not rendered by the widget of this package.
     }
   };
 
-  // An input named "action" or "method" hides the form's own property.
+  // form.action is not used, because an input with the name "action" would replace it.
   const attributeOf = (form, submitter, name) =>
     submitter?.getAttribute(`form${name}`) || form.getAttribute(name) || "";
 
@@ -547,69 +622,108 @@ if (!customElements.get("groupme-image-input")) {
     return url;
   };
 
-  /** Whether the form posts files to this site, and the response replaces this page. */
-  const isOurs = (form, submitter) =>
+  /** Return whether the form posts files to this site, and the response replaces this page. */
+  const isSupported = (form, submitter) =>
     attributeOf(form, submitter, "method").toLowerCase() === "post" &&
     attributeOf(form, submitter, "enctype").toLowerCase() === "multipart/form-data" &&
     ["", "_self"].includes(attributeOf(form, submitter, "target")) &&
     actionOf(form, submitter).origin === location.origin;
 
   const elementsOf = (form) =>
-    [...document.querySelectorAll(TAG)].filter((element) => element.input?.form === form);
+    [...document.querySelectorAll(TAG)].filter((element) => element.fileInput?.form === form);
 
   /**
-   * Submit the form, which contains signed values in place of its files now.
+   * Submit the form, which contains tokens in place of its files now.
    *
-   * Its submit event has been dispatched already. The page's own handler, for example one
-   * against double clicks, might cancel a second one. Therefore, requestSubmit() is not used,
-   * and everything that the button contributes is set here for the moment.
+   * Its submit event has been dispatched already, and the page's own handler, for example one
+   * against double clicks, might cancel a second one. Therefore, requestSubmit() is not used, and
+   * the form temporarily gets the name, value, and attributes of the button.
    */
-  const submitNow = (form, submitter) => {
-    const isChecked = !(form.noValidate || submitter?.formNoValidate);
-    if (isChecked && !form.reportValidity()) return; // a field was changed during the upload
+  const submitForm = (form, submitter) => {
+    const isValidated = !(form.noValidate || submitter?.formNoValidate);
+    if (isValidated && !form.reportValidity()) return; // A field was changed during the upload.
     const { name = "", value = "" } = submitter ?? {};
-    const added = make("input", { type: "hidden", name, value }); // ignored without a name
+    // An input without a name is not submitted.
+    const buttonInput = createElement("input", { type: "hidden", name, value });
     const attributes = {
       action: actionOf(form, submitter).href,
       method: "post",
       enctype: "multipart/form-data",
       target: attributeOf(form, submitter, "target"),
     };
-    const before = Object.keys(attributes).map((key) => [key, form.getAttribute(key)]);
-    form.append(added);
-    for (const [key, text] of Object.entries(attributes)) setOrRemove(form, key, text);
+    const original = Object.keys(attributes).map((key) => [key, form.getAttribute(key)]);
+    form.append(buttonInput);
+    for (const [key, text] of Object.entries(attributes)) setOrRemoveAttribute(form, key, text);
     HTMLFormElement.prototype.submit.call(form);
-    added.remove(); // or another button would submit it, too
-    for (const [key, text] of before) setOrRemove(form, key, text);
+    buttonInput.remove(); // Otherwise, it would be submitted with another button, too.
+    for (const [key, text] of original) setOrRemoveAttribute(form, key, text);
   };
 
-  const submitted = (event) => {
-    const { target: form, submitter } = event;
-    const running = uploads.get(form);
-    if (running && !running.isStopped) event.preventDefault();
-    if (event.defaultPrevented || plainForms.has(form) || !isOurs(form, submitter)) return;
+  /** Upload the files of the form before it is submitted. Return whether there are any. */
+  const uploadFiles = (form, submitter) => {
     const elements = elementsOf(form).filter((element) => element.needsUpload);
-    if (!elements.length) return;
-    event.preventDefault();
-    if (running) running.resume(submitter);
-    else new UploadRequest(form, submitter, elements).start();
+    if (!elements.length || plainForms.has(form)) return false;
+    const stopped = uploadRequests.get(form);
+    if (stopped) stopped.resume(submitter);
+    else new UploadRequest(form, submitter, elements).send();
+    return true;
   };
 
-  const reset = ({ target: form }) =>
-    setTimeout(() => elementsOf(form).forEach((element) => element.forget()));
+  const preparationsOf = (form) =>
+    elementsOf(form).flatMap((element) => element.preparation ?? []);
 
-  // A page in the back/forward cache must not submit a form when it is shown again.
-  const stopAll = () => uploads.forEach((upload) => upload.stop());
-
-  const pageShown = ({ persisted }) => {
-    if (persisted) stopAll();
-    document.querySelectorAll(TAG).forEach((element) => element.refresh());
+  /**
+   * Submit the form when its files have been prepared.
+   *
+   * Do not submit it if one of them is rejected, removed, or replaced in the meantime.
+   */
+  const submitPreparedForm = async (form, submitter) => {
+    waitingForms.add(form);
+    let isAccepted = true;
+    // Another file may be chosen while the first one is prepared.
+    for (let all; isAccepted && (all = preparationsOf(form)).length; ) {
+      isAccepted = (await Promise.allSettled(all)).every(({ value }) => value);
+    }
+    const isCurrent = waitingForms.delete(form);
+    if (isAccepted && isCurrent) {
+      if (!uploadFiles(form, submitter)) submitForm(form, submitter);
+      return;
+    }
+    // The page's own script may have disabled the button, because it expects a new page.
+    if (submitter) submitter.disabled = false;
+    elementsOf(form).find((element) => element.error.textContent)?.fileInput.focus();
   };
 
-  document.addEventListener("submit", submitted);
-  document.addEventListener("reset", reset);
-  window.addEventListener("pagehide", stopAll);
-  window.addEventListener("pageshow", pageShown);
+  const handleSubmit = (event) => {
+    const { target: form, submitter } = event;
+    const running = uploadRequests.get(form);
+    if (waitingForms.has(form) || (running && !running.isStopped)) event.preventDefault();
+    if (event.defaultPrevented || !isSupported(form, submitter)) return;
+    if (preparationsOf(form).length) {
+      event.preventDefault();
+      submitPreparedForm(form, submitter);
+    } else if (uploadFiles(form, submitter)) event.preventDefault();
+  };
+
+  // The reset event is dispatched before the browser resets the inputs.
+  const handleReset = ({ target: form }) =>
+    setTimeout(() => elementsOf(form).forEach((element) => element.reset()));
+
+  // A page in the back/forward cache must not submit a form when it is displayed again.
+  const stopUploads = () => {
+    waitingForms.clear();
+    uploadRequests.forEach((request) => request.stop());
+  };
+
+  const handlePageShow = ({ persisted }) => {
+    if (persisted) stopUploads();
+    document.querySelectorAll(TAG).forEach((element) => element.showRestoredFile());
+  };
+
+  document.addEventListener("submit", handleSubmit);
+  document.addEventListener("reset", handleReset);
+  window.addEventListener("pagehide", stopUploads);
+  window.addEventListener("pageshow", handlePageShow);
 
   customElements.define(TAG, GroupMeImageInput);
 }

@@ -1,8 +1,8 @@
 """
-Fill the club with members, albums and photos, uploaded as any other picture of the site.
+Add members, albums, and photos, and upload their images.
 
-Each of them is looked for first, by name or by caption, and made only if it is not there. So
-a second run uploads nothing, and a run after one that was interrupted does the rest.
+Objects that exist are skipped, so that a second run uploads nothing, and a run after an interrupted
+one adds what is missing.
 """
 
 import datetime
@@ -160,39 +160,39 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         added = 0
         try:
-            for part, pictures in fill_club():
-                added += pictures
-                if pictures and options["verbosity"]:
-                    self.stdout.write(f"  {part}: {pictures}")
-                    self.stdout.flush()  # at once, into a pipe too
+            for part, uploads in fill_club():
+                added += uploads
+                if uploads and options["verbosity"]:
+                    self.stdout.write(f"  {part}: {uploads}")
+                    self.stdout.flush()  # A pipe is buffered.
         except ServiceError as error:
             raise CommandError(f"The image service did not take a picture: {error}") from error
-        self.stdout.write(said(added))
+        self.stdout.write(summary(added))
 
 
-def said(added: int) -> str:
+def summary(added: int) -> str:
     if not added:
         return "The club is complete."
     return f"{added} picture{pluralize(added)} uploaded."
 
 
 def fill_club() -> Iterator[tuple[str, int]]:
-    """Each part of the club when it is done, and the number of pictures that it uploaded."""
+    """Yield the name of each part when it is complete, and the number of uploads."""
     yield "Members", sum([add_member(seed) for seed in MEMBERS])
     for seed in ALBUMS:
         yield seed.title, add_album(seed)
 
 
 def add_member(seed: MemberSeed) -> int:
-    """The number of pictures that this uploaded."""
+    """Return the number of uploads."""
     if Member.objects.filter(name=seed.name).exists():
         return 0
     member = Member(name=seed.name, role=seed.role, joined=_date(seed.joined))
-    return _save_with_picture(member, "avatar", seed.avatar)
+    return _save_with_image(member, "avatar", seed.avatar)
 
 
 def add_album(seed: AlbumSeed) -> int:
-    """The number of pictures that this uploaded."""
+    """Return the number of uploads."""
     album, _ = Album.objects.get_or_create(
         slug=seed.slug,
         defaults={
@@ -205,7 +205,7 @@ def add_album(seed: AlbumSeed) -> int:
 
 
 def add_photo(album: Album, seed: PhotoSeed) -> int:
-    """The number of pictures that this uploaded."""
+    """Return the number of uploads."""
     if album.photos.filter(caption=seed.caption).exists():
         return 0
     photo = Photo(
@@ -214,16 +214,16 @@ def add_photo(album: Album, seed: PhotoSeed) -> int:
         taken=_date(seed.taken),
         by=Member.objects.filter(name=seed.by).first(),
     )
-    return _save_with_picture(photo, "picture", seed.file)
+    return _save_with_image(photo, "picture", seed.file)
 
 
-def _save_with_picture(row: Member | Photo, field: str, file: str) -> int:
+def _save_with_image(instance: Member | Photo, field: str, file: str) -> int:
     if not file:
-        row.save()
+        instance.save()
         return 0
-    with (PHOTOS / file).open("rb") as picture:
-        setattr(row, field, File(picture, name=file))
-        row.save()
+    with (PHOTOS / file).open("rb") as image:
+        setattr(instance, field, File(image, name=file))
+        instance.save()
     return 1
 
 

@@ -1,0 +1,15 @@
+"""
+Process the images of many rows. Used by the management commands and the tasks.
+
+Each module imports only modules that come before it in this list:
+
+- ``columns``: file fields that use ``GroupMeStorage``, and queries for the names in them.
+- ``references``: which files a row or a default references.
+- ``source_files``: versions of source files, and their deletion.
+- ``upload_log``: the report as a log of earlier uploads.
+- ``batches``: names with the rows that contain them, page by page.
+- ``results``: outcomes, and how they are counted and reported.
+- ``runner``: worker threads and the rate limit.
+- ``mirror``: copies of images in another storage.
+- ``upload``, ``restore``, ``check``, ``cleanup``: the work of the commands.
+"""

@@ -1,0 +1,249 @@
+"""Columns of fields that use ``GroupMeStorage``: find and replace the names stored in them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist
+from django.db import Error, connections, router, transaction
+from django.db.models import CharField, F, FileField, Func, Model, Q, QuerySet, Value
+from django.db.models.functions import Left, Lower
+from django.db.models.lookups import Exact
+
+from django_groupme_images.discovery import groupme_fields, models_in, uses_groupme_storage
+from django_groupme_images.pictures import Picture
+from django_groupme_images.storage.names import is_file_name
+
+__all__ = [
+    "MAX_ROWS",
+    "PAGE_SIZE",
+    "Column",
+    "find_columns",
+    "find_columns_of_model",
+    "skip_reason",
+]
+
+#: Page size, in names.
+PAGE_SIZE = 500
+#: At most this many primary keys per name are in memory simultaneously, because a shared default
+#: image may be in every row.
+MAX_ROWS = 500
+
+# SQL for a name without its collation, so that an UPDATE compares names exactly. In MySQL, "_bin"
+# collations may ignore trailing spaces, and columns and connections may have other character sets.
+_EXACT_SQL = {
+    "sqlite": "(%(expressions)s COLLATE BINARY)",
+    "postgresql": '(%(expressions)s COLLATE "C")',
+    "mysql": "CAST(CONVERT(%(expressions)s USING utf8mb4) AS BINARY)",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    A file field of a model in a database.
+
+    ``model`` is the model that declares the field, or a child of it in multi-table inheritance:
+    then only the rows of the child count. ``database`` is an alias in ``DATABASES``.
+    """
+
+    model: type[Model]
+    field: FileField
+    database: str
+
+    def __str__(self) -> str:
+        return f"{self.model._meta.label}.{self.field.name}"
+
+    @property
+    def storage(self) -> Any:
+        """The storage of the field."""
+        return self.field.storage
+
+    def rows(self) -> QuerySet[Model]:
+        """Return all rows of ``model``, as instances of the model that declares the field."""
+        if self.model is self.field.model:
+            return self._table()
+        children: QuerySet[Model] = QuerySet(self.model, using=self.database)
+        return self._table().filter(pk__in=children.values(self.field.model._meta.pk.name))
+
+    def rows_with_names(self, *, urls: bool, after: str = "") -> QuerySet[Model]:
+        """Return the rows that contain URLs, or else file names, that sort after ``after``."""
+        name = self.field.attname
+        # This comparison also excludes NULL and "".
+        rows = self.rows().filter(self._condition("gt", _raw_value(after)))
+        # This is the condition of is_file_name(). PostgreSQL cannot use LIKE with every collation.
+        http = Q(Exact(Lower(Left(name, 6)), "http:/"))
+        https = Q(Exact(Lower(Left(name, 7)), "https:/"))
+        return rows.filter(http | https) if urls else rows.exclude(http | https)
+
+    def name_pages(self, *, urls: bool) -> Iterator[list[str]]:
+        """Yield the URLs, or else the file names, once each, in pages, sorted by the database."""
+        name, after = self.field.attname, ""
+        while page := self._name_page(urls, after):
+            after = page[-1]
+            # DISTINCT omits names that the collation considers equal to one of these.
+            found = self._rows_with_similar(page).values_list(name, flat=True).iterator()
+            yield [each for each in set(found) if is_file_name(each) != urls]
+
+    def _name_page(self, urls: bool, after: str) -> list[str]:
+        name = self.field.attname
+        rows = self.rows_with_names(urls=urls, after=after).order_by(name)
+        return list(rows.values_list(name, flat=True).distinct()[:PAGE_SIZE])
+
+    def count_names(self, *, urls: bool) -> int:
+        """Return the number of distinct URLs, or else of distinct file names."""
+        name = self.field.attname
+        return self.rows_with_names(urls=urls).values(name).distinct().count()
+
+    def pks_by_name(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """Return at most ``MAX_ROWS`` primary keys of the rows that contain each name."""
+        wanted, found = frozenset(names), defaultdict[str, list[Any]](list)
+        rows = self._rows_with_similar(names).values_list("pk", self.field.attname)
+        for pk, name in rows.iterator():
+            if name in wanted and len(found[name]) < MAX_ROWS:
+                found[name].append(pk)
+        return found
+
+    def count_rows(self, name: str) -> int:
+        """Return the number of rows that contain the name."""
+        found = self._rows_with_similar([name]).values_list(self.field.attname, flat=True)
+        return sum(each == name for each in found.iterator())
+
+    def pk_batches(self, name: str) -> Iterator[list[Any]]:
+        """Yield the primary keys of all rows that contain the name, in batches of ``MAX_ROWS``."""
+        rows = page = self._rows_with_similar([name]).order_by("pk")
+        while found := list(page.values_list("pk", self.field.attname)[:MAX_ROWS]):
+            yield [pk for pk, each in found if each == name]
+            page = rows.filter(pk__gt=found[-1][0])
+
+    def filter_current(self, name: str, pks: Sequence[Any]) -> list[Any]:
+        """Return the primary keys of those of the rows that contain the name now."""
+        rows = self._table().filter(pk__in=pks).values_list("pk", self.field.attname)
+        return [pk for pk, each in rows if each == name]
+
+    def update_rows(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
+        """
+        Replace the name with the URL of a ``Picture`` in those of the rows that still contain it.
+
+        Also set the dimension fields of the model. Return the primary keys of the changed rows.
+        """
+        pks = self.filter_current(name, pks)
+        template = _EXACT_SQL.get(connections[self.database].vendor, "%(expressions)s")
+        exact = partial(Func, template=template, output_field=CharField())
+        rows = self._table().filter(
+            Exact(exact(F(self.field.attname)), exact(_raw_value(name))), pk__in=pks
+        )
+        with transaction.atomic(using=self.database):  # A failure rolls back only this UPDATE.
+            changed = rows.update(**self._new_values(picture))
+        return pks if changed == len(pks) else self.filter_current(picture.url, pks)
+
+    def _new_values(self, picture: Picture) -> dict[str, Any]:
+        values: dict[str, Any] = {self.field.attname: picture.url}
+        local_fields = {field.name for field in self.field.model._meta.local_concrete_fields}
+        for side in ("width", "height"):
+            dimension_field = getattr(self.field, f"{side}_field", None)
+            if dimension_field in local_fields and (pixels := getattr(picture, side)):
+                values[dimension_field] = pixels
+        return values
+
+    def _table(self) -> QuerySet[Model]:
+        return QuerySet(self.field.model, using=self.database)  # A manager may hide rows.
+
+    def _rows_with_similar(self, names: Sequence[str]) -> QuerySet[Model]:
+        """
+        Return the rows that contain one of the names, or one that the collation considers equal.
+
+        A collation may ignore case, accents, and trailing spaces, so callers compare the names.
+        """
+        return self.rows().filter(self._condition("in", [_raw_value(name) for name in names]))
+
+    def _condition(self, lookup: str, value: object) -> Q:
+        return Q((f"{self.field.attname}__{lookup}", value))
+
+
+def find_columns(labels: Sequence[str] = (), database: str | None = None) -> list[Column]:
+    """
+    Return the columns that use a ``GroupMeStorage``: of all models, or of those in ``labels``.
+
+    A label names an app, a model, or a field (``app``, ``app.Model``, ``app.Model.field``). Each
+    column is in the database that its model is written to. With ``database``, only tables in that
+    database count. Raise ``LookupError`` if a label names nothing, or no field on GroupMe.
+    """
+    tables = None if database is None else set(models_in(database, views=True))
+    found: dict[tuple[FileField, type[Model]], Column] = {}
+    for model, field in _select_fields(labels):
+        if tables is None or field.model in tables:
+            alias = database or router.db_for_write(field.model)
+            found[field, model] = Column(model, field, alias)
+    # The rows of a child model are also rows of its parent, so they must not be processed twice.
+    return [
+        column
+        for (field, model), column in found.items()
+        if model is field.model or (field, field.model) not in found
+    ]
+
+
+def find_columns_of_model(label: str, database: str) -> list[Column]:
+    """Return the columns that use a ``GroupMeStorage`` and that one model itself declares."""
+    model = apps.get_model(label)
+    return [Column(model, field, database) for field in groupme_fields([model], evaluate=True)]
+
+
+def skip_reason(column: Column) -> str:
+    """
+    Return why the rows of an unmanaged model cannot be processed, or an empty string.
+
+    Django does not create its table, which may be missing, different, or a view.
+    """
+    if column.model._meta.managed and column.field.model._meta.managed:
+        return ""
+    try:
+        with transaction.atomic(using=column.database):
+            list(column.rows().values_list("pk", column.field.attname)[:1])
+            is_table = column.field.model in models_in(column.database)
+    except Error as error:
+        return str(error)
+    return "" if is_table else "it is a database view"
+
+
+def _select_fields(labels: Sequence[str]) -> Iterator[tuple[type[Model], FileField]]:
+    if not labels:
+        for field in groupme_fields(evaluate=True):
+            yield field.model, field
+    for label in labels:
+        fields = list(_fields_for_label(label))
+        if not fields:
+            raise LookupError(f"{label} has no field whose files go to GroupMe.")
+        yield from fields
+
+
+def _fields_for_label(label: str) -> Iterator[tuple[type[Model], FileField]]:
+    app, *rest = label.split(".")
+    if len(rest) > 2:
+        raise LookupError(f"{label} is neither an app.Model nor an app.Model.field.")
+    models = [apps.get_model(app, rest[0])] if rest else apps.get_app_config(app).get_models()
+    for model in models:
+        concrete = model._meta.concrete_model or model
+        fields = (
+            concrete._meta.concrete_fields if len(rest) < 2 else [_get_field(concrete, rest[1])]
+        )
+        for field in fields:
+            if isinstance(field, FileField) and uses_groupme_storage(field, evaluate=True):
+                yield concrete, field
+
+
+def _get_field(model: type[Model], name: str) -> Any:
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist as error:
+        raise LookupError(f"{error}.") from None
+
+
+def _raw_value(name: str) -> Value:
+    """Return a query value that the field's ``get_prep_value()`` does not normalize."""
+    return Value(name, output_field=CharField())

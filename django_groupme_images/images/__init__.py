@@ -1,0 +1,1 @@
+"""Parsing of image files and removal of their metadata, without Django."""

@@ -1,0 +1,1 @@
+"""Checks that image files contain all of their pixels."""

@@ -1,0 +1,1 @@
+"""Parsers of the structure of image files, which decode nothing."""

@@ -1,0 +1,1 @@
+"""Opening of image files with Pillow, also of unusual and hostile ones."""

@@ -1,0 +1,1 @@
+"""Removal of metadata from image files."""

@@ -1,0 +1,167 @@
+"""Use another storage, the fallback, for files that are not on GroupMe's image service (yet)."""
+
+from __future__ import annotations
+
+import logging
+import posixpath
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar, cast
+
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from django_groupme_images.conf import ConfiguredStorage
+from django_groupme_images.exceptions import FallbackFailed, ServiceError
+from django_groupme_images.images.streams import CHUNK_SIZE
+from django_groupme_images.signals import send, upload_postponed
+
+from .names import is_file_name
+
+__all__ = [
+    "StorageWithFallback",
+    "falls_back",
+    "get_fallback_storage",
+    "report_postponed",
+    "save_pending",
+    "storage_overrides",
+]
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+S = TypeVar("S", bound="StorageWithFallback")
+T = TypeVar("T")
+
+#: Test hook: functions that return the storage to use, from an alias and the storage of that
+#: alias. If the list is not empty, the last one is called.
+storage_overrides: list[Callable[[str, Storage], Storage]] = []
+
+
+def get_fallback_storage(alias: str) -> Storage:
+    """Return the storage of an alias, or the storage that replaces it in a test."""
+    return storage_overrides[-1](alias, storages[alias]) if storage_overrides else storages[alias]
+
+
+def falls_back(
+    method: Callable[Concatenate[S, Any, P], T],
+) -> Callable[Concatenate[S, Any, P], T]:
+    """Decorate a storage's method so that the fallback storage handles the names of its files."""
+
+    @wraps(method)
+    def wrapper(storage: S, name: Any, *args: P.args, **kwargs: P.kwargs) -> T:
+        fallback = storage.fallback_storage if is_file_name(name) else None
+        if fallback is None:
+            return method(storage, name, *args, **kwargs)
+        return cast("T", getattr(fallback, method.__name__)(name, *args, **kwargs))
+
+    return cast("Callable[Concatenate[S, Any, P], T]", wrapper)
+
+
+class StorageWithFallback(ConfiguredStorage):
+    """
+    Base class of ``GroupMeStorage`` with its fallback storage.
+
+    If ``fallback`` is set, stored names that do not start with ``http`` are files in that storage.
+    """
+
+    @property
+    def fallback_storage(self) -> Storage | None:
+        """
+        The fallback storage, or ``None`` if there is none.
+
+        Raise ``ImproperlyConfigured`` if its alias is unknown or that of a ``GroupMeStorage``,
+        or if ``deferred`` is true although there is no fallback.
+        """
+        alias = self.options()["fallback"].validated(self)
+        if alias is None:
+            if self.options()["deferred"].validated(self):
+                raise ImproperlyConfigured(
+                    "With the option 'deferred', files wait in the storage that the option "
+                    "'fallback' names, and it names none."
+                )
+            return None
+        storage = storages[alias]
+        if storage is self:
+            raise ImproperlyConfigured(f"The fallback {alias!r} is the storage itself.")
+        if isinstance(storage, ConfiguredStorage):
+            raise ImproperlyConfigured(f"The fallback {alias!r} is a storage on GroupMe, too.")
+        return get_fallback_storage(alias)
+
+
+def save_pending(
+    fallback: Storage,
+    name: str,
+    content: IO[bytes],
+    max_length: int | None,
+    upload_error: ServiceError | None = None,
+) -> str:
+    """
+    Save content to the fallback storage, and return its name of at most ``max_length`` characters.
+
+    If the storage fails, raise ``FallbackFailed``, whose message and status include those of
+    ``upload_error``, the reason why the content is not on the image service.
+    """
+    if not is_file_name(name):
+        name = posixpath.basename(name)  # It is the URL of an image that is saved again.
+    name = fallback.generate_filename(name)
+    try:
+        saved_name = _save_completely(fallback, name, content, max_length)
+    except SuspiciousOperation:
+        raise
+    except Exception as error:
+        raise _fallback_failed(error, upload_error) from error
+    if not is_file_name(saved_name):
+        raise ImproperlyConfigured(
+            f"The fallback storage named a file {saved_name!r}, which cannot be told from a "
+            "picture."
+        )
+    return saved_name
+
+
+def _fallback_failed(error: Exception, upload_error: ServiceError | None) -> FallbackFailed:
+    causes = [str(upload_error)] if upload_error else []
+    causes.append(f"the fallback storage could not save the file: {error}")
+    status = upload_error.status if upload_error else None
+    return FallbackFailed("; ".join(causes), status=status)
+
+
+def report_postponed(
+    storage: StorageWithFallback, name: str, saved_name: str, error: ServiceError
+) -> None:
+    """Log that a file was saved to the fallback storage, and send ``upload_postponed``."""
+    logger.warning("Saved %.200r to the fallback storage as %r: %s", name, saved_name, error)
+    send(upload_postponed, type(storage), storage=storage, name=saved_name, error=error)
+
+
+def _save_completely(
+    fallback: Storage, name: str, content: IO[bytes], max_length: int | None
+) -> str:
+    """Save the content. If that fails, delete the incomplete file."""
+    # Other storages write either the complete file or nothing.
+    if not isinstance(fallback, FileSystemStorage):
+        return fallback.save(name, content, max_length)
+    name = fallback.get_available_name(name, max_length)
+    try:
+        return fallback.save(name, content, max_length)
+    except OSError:
+        with suppress(OSError):
+            if _is_incomplete_copy(content, fallback, name):
+                fallback.delete(name)
+        raise
+
+
+def _is_incomplete_copy(content: IO[bytes], storage: Storage, name: str) -> bool:
+    """
+    Return whether a file contains the beginning of the content, but not all of it.
+
+    Such a file is the result of a failed save. Any other file of this name was saved by another
+    process in the meantime.
+    """
+    content.seek(0)
+    with storage.open(name) as file:
+        while chunk := file.read(CHUNK_SIZE):
+            if content.read(len(chunk)) != chunk:
+                return False
+    return bool(content.read(1))

@@ -1,1 +1,0 @@
-"""A coverage-guided fuzzer (atheris) of what strangers can send: ``make fuzz``."""

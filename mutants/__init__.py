@@ -1,1 +1,0 @@
-"""Mutation testing (Cosmic Ray) of the modules that must not be wrong: ``make mutants``."""

@@ -1,0 +1,59 @@
+"""Tests of the output and the progress of ``groupme_upload``."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import termios
+from contextlib import suppress
+
+import pytest
+from django.core.management import call_command
+
+from tests.support.bulk import create_members, save_file
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "other"]),
+    pytest.mark.usefixtures("fallback"),
+]
+
+
+def test_upload_with_verbosity_0_reports_only_failures(upload):
+    create_members(save_file(), "gone.jpg")
+    verbose = upload(verbosity=2)
+    assert "photos/cat.jpg: moved, http://" in verbose
+    silent = upload(verbosity=0)
+    assert silent.startswith("gallery.Member.photo pk=")
+    assert len(silent.splitlines()) == 2
+
+
+def test_progress_without_terminal_writes_lines(emulator):
+    create_members(*[save_file() for _ in range(3)])
+    err = io.StringIO()
+    call_command("groupme_upload", "gallery.Member", rate=0, stdout=io.StringIO(), stderr=err)
+    first, *_, last = err.getvalue().splitlines()
+    assert first.startswith("0 of 3 files")
+    assert re.fullmatch(r"3 of 3 files, .* files/s, 00:00 left", last)
+    assert "\r" not in err.getvalue()
+
+
+@pytest.mark.any_django
+def test_progress_on_terminal_draws_bar(project):
+    project.create_table()
+    project.insert_members([save_file(f"photos/{number}.jpg") for number in range(5)])
+    read_end, write_end = os.openpty()
+    termios.tcsetwinsize(write_end, (24, 80))
+    with project.start(
+        "groupme_upload", "gallery.Member", "--rate=0", "--verbosity=2", stderr=write_end
+    ) as process:
+        os.close(write_end)
+        out, _ = process.communicate()
+    bar = ""
+    # At its end, a terminal raises OSError on Linux.
+    with os.fdopen(read_end, "rb", buffering=0) as terminal, suppress(OSError):
+        while data := terminal.read(65536):
+            bar += data.decode()
+    assert process.returncode == 0
+    assert "5 moved, 0 skipped, 0 failed" in out
+    assert re.search(r"\r.*100%\|.*\| 5/5 \[00:0\d<00:00", bar)

@@ -1,0 +1,160 @@
+"""
+Contract tests of the image service: the same facts for the emulator and the real service.
+
+The real service is tested by ``make test-live`` with ``GM_TOKEN``. Each run uploads some images
+that cannot be deleted.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from django_groupme_images.emulator import Assumptions, EmulatorServer
+from django_groupme_images.pictures import CDN_URL, UPLOAD_URL
+from tests.client.faults.servers import respond_with, server
+
+from .facts import ASSUMED, DOCUMENTED, FACTS, OBSERVED, UNKNOWN, Fact
+from .service import Service
+
+pytestmark = pytest.mark.any_django
+
+every_fact = pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.description)
+
+
+def report_line(fact: Fact, result: object) -> str:
+    """Return the line of the report for a fact."""
+    outcome = "as expected" if result == fact.expected else f"DIFFERS: {result}"
+    return f"{fact.evidence:10} {fact.description}: {fact.expected} | {outcome}"
+
+
+@every_fact
+def test_emulator_for_each_fact_returns_expected_result(emulated: Service, fact: Fact) -> None:
+    assert fact.result(emulated) == fact.expected
+
+
+@every_fact
+@pytest.mark.live
+def test_real_service_for_each_reliable_fact_returns_expected_result(
+    live: Service, fact: Fact, record_property
+) -> None:
+    result = fact.result(live)
+    record_property("result of the real service", report_line(fact, result))
+    if fact.evidence in (DOCUMENTED, OBSERVED):
+        assert result == fact.expected
+
+
+def test_facts_have_unique_descriptions_and_every_kind_of_evidence():
+    assert len({fact.description for fact in FACTS}) == len(FACTS)
+    assert {fact.evidence for fact in FACTS} == {DOCUMENTED, OBSERVED, ASSUMED, UNKNOWN}
+
+
+def test_default_urls_are_the_documented_urls():
+    assert UPLOAD_URL == "https://image.groupme.com/pictures"
+    assert CDN_URL == "https://i.groupme.com/"
+
+
+@pytest.mark.parametrize(
+    ("assumptions", "line"),
+    [
+        (
+            Assumptions(missing_status=404),
+            "assumed    the status of a missing image (403 was observed, and 404 is possible): "
+            "403 | DIFFERS: 404",
+        ),
+        (
+            Assumptions(dimensions_as_displayed=False),
+            "unknown    the dimensions in a URL are those of the displayed image: "
+            "(32, 48) | DIFFERS: (48, 32)",
+        ),
+        (
+            Assumptions(thumbnail_format="jpeg"),
+            "unknown    the type of thumbnails of a PNG: image/png | DIFFERS: image/jpeg",
+        ),
+        (
+            Assumptions(unauthorized_code=40100),
+            "assumed    meta.code of a wrong token: 401 | DIFFERS: 40100",
+        ),
+        (
+            Assumptions(suffix_on_suffix_is_missing=False),
+            "assumed    the status of a suffix after a suffix (observed, but disputed): "
+            "404 | DIFFERS: 200",
+        ),
+        (
+            Assumptions(accepts_chunked_bodies=True),
+            "unknown    the status of a body of unknown length: 411 | DIFFERS: 200",
+        ),
+        (
+            Assumptions(upload_status=201),
+            "documented the status of an upload: 200 | DIFFERS: 201",
+        ),
+        (
+            Assumptions(formats={}),
+            "documented the status of an upload: 200 | DIFFERS: 400",
+        ),
+    ],
+    ids=lambda value: "",
+)
+def test_report_line_of_differing_result_contains_both_values(assumptions, line):
+    (fact,) = (fact for fact in FACTS if line[11:].startswith(f"{fact.description}: "))
+    with EmulatorServer(token="right", assumptions=assumptions) as server:
+        service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
+        assert report_line(fact, fact.result(service)) == line
+
+
+def test_documented_facts_with_other_assumptions_hold():
+    assumptions = Assumptions(
+        dimensions_as_displayed=False,
+        url_with_dimensions=False,
+        answer_with_picture_url=False,
+        suffix_on_suffix_is_missing=False,
+        missing_status=404,
+        unauthorized_code=40100,
+        accepts_chunked_bodies=True,
+    )
+    with EmulatorServer(token="right", assumptions=assumptions) as server:
+        service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
+        differing = [fact for fact in FACTS if fact.result(service) != fact.expected]
+    assert [fact.description for fact in differing if fact.evidence in (DOCUMENTED, OBSERVED)] == [
+        "a URL is WIDTHxHEIGHT.FORMAT.ID"
+    ]
+    assert len(differing) == 8
+
+
+def test_queries_of_all_facts_upload_few_images(emulated: Service):
+    with EmulatorServer(token="right") as server:
+        service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
+        for fact in FACTS:
+            fact.result(service)
+        record = server.app.record.as_list()
+    uploads = [entry["status"] for entry in record if entry["method"] == "POST"]
+    assert uploads.count(200) == 13
+    assert len(uploads) == 21
+
+
+UNUSUAL_RESPONSES = {
+    "401": b"HTTP/1.1 401 No\r\n",
+    "302": b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\n",
+    "null": b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"payload": null}',
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("kind", UNUSUAL_RESPONSES)
+def test_report_on_misbehaving_service_contains_no_token(kind):
+    response = UNUSUAL_RESPONSES[kind]
+    if response and b"\r\n\r\n" not in response:
+        response += b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+    with server(*[respond_with(response)] * 200) as (url, seen):
+        service = Service("5ecret", upload_url=f"{url}pictures", cdn_url=url, max_retries=0)
+        lines = [report_line(fact, fact.result(service)) for fact in FACTS]
+        assert len(seen) < 80
+    assert len([line for line in lines if "| DIFFERS: " in line]) > 40
+    assert "5ecret" not in "".join(lines)
+
+
+def test_report_on_unreachable_service_contains_no_token(free_port):
+    url = f"http://127.0.0.1:{free_port}/"
+    service = Service("5ecret", upload_url=f"{url}pictures", cdn_url=url, max_retries=0)
+    lines = [report_line(fact, fact.result(service)) for fact in FACTS]
+    assert all("| DIFFERS: " in line for line in lines)
+    assert "5ecret" not in "".join(lines)

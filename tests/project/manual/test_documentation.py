@@ -1,0 +1,139 @@
+"""Test that the code blocks of the README and the documentation work in a new project."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import django
+import pytest
+from PIL import Image
+
+from django_groupme_images import exceptions
+from django_groupme_images.emulator import EmulatorServer
+from django_groupme_images.emulator.faults import _OPTIONS as FAULTS
+
+from .page_runner import PageRunner
+from .pages import CONTRIBUTING, PAGES, ROOT, TUTORIAL, blocks
+
+pytestmark = pytest.mark.any_django
+
+PHOTO = ROOT / "example_project/club/photos/cat.jpg"
+
+# Pages about features of a newer Django, with its version.
+NEEDS_DJANGO = {"docs/howto/csp.md": (6, 0)}
+
+ADA = """
+from django.core.files import File
+with open("cat.jpg", "rb") as file:
+    Member.objects.create(name="Ada", photo=File(file))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a photo of the size that the output in the documentation contains."""
+    Image.open(PHOTO).resize((480, 325)).save(tmp_path / "cat.jpg")
+    return tmp_path
+
+
+def test_tutorial_in_empty_folder_works(folder):
+    PageRunner(folder).follow(blocks(TUTORIAL))
+
+
+def start_project(runner):
+    """Create the project that the tutorial ends with."""
+    runner.run("django-admin startproject mysite .")
+    runner.run("python manage.py startapp club")
+    runner.write(blocks(TUTORIAL))
+    runner.run("python manage.py makemigrations club")
+    runner.run("python manage.py migrate")
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if [*blocks(path)]])
+def test_page_in_project_of_tutorial_works(path, folder):
+    if NEEDS_DJANGO.get(path, (0,)) > django.VERSION:
+        pytest.skip("needs a newer Django")
+    with EmulatorServer() as emulator:
+        runner = PageRunner(folder, emulator.port)
+        start_project(runner)
+        runner.run("python manage.py shell -v0", ADA)
+        runner.follow(blocks(path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        ("docs/howto/production.md", "docs/howto/testing.md"),
+        ("docs/howto/production.md", "docs/howto/tokens.md"),
+        ("docs/howto/production.md", "docs/howto/forms.md"),
+        ("docs/howto/background.md", "docs/howto/testing.md"),
+    ],
+)
+def test_documented_tests_with_settings_of_other_page_pass(settings, path, folder):
+    if "background" in settings:
+        pytest.importorskip("django_tasks_db")
+    with EmulatorServer() as emulator:
+        runner = PageRunner(folder, emulator.port)
+        start_project(runner)
+        runner.write(blocks(settings))
+        runner.run("python manage.py migrate")
+        runner.run("python manage.py shell -v0", ADA)
+        before = sorted(folder.glob("media/**/*"))
+        runner.follow(blocks(path))
+    assert sorted(folder.glob("media/**/*")) == before
+
+
+def documented_arguments(program):
+    """Return the arguments of each command in CONTRIBUTING.md that runs this program."""
+    text = "".join(block.text for block in blocks(CONTRIBUTING))
+    lines = re.findall(rf"^\$ {program} (.*)", text, re.MULTILINE)
+    return [line.partition("  #")[0].strip() for line in lines]
+
+
+def test_documented_make_targets_exist():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    in_text = re.findall(r"`make ([a-z-]+)`", (ROOT / CONTRIBUTING).read_text())
+    in_blocks = documented_arguments(r"(?:pg_virtualenv \S+ )?make")
+    assert {*in_blocks, *in_text} <= {*targets}
+    assert len(in_text) > 5
+
+
+@pytest.mark.parametrize("arguments", documented_arguments(r"\.venv/bin/python -m pytest"))
+def test_documented_pytest_arguments_collect_tests(arguments):
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-qq", *arguments.split()],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+
+
+@pytest.mark.skipif(not find_spec("tox"), reason="needs tox")
+def test_documented_tox_environments_exist():
+    command = [sys.executable, "-m", "tox", "list", "--no-desc"]
+    environments = subprocess.run(
+        command, cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    documented = re.findall(
+        r"-e (\S+)", "\n".join(documented_arguments(r"(?:\S+ )?\.venv/bin/tox run"))
+    )
+    assert len(documented) == 5
+    assert {*documented} <= {*environments.split()}
+
+
+@pytest.mark.parametrize("page", ["docs/howto/testing.md", "docs/howto/emulator.md"])
+def test_page_about_failures_documents_every_kind(page):
+    text = (ROOT / page).read_text()
+    assert all(re.search(rf'(?:`|fail\("?){kind}\b', text) for kind in FAULTS)
+
+
+def test_table_of_upload_errors_agrees_with_retryable():
+    text = (ROOT / "docs/explanation/saving.md").read_text()
+    errors = {error.__name__: error for error in exceptions.ServiceError.__subclasses__()}
+    table = dict(re.findall(r"^\| `(\w+)` \|.*\| *(.*?) \|$", text, re.MULTILINE))
+    assert {name: bool(retryable) for name, retryable in table.items()} == {
+        name: error.retryable for name, error in errors.items()
+    }

@@ -1,0 +1,20 @@
+"""Forms without and with models."""
+
+from django import forms
+
+from django_groupme_images.forms import GroupMeImageFormField
+
+from .models import Album, Photo
+
+
+class CardForm(forms.Form):
+    """A form without a model."""
+
+    title = forms.CharField(max_length=20)
+    picture = GroupMeImageFormField(help_text="Landscape looks best.")
+    logo = GroupMeImageFormField(required=False)
+
+
+PhotoFormSet = forms.inlineformset_factory(
+    Album, Photo, fields=["picture", "caption"], extra=1, can_delete=True
+)

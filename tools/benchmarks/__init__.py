@@ -1,0 +1,1 @@
+"""Benchmarks that compare the app with its alternatives: ``make bench``."""

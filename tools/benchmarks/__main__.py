@@ -1,0 +1,33 @@
+"""Command line of the benchmarks: ``python -m tools.benchmarks [TOPIC ...]``."""
+
+from __future__ import annotations
+
+import argparse
+
+from . import report
+from .processes import TOPICS, measure_topic, run_in_process
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.benchmarks",
+        description="Compare the costs of the app with those of its alternatives.",
+        epilog="Without topics, all of them run, and the results are saved.",
+    )
+    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"one of {', '.join(TOPICS)}")
+    parser.add_argument("--quick", action="store_true", help="measure little, and save nothing")
+    options = parser.parse_args()
+    if unknown := set(options.topics).difference(TOPICS):
+        parser.error(f"unknown topic: {', '.join(unknown)}")
+    results = []
+    for topic in options.topics or TOPICS:
+        # Django can be set up only once per process, and topics have different settings.
+        for result in run_in_process(measure_topic, topic, options.quick):
+            print(report.format_result(result), end="\n\n", flush=True)
+            results.append(result)
+    if not options.topics and not options.quick:
+        report.save(results)
+
+
+if __name__ == "__main__":
+    main()

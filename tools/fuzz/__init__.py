@@ -1,0 +1,1 @@
+"""Fuzzing of code that parses untrusted input: ``make fuzz``."""
