@@ -7,8 +7,8 @@ The widget for images: a file input with a preview, and an input for a URL.
 - :func:`widget_config_json`: the configuration of the widget's scripts.
 
 The widget works without its scripts. ``image_shrink.js`` shrinks and converts images before they
-are sent. ``image_input.js`` adds drag and drop, pasting, a preview of the chosen image, and a
-progress bar. To show the progress, it first posts the form with the files and the name
+are sent. ``image_input.js`` adds drag and drop, pasting, and a preview of the chosen image.
+``image_uploads.js`` adds a progress bar: it first posts the form with the files and the name
 ``PREFLIGHT_FIELD``. The form field uploads the files in this *upload request*, and always makes the
 form invalid, so that nothing is saved. Then the script submits the form, with the signed tokens of
 the uploaded images in place of the files.
@@ -180,6 +180,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
         js = [
             forms.Script("groupme_images/image_shrink.js", defer=True),
             forms.Script("groupme_images/image_input.js", defer=True),
+            forms.Script("groupme_images/image_uploads.js", defer=True),
         ]
 
     def address_name(self, name: str) -> str:

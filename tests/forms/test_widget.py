@@ -154,6 +154,6 @@ def test_script_changes_no_images_for_other_storage(convert):
     assert config["maxDimension"] is None
 
 
-def test_script_that_shrinks_images_is_loaded_first():
+def test_scripts_are_loaded_in_order_of_dependency():
     scripts = re.findall(r'src="[^"]*/(image_\w+)\.js" defer', str(CardForm().media))
-    assert scripts == ["image_shrink", "image_input"]
+    assert scripts == ["image_shrink", "image_input", "image_uploads"]
