@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from django_groupme_images.admin import thumbnail
 
-from .models import Album, Member, Photo, Unique
+from .models import Album, Member, Note, Photo, Stop, Trip, Unique
 
 admin.site.register(Unique)
 
@@ -30,3 +30,19 @@ class PhotoAdmin(admin.ModelAdmin):
     list_display = [thumbnail("picture", alt=str), "caption", "album"]
     list_select_related = ["album"]
     readonly_fields = [thumbnail("picture", variant="preview")]
+
+
+class StopInline(admin.StackedInline):
+    model = Stop
+    extra = 1
+
+
+class NoteInline(admin.TabularInline):
+    model = Note
+    extra = 1
+
+
+@admin.register(Trip)
+class TripAdmin(admin.ModelAdmin):
+    inlines = [StopInline, NoteInline]
+    save_as = True

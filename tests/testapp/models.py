@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.utils import timezone
 
 from django_groupme_images.fields import GroupMeImageField
 from django_groupme_images.storage import GroupMeStorage
@@ -149,6 +150,35 @@ class Photo(models.Model):
 
     def __str__(self) -> str:
         return self.caption
+
+
+class Trip(models.Model):
+    """Model with an image of its own, and images in a related model, for stacked inlines."""
+
+    title = models.CharField(max_length=50)
+    cover = GroupMeImageField(blank=True)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Stop(models.Model):
+    """Model with a field that the admin displays as two inputs, with a hidden initial value."""
+
+    trip = models.ForeignKey(Trip, models.CASCADE)
+    picture = GroupMeImageField()
+    place = models.CharField(max_length=50)
+    visited = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.place
+
+
+class Note(models.Model):
+    """Model without an image."""
+
+    trip = models.ForeignKey(Trip, models.CASCADE)
+    text = models.CharField(max_length=50)
 
 
 def brand_logo() -> str:

@@ -92,27 +92,20 @@ if (!customElements.get("groupme-image-input")) {
     buildElements() {
       // The admin adds a row by copying one, including the elements that were built in it.
       this.querySelector(".groupme-script")?.remove();
-      const { hint, remove, stop } = this.config.texts;
+      const { hint, remove } = this.config.texts;
       this.canvas = createElement("canvas", { role: "img", hidden: "" });
       this.description = createElement("span", { role: "status" });
       this.removeButton = createElement("button", { type: "button", hidden: "" }, remove);
-      this.progressBar = createElement("progress", { max: 1 });
-      this.stopButton = createElement("button", { type: "button" }, stop);
-      const controls = [this.progressBar, this.stopButton];
-      const rowAttributes = { class: "groupme-sending", hidden: "" };
-      this.progressRow = createElement("span", rowAttributes, ...controls);
       this.status = createElement("span", { role: "status" });
       this.error = createElement("span", {
         role: "alert",
         id: `groupme-image-input-${++elementCount}`,
       });
       this.removeButton.addEventListener("click", () => this.removeFile());
-      this.stopButton.addEventListener("click", () => this.uploadRequest?.stop());
       const text = createElement("span", {}, this.description, this.removeButton);
       const children = [
         createElement("span", { class: "groupme-hint" }, hint),
         createElement("span", { class: "groupme-chosen" }, this.canvas, text),
-        this.progressRow,
         this.status,
         this.error,
       ];

@@ -77,23 +77,27 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     showProgressRow() {
       const { firstElement } = this;
       for (const { element } of this.images) element.showError("");
-      firstElement.progressBar.setAttribute("aria-label", this.text("sending"));
+      this.buildProgressRow();
       firstElement.showStatus(this.text("sending"));
-      this.setProgress(0);
-      firstElement.progressRow.hidden = false;
+      firstElement.status.before(this.progressRow);
       // A fast upload does not scroll the page, because a double click would miss the button.
-      const scroll = () => firstElement.progressRow.scrollIntoView({ block: "nearest" });
+      const scroll = () => this.progressRow.scrollIntoView({ block: "nearest" });
       this.timer = setTimeout(scroll, 700);
     }
 
-    setProgress(fraction) {
-      this.firstElement.progressBar.value = fraction;
+    buildProgressRow() {
+      const attributes = { max: 1, value: 0, "aria-label": this.text("sending") };
+      this.progressBar = createElement("progress", attributes);
+      this.stopButton = createElement("button", { type: "button" }, this.text("stop"));
+      this.stopButton.addEventListener("click", () => this.stop());
+      const controls = [this.progressBar, this.stopButton];
+      this.progressRow = createElement("span", { class: "groupme-sending" }, ...controls);
     }
 
     /** Handle the browser's report that a fraction of the body has been sent. */
     handleProgress(fraction) {
       this.isPartlySent = fraction < 1;
-      if (!this.isStopped) this.setProgress(fraction);
+      if (!this.isStopped) this.progressBar.value = fraction;
       else if (this.isPartlySent) this.abort();
     }
 
@@ -105,7 +109,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
 
     /** Show that the site has the images, and uploads them to the image service. */
     showForwarding() {
-      this.firstElement.progressBar.removeAttribute("value");
+      this.progressBar.removeAttribute("value");
       this.firstElement.showStatus(this.text("waiting"));
     }
 
@@ -113,10 +117,10 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       const { firstElement } = this;
       // The page's own script may have disabled the button, because it expects a new page.
       if (this.submitter) this.submitter.disabled = false;
-      const hadFocus = document.activeElement === firstElement.stopButton;
-      firstElement.progressRow.hidden = true;
+      const hadFocus = document.activeElement === this.stopButton;
+      this.progressRow.remove();
       firstElement.showStatus("");
-      if (hadFocus) firstElement.fileInput.focus(); // The button is hidden now.
+      if (hadFocus) firstElement.fileInput.focus(); // The button is gone now.
     }
 
     stop() {

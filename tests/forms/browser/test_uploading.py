@@ -20,9 +20,11 @@ pytestmark = pytest.mark.browser
 
 _RECORD_PROGRESS = """element => {
   window.progress = [];
-  const bar = element.querySelector("progress");
-  const record = () => progress.push(bar.hasAttribute("value") ? bar.value : "waiting");
-  new MutationObserver(record).observe(bar, { attributes: true });
+  const record = () => {
+    const bar = element.querySelector("progress");
+    if (bar) progress.push(bar.hasAttribute("value") ? bar.value : "waiting");
+  };
+  new MutationObserver(record).observe(element, { attributes: true, subtree: true });
 }"""
 
 
