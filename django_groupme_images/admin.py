@@ -107,38 +107,45 @@ def thumbnail(
 
     ``field`` is the name of an image field. It may be that of a related object, as in
     ``"album__cover"``; then add the relation to ``list_select_related``. ``alt`` is the alternative
-    text, or a callable that returns it for a model instance; it defaults to the header of the
-    column. ``description`` is that header, and defaults to the name of the field. A thumbnail
-    itself makes no query and no request.
+    text, or a callable that returns it for a model instance. It defaults to the value of the
+    field's ``alt_field``, or else to the header of the column. ``description`` is that header, and
+    defaults to the name of the field. A thumbnail itself makes no query and no request.
 
     Raise ``ValueError`` for an unknown variant.
     """
     known_variant(variant)
     header = description or pretty_name(field.replace(LOOKUP_SEP, "_"))
-    get_attributes = _attributes_getter(alt or header, variant)
+    get_attributes = _attributes_getter(alt, header, variant)
 
     @admin.display(description=header, ordering=field)
     def column(instance: Any) -> str:
         value = _field_value(instance, field)
         image = picture_from_value(value, groupme_storage) or value
         return rendering.img_tag(
-            partial(get_attributes, instance, image), value=image, variant=variant
+            partial(get_attributes, instance, value, image), value=image, variant=variant
         )
 
     column.__name__ = f"thumbnail_{field}"
     return column
 
 
-def _attributes_getter(alt: Any, variant: str) -> Callable[[Any, Any], dict[str, str]]:
-    """Return a function from a model instance and its image to the attributes of a thumbnail."""
+def _attributes_getter(
+    alt: Any, header: Any, variant: str
+) -> Callable[[Any, Any, Any], dict[str, str]]:
+    """Return a function from an instance, its value, and its image to a thumbnail's attributes."""
     # A callable depends on the instance, and a lazy string on the active language.
-    shared = rendering.html_attributes({"alt": alt}) if isinstance(alt, str) else None
+    default = header if alt is None else alt
+    shared = rendering.html_attributes({"alt": default}) if isinstance(default, str) else None
     # A file of unknown dimensions, which may be pending, must not be larger than a thumbnail.
     max_height = max(variant_size(variant, *_MAX_DIMENSIONS))
     height_limit = {"height": rendering.html_attribute("height", max_height)}
 
-    def get_attributes(instance: Any, image: Any) -> dict[str, str]:
-        html = shared or rendering.html_attributes({"alt": alt(instance) if callable(alt) else alt})
+    def get_attributes(instance: Any, value: Any, image: Any) -> dict[str, str]:
+        if alt is None and (text := rendering.alternative_text(value)):
+            html = rendering.html_attributes({"alt": text})
+        else:
+            text = default(instance) if callable(default) else default
+            html = shared or rendering.html_attributes({"alt": text})
         has_dimensions = isinstance(image, Picture) or any(rendering.file_dimensions(image))
         return html if has_dimensions else html | height_limit
 

@@ -7,6 +7,7 @@ groupme_images.E002   an invalid value of an option or of a ``GROUPME_`` setting
 groupme_images.E003   a storage in ``STORAGES`` that cannot be created (unknown option)
 groupme_images.E004   ``max_length`` of a field is too short for the URLs of the CDN
 groupme_images.E005   a ``fallback`` that is missing, circular, or a ``GroupMeStorage``
+groupme_images.E006   an ``alt_field`` that does not name a field or property of the model
 groupme_images.W001   under ``--deploy``: uploads without TLS, or to this machine
 groupme_images.W002   neither ``STORAGES["groupme"]`` nor any ``GROUPME_`` setting
 groupme_images.W003   a ``GroupMeImageField`` on a storage other than ``GroupMeStorage``

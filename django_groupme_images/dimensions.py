@@ -29,6 +29,7 @@ __all__ = [
     "dimensions_from_url_or_content",
     "dimensions_without_io",
     "has_dimension_fields",
+    "is_deferred",
     "set_dimensions",
     "with_dimensions",
 ]
@@ -46,7 +47,7 @@ def are_dimensions_missing(instance: Model, field: FileField) -> bool:
     Return ``False`` if one of them is deferred, because reading it would make a query.
     """
     names = [name for name in _dimension_fields(field) if name]
-    return not any(_is_deferred(instance, name) for name in names) and not all(
+    return not any(is_deferred(instance, name) for name in names) and not all(
         getattr(instance, name) for name in names
     )
 
@@ -167,7 +168,7 @@ def _are_dimension_fields_shared(instance: Model, field: FileField) -> bool:
     return not others.isdisjoint(filter(None, _dimension_fields(field)))
 
 
-def _is_deferred(instance: Model, name: str) -> bool:
+def is_deferred(instance: Model, name: str) -> bool:
     """Return whether reading the attribute may make a query."""
     values = vars(instance)
     if name in values:

@@ -18,6 +18,7 @@ from django.core.files import File
 from django.core.files.base import ContentFile
 from django.db.models.fields.files import FieldFile, ImageFieldFile, ImageFileDescriptor
 
+from .alternative_text import alternative_text
 from .dimensions import (
     dimensions_after_upload,
     dimensions_from_instance,
@@ -122,6 +123,11 @@ class GroupMeImageFieldFile(ImageFieldFile):
     def format(self) -> str | None:
         """``"jpeg"``, ``"png"``, ``"gif"`` …, or ``None`` if the URL does not contain a format."""
         return getattr(self.picture, "format", None)
+
+    @property
+    def alt(self) -> str:
+        """Alternative text: the value of the ``alt_field``, or ``""``; read without a query."""
+        return alternative_text(self)
 
     def attachment(self) -> dict[str, str]:
         """

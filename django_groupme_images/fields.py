@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from django.core import checks
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.core.files.storage import default_storage
@@ -12,6 +13,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from .alternative_text import alt_field_problem
 from .dimensions import (
     are_dimensions_missing,
     dimensions_from_url_or_content,
@@ -34,7 +36,7 @@ from .storage.names import (
 from .storage.reuse import remote_image, unchanged_upload_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
     from django.core.files.storage import Storage
@@ -63,11 +65,16 @@ class GroupMeImageField(models.ImageField):
     after this field: a field declared before it is saved with the dimensions that were known before
     the upload. ``save(update_fields=["photo"])`` does not save them unless you add their names.
 
+    ``alt_field`` is the name of a field or property of the model, for example ``"caption"``. The
+    template tags and the thumbnails of the admin use its value as the alternative text.
+
     An empty value is stored as ``""``, and as ``NULL`` only with ``null=True`` and ``unique=True``.
     """
 
     attr_class = GroupMeImageFieldFile
     descriptor_class = GroupMeImageDescriptor
+    # A new value of this argument does not change the column.
+    non_db_attrs = (*models.ImageField.non_db_attrs, "alt_field")
 
     if TYPE_CHECKING:
 
@@ -85,8 +92,10 @@ class GroupMeImageField(models.ImageField):
         self,
         *args: Any,
         storage: Storage | Callable[[], Storage] | None = None,
+        alt_field: str | None = None,
         **kwargs: Any,
     ) -> None:
+        self.alt_field = alt_field
         super().__init__(*args, storage=groupme_storage if storage is None else storage, **kwargs)
 
     def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
@@ -98,7 +107,23 @@ class GroupMeImageField(models.ImageField):
         # omit an empty one.
         if not kwargs["upload_to"]:
             del kwargs["upload_to"]
+        if self.alt_field is not None:
+            kwargs["alt_field"] = self.alt_field
         return name, path, args, kwargs
+
+    def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
+        return [*super().check(**kwargs), *self._check_alt_field()]
+
+    def _check_alt_field(self) -> Iterator[checks.CheckMessage]:
+        if self.alt_field is None:
+            return
+        if problem := alt_field_problem(self.model, self.alt_field):
+            yield checks.Error(
+                f"alt_field={self.alt_field!r} {problem}.",
+                hint="Set it to the name of a field, or of a property that makes no queries.",
+                obj=self,
+                id="groupme_images.E006",
+            )
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
         super().validate(value, model_instance)

@@ -17,6 +17,7 @@ from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 
 from .dimensions import dimensions_from_instance
+from .field_files import GroupMeImageFieldFile
 from .pictures import Picture, fitted, known_variant, variant_size
 from .storage.backend import groupme_storage
 from .storage.names import file_url, picture_from_value
@@ -53,7 +54,7 @@ def image(
     ``value`` and ``variant`` are those of :func:`url`. The element has a ``width`` and a ``height``
     if they are known, so that the page does not shift while the image loads. The original and
     ``"large"`` also have ``srcset`` and ``sizes``, because these two show the whole image. Every
-    element has an ``alt``.
+    element has an ``alt``: by default, the value of the field's ``alt_field``, or else ``""``.
 
     ``attributes`` are added, and take precedence. ``data_x`` becomes ``data-x``. ``True`` renders
     an attribute without a value. ``None`` and ``False`` remove an attribute, as an empty string
@@ -87,11 +88,18 @@ def img_tag(
     )
     if not attributes["src"]:
         return conditional_escape(default or "")
-    attributes.update(get_attributes())
+    own_attributes = get_attributes()
+    attributes["alt"] = own_attributes.get("alt") or html_attribute("alt", alternative_text(value))
+    attributes.update(own_attributes)
     if "sizes" in attributes and not attributes.get("srcset"):
         del attributes["sizes"]
     html = f"<img{''.join(attributes.values())}>"
     return SafeString(html)  # nosec B703  # Every attribute is checked or escaped.
+
+
+def alternative_text(value: Any) -> str:
+    """Return the value of the ``alt_field``; ``""`` for a value that is not of a model's field."""
+    return value.alt if isinstance(value, GroupMeImageFieldFile) else ""
 
 
 def html_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
@@ -101,7 +109,7 @@ def html_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:
     For example, ``{"data_x": 1}`` adds ``{"data-x": ' data-x="1"'}`` to the default attributes.
     Raise ``ValueError`` for a name that an HTML attribute cannot have.
     """
-    html = {"alt": ' alt=""'}
+    html = {}
     for name, value in attributes.items():
         html_name = html_attribute_name(name)
         html[html_name] = html_attribute(html_name, value)

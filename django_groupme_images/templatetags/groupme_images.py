@@ -52,7 +52,8 @@ def groupme_image(parser: Parser, token: Token) -> Node:
     ``{% groupme_image photo "avatar" alt=member.name class="round" %}``: an ``<img>`` element.
 
     Keyword arguments become attributes: ``data_x=1`` renders ``data-x="1"``. ``True`` renders an
-    attribute without a value. ``None`` removes an attribute, for example ``loading=None``.
+    attribute without a value. ``None`` removes an attribute, for example ``loading=None``. ``alt``
+    defaults to the value of the field's ``alt_field``.
     """
     tag: library.SimpleNode = _arguments.tags["groupme_image"](parser, token)
     try:

@@ -33,7 +33,8 @@ def make_storage() -> Storage:
 class Person(models.Model):
     photo = GroupMeImageField(blank=True, null=True)
     banner = GroupMeImageField(storage=make_storage)
-    badge = GroupMeImageField(storage=GroupMeStorage())
+    badge = GroupMeImageField(storage=GroupMeStorage(), alt_field="motto")
+    motto = models.CharField(max_length=50)
 
     class Meta:
         app_label = "typed"
@@ -45,6 +46,7 @@ def use_field_value(person: Person) -> None:
     assert_type(person.photo.preview_url, str)
     assert_type(person.photo.width, int | None)
     assert_type(person.photo.format, str | None)
+    assert_type(person.badge.alt, str)
     assert_type(person.photo.attachment(), dict[str, str])
     person.photo.save_from_url("https://example.com/cat.jpg", save=False)
     person.photo = "https://i.groupme.com/123456789"
