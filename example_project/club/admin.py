@@ -7,7 +7,7 @@ from .models import Album, Member, Photo
 
 class PhotoInline(admin.TabularInline):
     model = Photo
-    fields = ["picture", "caption", "taken", "by"]
+    fields = ["picture", "caption", "position"]
     extra = 1
 
 
@@ -26,6 +26,7 @@ class AlbumAdmin(admin.ModelAdmin):
 
 @admin.register(Photo)
 class PhotoAdmin(admin.ModelAdmin):
+    fields = ["album", "picture", "caption", "alternative_text", "taken", "by"]
     list_display = ["caption", thumbnail("picture"), "album", "taken", "by"]
     list_filter = ["album", "by"]
     list_select_related = ["album", "by"]

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 
 from django.db import models
+from django.db.models import Max, Q
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -47,11 +47,23 @@ class Album(models.Model):
     def get_absolute_url(self) -> str:
         return reverse("album", args=[self.slug])
 
+    def last_position(self) -> int:
+        """Return the position of the last photo. A new photo of the same position follows it."""
+        return self.photos.aggregate(last=Max("position", default=0))["last"]
+
 
 class Photo(models.Model):
     album = models.ForeignKey(Album, models.CASCADE, related_name="photos", verbose_name=_("album"))
-    picture = GroupMeImageField(_("picture"))
+    picture = GroupMeImageField(_("picture"), alt_field="alt")
     caption = models.CharField(_("caption"), max_length=120)
+    alternative_text = models.CharField(
+        _("alternative text"),
+        max_length=200,
+        blank=True,
+        help_text=_(
+            "What the image shows, for people who cannot see it. If empty, the caption is used."
+        ),
+    )
     taken = models.DateField(_("taken"), default=datetime.date.today)
     by = models.ForeignKey(
         Member,
@@ -61,9 +73,10 @@ class Photo(models.Model):
         related_name="photos",
         verbose_name=_("added by"),
     )
+    position = models.PositiveIntegerField(_("position"), default=0)
 
     class Meta:
-        ordering = ["taken", "pk"]
+        ordering = ["position", "pk"]
         verbose_name = _("photo")
         verbose_name_plural = _("photos")
 
@@ -74,15 +87,15 @@ class Photo(models.Model):
         return reverse("photo", args=[self.pk])
 
     @property
+    def alt(self) -> str:
+        return self.alternative_text or self.caption
+
+    @property
     def previous(self) -> Photo | None:
-        return self._adjacent(self.get_previous_by_taken)
+        is_before = Q(position__lt=self.position) | Q(position=self.position, pk__lt=self.pk)
+        return self.album.photos.filter(is_before).last()
 
     @property
     def next(self) -> Photo | None:
-        return self._adjacent(self.get_next_by_taken)
-
-    def _adjacent(self, step: Callable[..., Photo]) -> Photo | None:
-        try:
-            return step(album=self.album_id)
-        except Photo.DoesNotExist:
-            return None
+        is_after = Q(position__gt=self.position) | Q(position=self.position, pk__gt=self.pk)
+        return self.album.photos.filter(is_after).first()

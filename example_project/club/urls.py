@@ -8,4 +8,6 @@ urlpatterns = [
     path("albums/<slug:slug>/", views.AlbumDetail.as_view(), name="album"),
     path("albums/<slug:slug>/add/", views.PhotoAdd.as_view(), name="photo_add"),
     path("photos/<int:pk>/", views.PhotoDetail.as_view(), name="photo"),
+    path("photos/<int:pk>/edit/", views.PhotoEdit.as_view(), name="photo_edit"),
+    path("photos/<int:pk>/delete/", views.PhotoDelete.as_view(), name="photo_delete"),
 ]

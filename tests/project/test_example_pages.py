@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from urllib.parse import urljoin, urlsplit
 
@@ -88,7 +89,10 @@ def test_photo_form_with_valid_image_adds_photo_to_album(example: Example) -> No
     caption = "Upright & <b>sound</b>"
     page = browser.submit(photo_files("dandelion-clock.jpg"), caption=caption, taken="2025-03-09")
     assert page.url == f"{example.site}albums/clubhouse-wall/"
-    assert "is in the album." in page.text
+    (link,) = re.findall(r"“(<a .*</a>)” is in the album\.", page.text)
+    match = re.fullmatch(r'<a href="(/photos/\d+/)">(.*)</a>', link)
+    assert match[2] == html.escape(caption)
+    assert f"<h1>{html.escape(caption)}</h1>" in example.get(match[1]).text
     (image,) = page.find_all("img", alt=caption)
     assert fetch_image(image["src"]).size == (200, 200)
     original = image["src"].removesuffix(".preview")

@@ -33,6 +33,7 @@ class PhotoSeed(NamedTuple):
     taken: str
     by: str
     caption: str
+    alternative_text: str
 
 
 class AlbumSeed(NamedTuple):
@@ -65,24 +66,28 @@ ALBUMS = [
                 "2025-06-20",
                 "Tomasz Wilk",
                 "Trying out the new tripod before we leave town",
+                "A man in a dark coat looks through a camera on a tripod, in black and white",
             ),
             PhotoSeed(
                 "meadow-at-sunset.jpg",
                 "2025-06-20",
                 "Amara Okoye",
                 "The meadow at sunset, two hours before the first star",
+                "Dandelion clocks in tall grass, with the low sun behind them",
             ),
             PhotoSeed(
                 "dandelion-clock.jpg",
                 "2025-06-20",
                 "Amara Okoye",
                 "The only clock on the hill that was not set to UTC",
+                "A single dandelion clock against the evening light",
             ),
             PhotoSeed(
                 "raccoon.jpg",
                 "2025-06-21",
                 "Jonas Lindqvist",
                 "Our visitor, five minutes after the biscuits were opened",
+                "A raccoon looks down from between the leaves of a palm",
             ),
         ],
     ),
@@ -97,30 +102,35 @@ ALBUMS = [
                 "2025-03-08",
                 "Ines Duarte",
                 "Hubble eXtreme Deep Field: nearly every speck is a galaxy (NASA)",
+                "Thousands of galaxies, as dots and smudges of all colours on black",
             ),
             PhotoSeed(
                 "into-the-deep-field.gif",
                 "2025-03-08",
                 "Mei Tanaka",
                 "A walk into the Deep Field (animated from NASA's picture)",
+                "The view moves into a dense field of galaxies",
             ),
             PhotoSeed(
                 "city-lights.jpg",
                 "2025-03-08",
                 "Mei Tanaka",
                 "City lights, or why we drive for an hour (NASA)",
+                "A map of Africa, Europe, and Asia at night, on which cities are golden dots",
             ),
             PhotoSeed(
                 "rocket.jpg",
                 "2025-03-08",
                 "Tomasz Wilk",
                 "DSCOVR on its Falcon 9, ready to go (SpaceX)",
+                "A white rocket stands upright between four lattice masts at dusk",
             ),
             PhotoSeed(
                 "astronaut.jpg",
                 "2025-03-08",
                 "Ines Duarte",
                 "Eileen Collins, the first woman to pilot a Space Shuttle (NASA)",
+                "A smiling woman in an orange spacesuit, in front of a model of a Space Shuttle",
             ),
         ],
     ),
@@ -135,12 +145,14 @@ ALBUMS = [
                 "2025-10-04",
                 "Jonas Lindqvist",
                 "First light: one espresso, seeing excellent",
+                "An espresso in a red cup, on a red saucer with a small spoon",
             ),
             PhotoSeed(
                 "cat.jpg",
                 "2025-10-04",
                 "Mei Tanaka",
                 "Chelsea, who has not missed a meeting yet",
+                "The face of a tabby cat with green eyes",
             ),
         ],
     ),
@@ -211,6 +223,7 @@ def add_photo(album: Album, seed: PhotoSeed) -> int:
     photo = Photo(
         album=album,
         caption=seed.caption,
+        alternative_text=seed.alternative_text,
         taken=_date(seed.taken),
         by=Member.objects.filter(name=seed.by).first(),
     )
