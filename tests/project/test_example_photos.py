@@ -6,6 +6,7 @@ import html
 import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -211,3 +212,10 @@ def test_added_photo_is_last_in_ordered_album(example: Example, large_album: str
     data = {"caption": "Photo 99", "taken": "2020-01-01"}
     page = browser.submit(photo_files("avatar-cat.jpg"), **data)
     assert captions(page)[-2:] == ["Photo 00", "Photo 99"]
+
+
+def test_script_of_photo_page_is_classic_and_deferred(example: Example) -> None:
+    page = example.get(photo_paths(example.get(CAMP))[0])
+    (script,) = page.find_all("script")
+    assert "defer" in script
+    assert Path(script["src"]).name == "photo_steps.js"
