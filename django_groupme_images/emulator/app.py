@@ -187,6 +187,8 @@ class EmulatorApp:
             return _missing_image(404)
         try:
             if len(suffixes) == 1 and suffixes[0] in VARIANTS:
+                if not self.store.has_thumbnails(original):
+                    return _missing_image(self.assumptions.missing_status)
                 return _file_response(self.store.thumbnail(original, suffixes[0]), original)
             return _file_response(original, original)
         except FileNotFoundError:

@@ -43,6 +43,10 @@ class Assumptions:
     #: the original. Thumbnails of an animated GIF contain only its first frame.
     thumbnail_format: str | None = None
 
+    #: The time in seconds after an upload until its thumbnails exist. Until then, their URLs have
+    #: the status for a missing image. Up to 30 seconds have been observed.
+    thumbnail_delay: float = 0
+
     #: Whether a second suffix in a URL leads to status 404, or to the original, as an unknown
     #: suffix does.
     suffix_on_suffix_is_missing: bool = True

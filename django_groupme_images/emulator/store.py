@@ -101,6 +101,15 @@ class PictureStore:
             self._run_in_decoder(self._create_thumbnail, picture, variant, format_name, path)
         return path
 
+    def has_thumbnails(self, original: Path) -> bool:
+        """
+        Return whether ``thumbnail_delay`` seconds have passed since the upload of an image.
+
+        Raise ``FileNotFoundError`` if the original is deleted.
+        """
+        delay = self.assumptions.thumbnail_delay
+        return not delay or time.time() >= original.stat().st_mtime + delay
+
     def _run_in_decoder(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
         Call a function in the decoder's thread, and return its result.

@@ -208,6 +208,41 @@ def test_thumbnail_requested_twice_is_made_once(server: EmulatorServer) -> None:
     assert second.headers["Last-Modified"] == get(picture.url).headers["Last-Modified"]
 
 
+@pytest.mark.parametrize("missing_status", [403, 404])
+def test_thumbnail_before_end_of_thumbnail_delay_is_missing(missing_status: int) -> None:
+    assumptions = Assumptions(thumbnail_delay=30, missing_status=missing_status)
+    with EmulatorServer(assumptions=assumptions) as server:
+        picture = uploaded(server, pictures.plain())
+        for variant in ("preview", "large", "avatar"):
+            url = picture.variant_url(variant)
+            assert requests.head(url, timeout=10).status_code == missing_status
+            response = get(url)
+            assert response.status_code == missing_status
+            assert response.headers["Content-Type"] == "application/xml"
+        assert list((server.store.directory / ".thumbnails").iterdir()) == []
+        assert get(picture.url).content == pictures.plain()
+        assert get(f"{picture.url}.unknown").content == pictures.plain()
+
+
+def test_thumbnail_after_thumbnail_delay_is_served() -> None:
+    with EmulatorServer(assumptions=Assumptions(thumbnail_delay=30)) as server:
+        picture = uploaded(server, pictures.plain())
+        path = server.store.find(picture.url.rpartition("/")[2])
+        assert path is not None
+        os.utime(path, (time.time() - 29,) * 2)
+        assert get(picture.avatar_url).status_code == 403
+        os.utime(path, (time.time() - 31,) * 2)
+        assert pictures.opened(get(picture.avatar_url).content).size == (60, 60)
+
+
+def test_thumbnail_of_image_from_future_without_delay_is_served(server: EmulatorServer) -> None:
+    picture = uploaded(server, pictures.plain())
+    path = server.store.find(picture.url.rpartition("/")[2])
+    assert path is not None
+    os.utime(path, (time.time() + 60,) * 2)
+    assert get(picture.avatar_url).status_code == 200
+
+
 def test_image_after_restart_is_served(tmp_path: Path) -> None:
     with EmulatorServer(directory=tmp_path / "new" / "pictures") as server:
         picture = uploaded(server, pictures.plain())

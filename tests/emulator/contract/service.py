@@ -17,6 +17,9 @@ from tests.support import emulator_pictures as pictures
 
 TIMEOUT = 20
 
+# The time in seconds after an upload until its thumbnails exist (observed).
+MAX_THUMBNAIL_DELAY = 30
+
 
 def thirds() -> bytes:
     """Return a JPEG of equally wide parts: red, green, and blue."""
@@ -36,12 +39,15 @@ class Service:
     Requests without ``GroupMeClient``, so that results do not depend on it.
 
     Each image is uploaded once, because the real service cannot delete images. Requests are only
-    retried if the service is rate limited. Redirects are not followed, because they could leak the
-    token.
+    retried if the service is rate limited, and those for a thumbnail until it exists. ``sleep``
+    waits between them. Redirects are not followed, because they could leak the token.
     """
 
-    def __init__(self, token: str, **options: Any) -> None:
+    def __init__(
+        self, token: str, *, sleep: Callable[[float], object] = time.sleep, **options: Any
+    ) -> None:
         self.token = token
+        self._sleep = sleep
         self.client = GroupMeClient(token, **options)
         self.wrong = GroupMeClient("wrong", **options)
         self._results: dict[str, Any] = {}
@@ -84,9 +90,21 @@ class Service:
 
     def image(self, picture: Picture | str) -> Image.Image:
         """Download an image from the CDN."""
-        response = self.get(str(picture))
-        assert response.status_code == 200, f"{response.status_code} {response.text[:80]}"
-        return pictures.opened(response.content)
+        return _opened(self.get(str(picture)))
+
+    def thumbnail(self, picture: Picture, variant: str) -> Image.Image:
+        """Download a thumbnail from the CDN."""
+        return _opened(self.thumbnail_response(picture, variant))
+
+    def thumbnail_response(self, picture: Picture, variant: str) -> requests.Response:
+        """Request a thumbnail each second until it exists, and return the last response."""
+        url = picture.variant_url(variant)
+        for _ in range(MAX_THUMBNAIL_DELAY):
+            response = self.get(url)
+            if response.status_code not in (403, 404):
+                return response
+            self._sleep(1)
+        return self.get(url)
 
     def uploaded(self, key: str, data: Any, **options: Any) -> Picture:
         """Upload an image, but only once per key."""
@@ -137,6 +155,11 @@ class Service:
     @cached_property
     def missing(self) -> Picture:
         return Picture.parse(f"{self.client.cdn_url}48x32.jpeg.{'0' * 32}", self.client.cdn_url)
+
+
+def _opened(response: requests.Response) -> Image.Image:
+    assert response.status_code == 200, f"{response.status_code} {response.text[:80]}"
+    return pictures.opened(response.content)
 
 
 def _with_retry(send: Callable[[], requests.Response]) -> requests.Response:

@@ -7,6 +7,9 @@ that cannot be deleted.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from django_groupme_images.emulator import Assumptions, EmulatorServer
@@ -71,6 +74,11 @@ def test_default_urls_are_the_documented_urls():
             "unknown    the type of thumbnails of a PNG: image/png | DIFFERS: image/jpeg",
         ),
         (
+            Assumptions(thumbnail_delay=3600),
+            "assumed    the status of .preview after an upload (403 and 404 were observed for 30 "
+            "seconds): 200 | DIFFERS: 403",
+        ),
+        (
             Assumptions(unauthorized_code=40100),
             "assumed    meta.code of a wrong token: 401 | DIFFERS: 40100",
         ),
@@ -120,6 +128,23 @@ def test_documented_facts_with_other_assumptions_hold():
     assert len(differing) == 8
 
 
+def test_facts_about_late_thumbnails_wait_until_they_exist():
+    with EmulatorServer(token="right", assumptions=Assumptions(thumbnail_delay=20)) as server:
+        pauses: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            for path in filter(Path.is_file, server.store.directory.iterdir()):
+                os.utime(path, (path.stat().st_mtime - seconds,) * 2)
+
+        urls = {"upload_url": server.upload_url, "cdn_url": server.cdn_url}
+        service = Service("right", sleep=sleep, **urls)
+        assert service.thumbnail(service.photo, "preview").size == (200, 200)
+        assert pauses == [1] * 20
+        assert service.thumbnail_response(service.missing, "preview").status_code == 403
+        assert len(pauses) == 50
+
+
 def test_queries_of_all_facts_upload_few_images(emulated: Service):
     with EmulatorServer(token="right") as server:
         service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
@@ -127,8 +152,8 @@ def test_queries_of_all_facts_upload_few_images(emulated: Service):
             fact.result(service)
         record = server.app.record.as_list()
     uploads = [entry["status"] for entry in record if entry["method"] == "POST"]
-    assert uploads.count(200) == 13
-    assert len(uploads) == 21
+    assert uploads.count(200) == 14
+    assert len(uploads) == 22
 
 
 UNUSUAL_RESPONSES = {
