@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
+from django.core.signals import setting_changed
 from django.db.models.constants import LOOKUP_SEP
+from django.dispatch import receiver
 from django.forms.utils import pretty_name
+from django.utils.safestring import SafeString
 
 from . import rendering
 from .forms.admin_widgets import AdminGroupMeImageInput
 from .forms.after_validation import GroupMeImageFormSetMixin, upload_formset_images, upload_images
+from .forms.widgets import LATE_THUMBNAILS_SCRIPT
 from .pictures import Picture, known_variant, variant_size
 from .storage.backend import groupme_storage
 from .storage.names import picture_from_value
@@ -109,7 +113,9 @@ def thumbnail(
     ``"album__cover"``; then add the relation to ``list_select_related``. ``alt`` is the alternative
     text, or a callable that returns it for a model instance. It defaults to the value of the
     field's ``alt_field``, or else to the header of the column. ``description`` is that header, and
-    defaults to the name of the field. A thumbnail itself makes no query and no request.
+    defaults to the name of the field. A thumbnail itself makes no query and no request. Its
+    HTML includes the script that requests late thumbnails again, because a column cannot add media
+    to its page.
 
     Raise ``ValueError`` for an unknown variant.
     """
@@ -118,7 +124,8 @@ def thumbnail(
     get_attributes = _attributes_getter(alt, header, variant)
 
     @admin.display(description=header, ordering=field)
-    def column(instance: Any) -> str:
+    @_followed_by_script
+    def column(instance: Any) -> SafeString:
         value = _field_value(instance, field)
         image = picture_from_value(value, groupme_storage) or value
         return rendering.img_tag(
@@ -127,6 +134,30 @@ def thumbnail(
 
     column.__name__ = f"thumbnail_{field}"
     return column
+
+
+def _followed_by_script(
+    column: Callable[[Any], SafeString],
+) -> Callable[[Any], SafeString]:
+    """Append the script to the HTML of a column, unless it is empty."""
+
+    @wraps(column)
+    def column_with_script(instance: Any) -> SafeString:
+        html = column(instance)
+        return html and html + _late_thumbnails_script()
+
+    return column_with_script
+
+
+@cache  # Rendering the element takes longer than rendering the image.
+def _late_thumbnails_script() -> SafeString:
+    return SafeString(LATE_THUMBNAILS_SCRIPT)  # nosec B703  # Django has escaped its URL.
+
+
+@receiver(setting_changed)
+def _forget_script_url(**_: object) -> None:
+    """Render the script again, because tests may override the settings of static files."""
+    _late_thumbnails_script.cache_clear()
 
 
 def _attributes_getter(

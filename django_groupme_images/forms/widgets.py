@@ -59,6 +59,9 @@ __all__ = [
 #: The name that marks the data of a form as an upload request of the script.
 PREFLIGHT_FIELD = "groupme-images-ahead"
 
+#: The script that requests late thumbnails again. A page can include it several times.
+LATE_THUMBNAILS_SCRIPT = forms.Script("groupme_images/late_thumbnails.js", defer=True)
+
 
 @dataclass(frozen=True)
 class SubmittedData:
@@ -181,6 +184,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
             forms.Script("groupme_images/image_shrink.js", defer=True),
             forms.Script("groupme_images/image_input.js", defer=True),
             forms.Script("groupme_images/image_uploads.js", defer=True),
+            LATE_THUMBNAILS_SCRIPT,
         ]
 
     def address_name(self, name: str) -> str:

@@ -393,7 +393,8 @@ def test_thumbnail_column_is_lazy_sized_labeled_and_sortable(editor):
     page = editor.get(reverse("admin:gallery_member_changelist")).text
     assert (
         f'<td class="field-thumbnail_photo"><img src="{JPEG}.avatar" width="60" height="60" '
-        'alt="Photo" loading="lazy" decoding="async"></td>'
+        'alt="Photo" loading="lazy" decoding="async">'
+        '<script src="/static/groupme_images/late_thumbnails.js" defer></script></td>'
     ) in page
     assert '<td class="field-thumbnail_photo">-</td>' in page
     assert re.search(
@@ -412,6 +413,15 @@ def test_thumbnail_with_options_uses_variant_alt_and_description():
     assert 'alt="A face"' in thumbnail("photo", alt="A face")(Member(photo=JPEG))
     with pytest.raises(ValueError, match="no variant"):
         thumbnail("photo", variant="huge")
+
+
+def test_thumbnail_with_other_static_url_includes_script_of_it(settings):
+    column: Any = thumbnail("photo")
+    for static_url in ("/static/", "/files/"):
+        settings.STATIC_URL = static_url
+        script = f'<script src="{static_url}groupme_images/late_thumbnails.js" defer></script>'
+        assert column(Member(photo=JPEG)).endswith(f">{script}")
+    assert column(Member()) == ""
 
 
 @pytest.mark.parametrize(("variant", "height"), [("avatar", 60), ("preview", 200), ("large", 960)])

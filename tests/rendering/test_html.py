@@ -15,7 +15,7 @@ from django.urls import reverse
 from django_groupme_images.admin import thumbnail
 from django_groupme_images.forms import GroupMeImageFormField, GroupMeImageInput
 from django_groupme_images.forms.uploads import pending_file
-from django_groupme_images.forms.widgets import PREFLIGHT_FIELD
+from django_groupme_images.forms.widgets import LATE_THUMBNAILS_SCRIPT, PREFLIGHT_FIELD
 from tests.properties.signed_token import STORAGE
 from tests.properties.tag import DEFAULT_ATTRIBUTES, Tags, check_image, render_django, render_jinja2
 from tests.support.urls_of_pictures import JPEG
@@ -146,8 +146,9 @@ def test_html_in_admin_thumbnail_is_escaped(string: str) -> None:
         thumbnail("photo", description=string),
     ]
     for column in columns:
-        ((tag, attributes),) = Tags(column(Member(name=string, photo=JPEG))).tags
+        (tag, attributes), *script = Tags(column(Member(name=string, photo=JPEG))).tags
         assert (tag, dict(attributes)["alt"]) == ("img", string)
+        assert script == Tags(str(LATE_THUMBNAILS_SCRIPT)).tags
     assert thumbnail("photo", alt=string)(Member(name=string, photo=string)) == ""
 
 
