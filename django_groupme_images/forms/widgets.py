@@ -4,7 +4,6 @@ The widget for images: a file input with a preview, and an input for a URL.
 - :func:`submitted_data` and :class:`SubmittedData`: the data that a form submits.
 - :class:`BoundValue` and :func:`current_image`: the data that a form displays.
 - :class:`GroupMeImageInput`: the widget.
-- :func:`widget_config_json`: the configuration of the widget's scripts.
 
 The widget works without its scripts. ``image_shrink.js`` shrinks and converts images before they
 are sent. ``image_input.js`` adds drag and drop, pasting, and a preview of the chosen image.
@@ -28,19 +27,15 @@ from django.forms.formsets import DELETION_FIELD_NAME
 from django.forms.widgets import FILE_INPUT_CONTRADICTION
 from django.utils.datastructures import MultiValueDict
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from django_groupme_images.conf import validated_option
-from django_groupme_images.images.opening.decoding import is_decodable
-from django_groupme_images.images.options import ImageOptions
-from django_groupme_images.images.signatures import DETECTED_FORMATS, display_name
 from django_groupme_images.pictures import Picture
-from django_groupme_images.storage.backend import GroupMeStorage, groupme_storage
+from django_groupme_images.storage.backend import groupme_storage
 from django_groupme_images.storage.names import file_url, picture_from_value, url_attribute
 
 from .uploads import image_options
-from .validation import format_list
+from .widget_script import acceptable_formats, widget_config_json
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -53,7 +48,6 @@ __all__ = [
     "current_image",
     "submitted_data",
     "url_of",
-    "widget_config_json",
 ]
 
 #: The name that marks the data of a form as an upload request of the script.
@@ -304,82 +298,3 @@ def _is_marked_for_deletion(data: Mapping[str, Any], name: str) -> bool:
     prefix, _dash, _field = name.rpartition("-")
     box = f"{prefix}-{DELETION_FIELD_NAME}"
     return bool(prefix) and forms.CheckboxInput().value_from_datadict(data, MultiValueDict(), box)
-
-
-# The script replaces the placeholders. The texts about a failed upload request must not claim that
-# nothing was uploaded: once its body has been sent, the server may upload the image even if the
-# response is lost. But the request never saves the form. Keys must not change without need, because
-# browsers may have cached an older script.
-_SCRIPT_TEXTS = {
-    "hint": _("Or drop or paste one here."),
-    "chosen": _("{name}: {width} × {height} pixels, {size}"),
-    "unreadable": _("{name}, {size}: this browser cannot show it"),
-    "addressed": _("The address of the picture was filled in"),
-    "notAddressed": _("The address will not be sent"),
-    "preparing": _("Preparing “{name}” …"),
-    "removed": _("“{name}” was removed from the form."),
-    "preview": _("Preview of “{name}”"),
-    "wrongType": _("“{name}” is not an image. Choose an image in one of these formats: {formats}."),
-    "wrongFormat": _(
-        "“{name}” has the format {format}, which is not accepted here. Save it as {formats}."
-    ),
-    "tooLarge": _("“{name}” has {size}, and {limit} is the limit. Choose a smaller picture."),
-    "empty": _("“{name}” is empty. Choose another file."),
-    "sending": _("Sending “{name}” …"),
-    "waiting": _("“{name}” goes on to the image service …"),
-    "stopped": _("Stopped. The form was not saved."),
-    "stoppedLate": _("Stopped. The form was not saved, but the image may have been uploaded."),
-    "uploaded": _("“{name}” was uploaded. Submit the form to save it."),
-    "broken": _(
-        "The connection to the site was lost. The form may not have been saved, but the image "
-        "may have been uploaded. Submit the form again."
-    ),
-    "failed": _(
-        "The site responded with error {status}. The form was not saved, but the image may have "
-        "been uploaded. Submit the form again."
-    ),
-    "otherPage": _(
-        "The site responded with something other than this form. The form may already have been "
-        "saved, so check this before you submit it again."
-    ),
-    "openPage": _("Open the page"),
-    "tooLargeForSite": _("“{name}” is larger than this site takes. Choose a smaller picture."),
-    "stop": _("Stop"),
-    "remove": _("Do not send this picture"),
-}
-
-
-def widget_config_json(storage: Storage, preflight_field: str) -> str:
-    """
-    Return the configuration of the widget's script as JSON: limits, formats, and texts.
-
-    The texts are in the active language. ``preflight_field`` is the name that marks an upload
-    request. If it is empty, or the storage does not upload early, the script sends no such request,
-    and files are submitted with their form.
-    """
-    options = image_options(storage)
-    formats = acceptable_formats(options)
-    is_early = isinstance(storage, GroupMeStorage) and validated_option(storage, "upload_early")
-    return json.dumps(
-        {
-            "ahead": preflight_field if is_early else "",
-            "formats": formats,
-            "formatNames": {name.lower(): display_name(name) for name in DETECTED_FORMATS},
-            "formatsText": format_list(formats),
-            "allowedText": format_list(options.allowed_formats),
-            "convert": [name for name in options.convert_formats if options.is_converted(name)],
-            "maxDimension": options.max_dimension,
-            "limit": options.max_upload_size,
-            "language": (get_language() or "").partition("@")[0],
-            "texts": {name: str(text) for name, text in _SCRIPT_TEXTS.items()},
-        }
-    )
-
-
-def acceptable_formats(options: ImageOptions) -> list[str]:
-    """Return the allowed formats, followed by those that the installed decoders can convert."""
-    return [
-        name
-        for name in options.accepted_formats
-        if not options.is_converted(name) or is_decodable(name)
-    ]

@@ -15,7 +15,7 @@ from PIL import features
 
 import django_groupme_images
 from django_groupme_images.forms import GroupMeImageInput
-from django_groupme_images.forms.widgets import widget_config_json
+from django_groupme_images.forms.widget_script import widget_config_json
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage import groupme_storage
 from tests.support.field_data import uploaded_file

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import django_groupme_images
-from django_groupme_images.forms.widgets import widget_config_json
+from django_groupme_images.forms.widget_script import widget_config_json
 from django_groupme_images.storage import groupme_storage
 
 pytestmark = pytest.mark.any_django

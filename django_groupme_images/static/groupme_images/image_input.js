@@ -6,7 +6,7 @@
  * The server's markup works without it. The script accepts images that are dropped or
  * pasted, displays a preview, rejects files that the server would reject, and shrinks images with
  * image_shrink.js. image_uploads.js uploads them before their form is submitted. The configuration
- * of the scripts is built by widget_config_json() in forms/widgets.py.
+ * of the scripts is built by forms/widget_script.py.
  *
  * The script works under a strict Content Security Policy: it has no inline style and no
  * blob: or data: image. It reads values from a response, and never inserts its markup.
