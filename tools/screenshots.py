@@ -65,14 +65,14 @@ def members(page: Page) -> None:
 def chosen(page: Page) -> None:
     enter_admin(page, "club/member/6/change/")  # a member without an avatar
     page.locator("input[type=file]").set_input_files(EXAMPLE / "club/photos/rocket.jpg")
-    page.get_by_role("button", name="Do not send this picture").wait_for()
+    page.get_by_role("button", name="Remove").wait_for()
 
 
 def rejected(page: Page) -> None:
     enter_admin(page, "club/member/5/change/")
     text = {"name": "cat.png", "mimeType": "image/png", "buffer": b"A cat, in words."}
     page.locator("input[type=file]").set_input_files(text)
-    page.get_by_text("is not a picture").wait_for()
+    page.get_by_text("is not an image").wait_for()
 
 
 def enter_admin(page: Page, path: str) -> None:

@@ -27,22 +27,28 @@ __all__ = ["acceptable_formats", "widget_config_json"]
 # response is lost. But the request never saves the form. Keys must not change without need, because
 # browsers may have cached an older script.
 _SCRIPT_TEXTS = {
-    "hint": _("Or drop or paste one here."),
+    "newImage": _("New image"),
+    "replace": _("Replace"),
+    "remove": _("Remove"),
+    "undo": _("Undo"),
+    "willBeReplaced": _("Will be replaced"),
+    "willBeRemoved": _("Will be removed"),
     "chosen": _("{name}: {width} × {height} pixels, {size}"),
-    "unreadable": _("{name}, {size}: this browser cannot show it"),
-    "addressed": _("The address of the picture was filled in"),
-    "notAddressed": _("The address will not be sent"),
-    "preparing": _("Preparing “{name}” …"),
-    "removed": _("“{name}” was removed from the form."),
+    "unreadable": _("{name}: {size}, no preview in this browser"),
+    "addressed": _("The image URL was filled in."),
+    "notAddressed": _("The image URL was removed."),
+    "onlyFirst": _("Only “{name}” is used, because this field takes one image."),
+    "preparing": _("Preparing “{name}”…"),
+    "removed": _("“{name}” was removed."),
     "preview": _("Preview of “{name}”"),
     "wrongType": _("“{name}” is not an image. Choose an image in one of these formats: {formats}."),
     "wrongFormat": _(
         "“{name}” has the format {format}, which is not accepted here. Save it as {formats}."
     ),
-    "tooLarge": _("“{name}” has {size}, and {limit} is the limit. Choose a smaller picture."),
+    "tooLarge": _("“{name}” is {size}, but the limit is {limit}. Choose a smaller image."),
     "empty": _("“{name}” is empty. Choose another file."),
-    "sending": _("Sending “{name}” …"),
-    "waiting": _("“{name}” goes on to the image service …"),
+    "sending": _("Sending “{name}”…"),
+    "waiting": _("Uploading “{name}” to the image service…"),
     "stopped": _("Stopped. The form was not saved."),
     "stoppedLate": _("Stopped. The form was not saved, but the image may have been uploaded."),
     "uploaded": _("“{name}” was uploaded. Submit the form to save it."),
@@ -59,9 +65,8 @@ _SCRIPT_TEXTS = {
         "saved, so check this before you submit it again."
     ),
     "openPage": _("Open the page"),
-    "tooLargeForSite": _("“{name}” is larger than this site takes. Choose a smaller picture."),
+    "tooLargeForSite": _("“{name}” is too large for this site. Choose a smaller image."),
     "stop": _("Stop"),
-    "remove": _("Do not send this picture"),
 }
 
 

@@ -166,11 +166,13 @@ class GroupMeImageInput(forms.ClearableFileInput):
     allow_url: bool | None = None
     uploads_ahead = True
 
-    address_label = _("Or its address on the web")
+    address_label = _("Or enter an image URL")
     carried_text = _("Uploaded; not saved yet")
-    file_label = _("Choose a picture")
-    initial_text: Any = _("Currently")
-    clear_checkbox_label: Any = _("Remove the picture")
+    file_label = _("Choose an image or drop it here")
+    #: Replaces ``file_label`` on touch screens.
+    touch_label = _("Choose or take a photo")
+    initial_text: Any = _("Current image")
+    clear_checkbox_label: Any = _("Remove")
 
     class Media:
         css = {"all": ["groupme_images/image_input.css"]}
@@ -232,6 +234,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
             present=current_image(bound.current, self.storage),
             initial_text=self.carried_text if bound.uploaded else self.initial_text,
             file_label=self.file_label,
+            touch_label=self.touch_label,
             file_id=file_id,
             address_label=self.address_label,
             address_name=self.address_name(name) if has_url else "",

@@ -98,13 +98,13 @@ def test_initial_value_of_uploaded_file_displays_preview(emulator):
 )
 def test_initial_value_without_url_is_not_displayed(initial):
     html = rendered(initial, required=False)
-    assert "Currently" not in html
+    assert "Current image" not in html
     assert "photo-clear" not in html
 
 
 def test_stored_file_without_url_is_displayed_by_name():
     html = rendered(stored_file(Storage()))
-    assert re.search(r"Currently:\s+a/cat\.png", html)
+    assert re.search(r"<strong>Current image</strong>\s+a/cat\.png", html)
     assert "<a" not in html
 
 

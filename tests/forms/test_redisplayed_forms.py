@@ -25,7 +25,7 @@ def test_invalid_form_keeps_upload_until_form_is_valid(emulator, list_requests, 
     add_url = reverse("member_add")
     page = client.post(add_url, {"name": "", "photo": uploaded_file()})
     (url,) = re.findall(r'<img src="(\S+)\.preview" width="200" height="200"', page.text)
-    assert "Uploaded; not saved yet:" in page.text
+    assert "<strong>Uploaded; not saved yet</strong>" in page.text
     token = input_attribute(page.text, "photo-uploaded", "value")
     page = client.post(add_url, {"name": "x" * 51, "photo-uploaded": token})
     token = input_attribute(page.text, "photo-uploaded", "value")

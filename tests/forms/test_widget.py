@@ -31,7 +31,7 @@ def test_widget_of_stored_image_shows_preview_not_original(db):
     assert re.findall(r'src="([^"]*)"', html) == [f"{JPEG}.preview"]
     assert re.findall(r'href="([^"]*)"', html) == [JPEG]
     assert "Original, 480 × 325 pixels" in html
-    assert "Currently:" in html
+    assert "<strong>Current image</strong>" in html
     assert 'name="photo-clear"' in html
 
 
@@ -57,7 +57,7 @@ def test_widget_of_other_stored_name_shows_escaped_name(db, name):
 @pytest.mark.parametrize("initial", ["", None, "cat.png", 5])
 def test_widget_without_image_shows_no_current_value(initial):
     html = str(CardForm(initial={"picture": initial})["picture"])
-    assert "Currently" not in html
+    assert "Current image" not in html
 
 
 def test_jinja2_template_renders_same_html_as_django():
@@ -100,7 +100,7 @@ def test_labels_and_descriptions_refer_to_existing_ids():
     assert len(ids) == len(set(ids))
     assert set(re.findall(r' for="([^"]*)"', html)) <= set(ids)
     assert input_attribute(html, "picture", "aria-describedby") == "id_picture_helptext"
-    assert "<p" not in html.replace("<p>", "", html.count("<p>"))
+    assert "<p " not in html
     assert " required" not in str(CardForm()["picture"])  # A URL can be entered instead.
 
 

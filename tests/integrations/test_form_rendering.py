@@ -158,7 +158,7 @@ def test_formset_with_kept_uploads_keeps_their_rows(render, list_requests, templ
 @pytest.mark.parametrize("template", TEMPLATES)
 def test_third_party_template_with_unbound_form_displays_no_image(render, template):
     html = render(template, form=MemberForm())
-    assert "Currently" not in html
+    assert "Current image" not in html
     assert displayed_urls(html) == set()
 
 

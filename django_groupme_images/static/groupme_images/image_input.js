@@ -1,23 +1,20 @@
 "use strict";
 
 /*
- * <groupme-image-input>: the part of the widget that requires JavaScript.
+ * <groupme-image-input>: the part of the widget that requires JavaScript. It accepts dropped and
+ * pasted images, displays a preview, and rejects files that the server would reject.
  *
- * The server's markup works without it. The script accepts images that are dropped or
- * pasted, displays a preview, rejects files that the server would reject, and shrinks images with
- * image_shrink.js. image_uploads.js uploads them before their form is submitted. The configuration
- * of the scripts is built by forms/widget_script.py.
- *
- * The script works under a strict Content Security Policy: it has no inline style and no
- * blob: or data: image. It reads values from a response, and never inserts its markup.
+ * Under a strict Content Security Policy, it can use no inline style, and no blob: or data: image.
  */
 if (!customElements.get("groupme-image-input")) {
   const TAG = "groupme-image-input";
-  const MAX_PREVIEW_SIZE = 400; // pixels, twice the size in the style sheet for dense screens
-  const STATUS_DELAY = 300; // milliseconds; a shorter wait needs no explanation
+  // These elements have a fileInput and a method acceptTransfer().
+  const WIDGETS = `${TAG}, groupme-images-input`;
+  const MAX_PREVIEW_SIZE = 400; // pixels
+  const STATUS_DELAY = 300; // milliseconds
   const SIGNATURE_SIZE = 64; // bytes, which include the brands of AVIF and HEIF files
 
-  // The first bytes of each format. Only the server checks formats that are not listed here.
+  // Only the server checks formats that are not listed here.
   const SIGNATURES = {
     jpeg: /^\xff\xd8\xff/,
     png: /^\x89PNG\r\n\x1a\n/,
@@ -37,7 +34,7 @@ if (!customElements.get("groupme-image-input")) {
 
   let elementCount = 0;
 
-  /** Return the file name in Unicode isolates, because its direction may differ from the text's. */
+  // The direction of a file name may differ from the text's.
   const isolate = (name) => `\u2068${name}\u2069`;
 
   const createElement = (tag, attributes, ...content) => {
@@ -47,7 +44,6 @@ if (!customElements.get("groupme-image-input")) {
     return element;
   };
 
-  /** Return the name of the file's format, or undefined if it is unknown or cannot be read. */
   const formatOf = async (file) => {
     const buffer = await file.slice(0, SIGNATURE_SIZE).arrayBuffer().catch(() => new ArrayBuffer());
     const prefix = String.fromCharCode(...new Uint8Array(buffer));
@@ -60,6 +56,16 @@ if (!customElements.get("groupme-image-input")) {
 
   const elementsOf = (form) =>
     [...document.querySelectorAll(TAG)].filter((element) => element.fileInput?.form === form);
+
+  /** Return the URL of a dragged or copied image, or else of a link, or an empty string. */
+  const urlIn = (transfer) => {
+    const [html, link, text] = ["text/html", "text/uri-list", "text/plain"].map((type) =>
+      transfer.getData(type),
+    );
+    const image = new DOMParser().parseFromString(html, "text/html").querySelector("img");
+    const url = image ? image.src : (link || text).trim(); // An image may link to a page.
+    return /^https?:\/\/\S+$/i.test(url) ? url : "";
+  };
 
   class GroupMeImageInput extends HTMLElement {
     connectedCallback() {
@@ -80,41 +86,79 @@ if (!customElements.get("groupme-image-input")) {
       this.tokenInput.autocomplete = "off";
       this.describedBy = this.fileInput.getAttribute("aria-describedby");
       this.choice = 0; // This counter identifies asynchronous results of an earlier choice.
+      // The admin adds a row by copying one, including the elements that were built in it.
+      const built = this.querySelectorAll(".groupme-chosen, .groupme-actions, .groupme-script");
+      built.forEach((element) => element.remove());
       this.buildElements();
+      this.buildActions();
       this.addEventListener("change", (event) => this.handleChange(event.target));
-      this.addEventListener("paste", (event) => this.handlePaste(event));
-      this.addEventListener("dragover", (event) => this.handleDragOver(event));
-      this.addEventListener("dragleave", (event) => this.handleDragLeave(event));
-      this.addEventListener("drop", (event) => this.handleDrop(event));
+      this.addEventListener("input", () => this.update());
       this.showRestoredFile();
     }
 
     buildElements() {
-      // The admin adds a row by copying one, including the elements that were built in it.
-      this.querySelector(".groupme-script")?.remove();
-      const { hint, remove } = this.config.texts;
       this.canvas = createElement("canvas", { role: "img", hidden: "" });
       this.description = createElement("span", { role: "status" });
-      this.removeButton = createElement("button", { type: "button", hidden: "" }, remove);
+      this.removeButton = this.createButton("remove", () => this.removeFile());
+      this.removeButton.hidden = true;
+      const chosen = [this.canvas, this.description, this.removeButton];
+      this.fileInput.after(createElement("span", { class: "groupme-chosen" }, ...chosen));
       this.status = createElement("span", { role: "status" });
       this.error = createElement("span", {
         role: "alert",
         id: `groupme-image-input-${++elementCount}`,
       });
-      this.removeButton.addEventListener("click", () => this.removeFile());
-      const text = createElement("span", {}, this.description, this.removeButton);
-      const children = [
-        createElement("span", { class: "groupme-hint" }, hint),
-        createElement("span", { class: "groupme-chosen" }, this.canvas, text),
-        this.status,
-        this.error,
-      ];
-      const container = createElement("span", { class: "groupme-script" }, ...children);
-      this.fileInput.parentElement.after(container);
+      this.append(createElement("span", { class: "groupme-script" }, this.status, this.error));
       this.labelGroup();
     }
 
-    /** Label the element like its field, which distinguishes it from other images on the page. */
+    /** Build the buttons next to the current image, and hide the inputs until they are needed. */
+    buildActions() {
+      this.inputs = this.querySelector(".groupme-inputs");
+      this.present = this.querySelector(".groupme-present");
+      if (!this.inputs || !this.present) return;
+      this.note = createElement("span", { role: "status" });
+      this.replaceButton = this.createButton("replace", () => this.showInputs(this.inputs.hidden));
+      this.clearButton = this.createButton("remove", () => this.clearCheckbox.click());
+      const children = [this.note, this.replaceButton, this.clearButton];
+      this.present.append(createElement("span", { class: "groupme-actions" }, ...children));
+      this.showInputs(this.fileInput.getAttribute("aria-invalid") === "true");
+    }
+
+    createButton(key, handleClick) {
+      const button = createElement("button", { type: "button" }, this.config.texts[key]);
+      button.disabled = this.fileInput.disabled;
+      button.addEventListener("click", handleClick);
+      return button;
+    }
+
+    showInputs(isShown) {
+      if (!this.replaceButton) return;
+      this.inputs.hidden = !isShown;
+      this.replaceButton.setAttribute("aria-expanded", isShown);
+    }
+
+    hideButton(button, isHidden) {
+      if (isHidden && button === document.activeElement) this.fileInput.focus();
+      button.hidden = isHidden;
+    }
+
+    /** Show what will happen to the current image when the form is saved. */
+    update() {
+      if (!this.replaceButton) return;
+      const isReplaced = Boolean(this.fileName || this.urlInput?.value);
+      const isCleared = Boolean(this.clearCheckbox?.checked);
+      const { willBeReplaced, willBeRemoved, remove, undo } = this.config.texts;
+      const text = isReplaced ? willBeReplaced : isCleared ? willBeRemoved : "";
+      if (this.note.textContent !== text) this.note.textContent = text;
+      this.present.classList.toggle("groupme-discarded", Boolean(text));
+      if (isReplaced) this.showInputs(true);
+      this.hideButton(this.replaceButton, isReplaced || isCleared);
+      this.hideButton(this.clearButton, isReplaced || !this.clearCheckbox);
+      this.clearButton.textContent = isCleared ? undo : remove;
+    }
+
+    /** Label the element like its field. */
     labelGroup() {
       const [label, ...others] = this.fileInput.labels;
       if (others.length) {
@@ -127,21 +171,20 @@ if (!customElements.get("groupme-image-input")) {
     showRestoredFile() {
       const isHandled = this.fileName || this.preparation;
       if (this.fileInput?.files.length && !isHandled) this.handleFileChange();
+      this.update();
     }
 
-    /** The running upload request of the form, if there is one. */
     get uploadRequest() {
       return groupmeImages.uploadRequests.get(this.fileInput.form);
     }
 
-    /** True if the chosen file has to be uploaded before the form is submitted. */
     get needsUpload() {
       const { config, fileInput } = this;
       const isSubmitted = fileInput.files.length > 0 && !fileInput.matches(":disabled");
       return Boolean(config.ahead) && isSubmitted && !this.isMarkedForDeletion;
     }
 
-    /** True if the form in a formset is marked for deletion: the server then ignores its file. */
+    // The server ignores the files of forms that are marked for deletion.
     get isMarkedForDeletion() {
       const prefix = this.fileInput.name.slice(0, this.fileInput.name.lastIndexOf("-") + 1);
       const checkboxes = [...document.getElementsByName(`${prefix}DELETE`)];
@@ -152,6 +195,7 @@ if (!customElements.get("groupme-image-input")) {
       if (target === this.fileInput) this.handleFileChange();
       else if (target === this.urlInput && target.value) this.discardOtherSources(this.urlInput);
       else if (target === this.clearCheckbox && target.checked) this.discardOtherSources(target);
+      this.update();
     }
 
     handleFileChange() {
@@ -183,11 +227,11 @@ if (!customElements.get("groupme-image-input")) {
       this.fileName = file.name;
       this.tokenInput.value = this.initialToken;
       this.discardOtherSources(this.fileInput);
+      this.update();
       this.showPreview(file, choice);
       return true;
     }
 
-    /** Return the file in the form in which it is sent, and show the status if this takes long. */
     async preparedFile(chosen, choice) {
       let status = "";
       const showStatus = () => {
@@ -212,7 +256,6 @@ if (!customElements.get("groupme-image-input")) {
       if (hasFile && source !== this.fileInput) this.removeFile();
     }
 
-    /** Return the reason why the server would reject the file, or an empty string. */
     async rejectionReason(file) {
       const { formats, formatsText, allowedText, limit: maxUploadSize } = this.config;
       const name = isolate(file.name);
@@ -238,11 +281,13 @@ if (!customElements.get("groupme-image-input")) {
         if (image) this.drawPreview(image);
         this.canvas.hidden = !image;
         this.removeButton.hidden = false;
-        this.description.textContent = this.text(image ? "chosen" : "unreadable", {
+        const text = this.text(image ? "chosen" : "unreadable", {
           width: image && this.formatNumber(image.width),
           height: image && this.formatNumber(image.height),
           size: this.formatSize(file.size),
         });
+        const caption = createElement("strong", {}, this.config.texts.newImage);
+        this.description.replaceChildren(caption, " ", text);
       }
       image?.close();
     }
@@ -258,27 +303,25 @@ if (!customElements.get("groupme-image-input")) {
       context.drawImage(image, 0, 0, canvas.width, canvas.height);
     }
 
-    /** Restore the state before a file was chosen. */
     reset() {
       this.choice++;
       this.file = this.fileName = this.preparation = null;
       this.fileInput.value = "";
       this.uploadRequest?.discardReplacedImages();
       this.tokenInput.value = this.initialToken;
-      this.canvas.hidden = this.removeButton.hidden = true;
+      this.canvas.hidden = true;
+      this.hideButton(this.removeButton, true);
       this.description.textContent = "";
       this.showError("");
       this.showStatus("");
+      this.update();
     }
 
-    /** Remove the chosen file, and announce it. */
     removeFile() {
       const name = this.fileName ?? this.fileInput.files[0].name;
       const text = this.text("removed", { name: isolate(name) });
-      const hadFocus = document.activeElement === this.removeButton;
       this.reset();
       this.showStatus(text);
-      if (hadFocus) this.fileInput.focus(); // The button is hidden now.
     }
 
     setFile(file) {
@@ -287,48 +330,24 @@ if (!customElements.get("groupme-image-input")) {
       this.fileInput.files = transfer.files;
     }
 
-    handlePaste(event) {
-      const { clipboardData } = event;
-      if (event.target === this.urlInput && clipboardData.getData("text/plain")) return;
-      if (this.acceptTransfer(clipboardData)) event.preventDefault();
-    }
-
-    handleDragOver(event) {
-      const { dataTransfer } = event;
-      const isFile = dataTransfer.types.includes("Files");
-      if (!isFile && !dataTransfer.types.includes("text/uri-list")) return;
-      event.preventDefault(); // Otherwise, the browser may leave the page for the URL.
-      const isAccepted = isFile || Boolean(this.urlInput);
-      dataTransfer.dropEffect = isAccepted ? "copy" : "none";
-      this.classList.toggle("groupme-dragged", isAccepted);
-    }
-
-    handleDragLeave(event) {
-      if (!this.contains(event.relatedTarget)) this.classList.remove("groupme-dragged");
-    }
-
-    handleDrop(event) {
-      if (!this.classList.contains("groupme-dragged")) return;
-      event.preventDefault(); // Otherwise, the browser leaves the page for the file or URL.
-      this.classList.remove("groupme-dragged");
-      this.acceptTransfer(event.dataTransfer);
-    }
-
     /** Accept the first file, or else a URL. Return whether there was one. */
     acceptTransfer(transfer) {
-      const url = (transfer.getData("text/uri-list") || transfer.getData("text/plain")).trim();
-      const isFile = transfer.files.length > 0;
-      if (this.fileInput.matches(":disabled")) return false;
-      if (!isFile && !(this.urlInput && /^https?:\/\/\S+$/i.test(url))) return false;
-      if (isFile) this.setFile(transfer.files[0]);
-      else this.urlInput.value = url;
-      const target = isFile ? this.fileInput : this.urlInput;
+      const [file] = transfer.files;
+      const url = file ? "" : urlIn(transfer);
+      if (this.fileInput.matches(":disabled") || !(file || (this.urlInput && url))) return false;
+      const target = file ? this.fileInput : this.urlInput;
+      if (file) this.setFile(file);
+      else target.value = url;
       target.dispatchEvent(new Event("change", { bubbles: true }));
-      if (!isFile) this.showStatus(`${this.text("addressed")} ${this.status.textContent}`);
+      if (url) this.showStatus(`${this.text("addressed")} ${this.status.textContent}`);
+      else if (transfer.files[1]) this.showOnlyFirst(this.preparation);
       return true;
     }
 
-    /** Replace the file with the signed token of its upload. */
+    async showOnlyFirst(preparation) {
+      if (await preparation) this.showStatus(this.text("onlyFirst"));
+    }
+
     replaceFileWithToken(token) {
       this.tokenInput.value = token;
       this.fileInput.value = "";
@@ -340,13 +359,13 @@ if (!customElements.get("groupme-image-input")) {
     }
 
     showError(text, ...links) {
+      if (text) this.showInputs(true);
       this.error.replaceChildren(text, ...links);
       const ids = [this.describedBy, text && this.error.id].filter(Boolean).join(" ");
       setOrRemoveAttribute(this.fileInput, "aria-describedby", ids);
       setOrRemoveAttribute(this.fileInput, "aria-invalid", text && "true");
     }
 
-    /** Return a text of the configuration with the values in place of its placeholders. */
     text(key, values) {
       const allValues = { name: isolate(this.fileName), ...values };
       return this.config.texts[key].replace(/\{(\w+)\}/g, (_, name) => allValues[name]);
@@ -356,7 +375,6 @@ if (!customElements.get("groupme-image-input")) {
       return new Intl.NumberFormat(this.config.language || undefined, options).format(value);
     }
 
-    /** Return a file size as text, in multiples of 1024 bytes as in Django. */
     formatSize(bytes, unit = bytes < 1024 ? "byte" : bytes < 1024 ** 2 ? "kilobyte" : "megabyte") {
       return this.formatNumber(bytes / { byte: 1, kilobyte: 1024, megabyte: 1024 ** 2 }[unit], {
         style: "unit",
@@ -374,7 +392,59 @@ if (!customElements.get("groupme-image-input")) {
   const showRestoredFiles = () =>
     document.querySelectorAll(TAG).forEach((element) => element.showRestoredFile());
 
+  const isEnabled = ({ fileInput }) => Boolean(fileInput) && !fileInput.matches(":disabled");
+
+  const handlePaste = (event) => {
+    const { target, clipboardData } = event;
+    const isText = target.matches("input:not([type=file]), textarea");
+    const hasText = isText && clipboardData.getData("text/plain");
+    if (event.defaultPrevented || target.isContentEditable || hasText) return;
+    let element = target.closest(WIDGETS);
+    if (!element && clipboardData.files.length) {
+      const elements = [...document.querySelectorAll(WIDGETS)];
+      const visible = elements.filter((other) => isEnabled(other) && other.checkVisibility());
+      if (visible.length === 1) [element] = visible;
+    }
+    if (element?.acceptTransfer(clipboardData)) event.preventDefault();
+  };
+
+  let draggedOver = null;
+
+  const highlight = (element) => {
+    draggedOver?.classList.remove("groupme-dragged");
+    draggedOver = element;
+    draggedOver?.classList.add("groupme-dragged");
+  };
+
+  /** Accept images on a widget. Otherwise, the browser would leave the page for the file or URL. */
+  const handleDrag = (event) => {
+    const { dataTransfer, type } = event;
+    const { types } = dataTransfer;
+    const isFile = types.includes("Files");
+    // In Firefox, the target can be a text node.
+    const target = event.target.closest ? event.target : event.target.parentElement;
+    const element = target.closest(WIDGETS);
+    const isNative = !element && target.closest("input, textarea, [contenteditable]");
+    highlight(null);
+    if (event.defaultPrevented || isNative || !document.querySelector(WIDGETS)) return;
+    if (!isFile && !types.includes("text/uri-list")) return;
+    event.preventDefault();
+    const isAccepted = element && isEnabled(element) && (isFile || element.urlInput);
+    dataTransfer.dropEffect = isAccepted ? "copy" : "none";
+    if (isAccepted && type === "drop") element.acceptTransfer(dataTransfer);
+    else if (isAccepted) highlight(element);
+  };
+
+  const handleDragLeave = ({ relatedTarget }) => {
+    if (!relatedTarget) highlight(null); // The pointer has left the window.
+  };
+
   document.addEventListener("reset", handleReset);
+  // The page's own handlers come first.
+  window.addEventListener("paste", handlePaste);
+  window.addEventListener("dragover", handleDrag);
+  window.addEventListener("drop", handleDrag);
+  window.addEventListener("dragleave", handleDragLeave);
   window.addEventListener("pageshow", showRestoredFiles);
 
   // The other scripts of the widget use these.

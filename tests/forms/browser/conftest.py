@@ -21,6 +21,7 @@ from django.http import HttpResponse
 
 from django_groupme_images.emulator import EmulatorServer
 from tests import ROOT
+from tests.testapp.models import Member
 from tests.testapp.views import MemberAdd
 
 from .site import Site
@@ -162,6 +163,13 @@ def add_page(site: Site) -> Any:
     page = site.open("/members/add/")
     page.get_by_label("Name").fill("Ann")
     return page
+
+
+@pytest.fixture
+def change_page(site: Site) -> Any:
+    """Return the page with the change form of a member with an image."""
+    member = Member.objects.create(name="Ann", photo=site.add_image())
+    return site.open(f"/members/{member.pk}/change/")
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_swapped_form_with_new_file_removed_keeps_upload(site: Site, add_page: P
     site.choose("photo")
     _submit_invalid(site, add_page)
     element = site.choose("photo", SQUARE)
-    element.get_by_role("button", name="Do not send").click()
+    element.get_by_role("button", name="Remove").click()
     assert _submit_valid(site, add_page).width == 480
     assert len(site.uploads) == 1
 

@@ -50,7 +50,7 @@ def _expect_unknown_outcome(site: Site) -> None:
     expect(link).to_have_attribute("href", f"{site.url}/members/add/")
     expect(site.page.get_by_label("Name")).to_have_value("Ann")
     expect(site.input("photo").get_by_role("img", name="cat.jpg")).to_be_visible()
-    expect(site.page.get_by_label("Choose a picture")).to_have_attribute("aria-invalid", "true")
+    expect(site.page.get_by_label("Choose an image")).to_have_attribute("aria-invalid", "true")
     assert site.posts == ["upload"]
 
 
@@ -137,7 +137,7 @@ def test_row_to_be_deleted_is_not_uploaded(site: Site) -> None:
 @pytest.mark.parametrize(
     ("status", "text", "posts"),
     [
-        (413, "is larger than this site takes", ["upload", "upload"]),
+        (413, "is too large for this site", ["upload", "upload"]),
         (500, "The site responded with error 500", ["upload", "upload"]),
         (403, "The site responded with error 403", ["upload", "submit"]),
     ],

@@ -17,7 +17,7 @@ from .site import CAT, DOG, NOTES, Site, file, landscape, photo
 pytestmark = pytest.mark.browser
 
 _SAVED = re.compile(r"/members/\d+/$")
-_PREPARING = "Preparing “\u2068large.jpg\u2069” …"
+_PREPARING = "Preparing “\u2068large.jpg\u2069”…"
 
 # Let the script wait before it decodes an image, until the function release() is called.
 _HOLD = """() => {
@@ -126,7 +126,7 @@ def test_rejected_file_prevents_submission(
     _release(page)
     expect(page.get_by_role("alert")).to_contain_text("large.jpg")
     expect(site.input("photo")).not_to_contain_text("Preparing")
-    expect(page.get_by_label("Choose a picture")).to_be_focused()
+    expect(page.get_by_label("Choose an image")).to_be_focused()
     expect(page.get_by_role("button", name="Save", exact=True)).to_be_enabled()
     assert site.posts == []
 
@@ -145,7 +145,7 @@ def test_later_change_wins_and_prevents_submission(
         add_page.locator("input[name='photo']").set_input_files([])
     elif change == "url":
         site.drop("photo", "https://example.com/cat.jpg")
-        expect(element).to_contain_text("“\u2068large.jpg\u2069” was removed from the form.")
+        expect(element).to_contain_text("“\u2068large.jpg\u2069” was removed.")
     else:
         add_page.locator("form").evaluate("form => form.reset()")
     add_page.wait_for_timeout(50)
@@ -202,7 +202,7 @@ def test_dropped_and_pasted_files_are_converted(
 ) -> None:
     element = site.drop("photo", webp)
     expect(element.get_by_role("img", name="cat.jpg")).to_be_visible()
-    element.get_by_role("button", name="Do not send").click()
+    element.get_by_role("button", name="Remove").click()
     element.evaluate(
         """(element, clipboardData) => element.dispatchEvent(
           new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }))""",

@@ -53,11 +53,11 @@ def stopped(site: Site, add_page: Page, gate: Event) -> Locator:
 def _stop_late(site: Site) -> Locator:
     element = site.choose("photo")
     site.press_save()
-    expect(element).to_contain_text("goes on to the image service")
+    expect(element).to_contain_text("to the image service…")
     site.press_stop()
     expect(element).to_contain_text(_STOPPED_LATE)
     expect(site.page.get_by_role("progressbar")).to_have_count(0)
-    expect(site.page.get_by_label("Choose a picture")).to_be_focused()
+    expect(site.page.get_by_label("Choose an image")).to_be_focused()
     return element
 
 
@@ -87,7 +87,7 @@ def test_stop_before_body_is_sent_aborts_request(
         expect(element).to_contain_text(_STOPPED)
     expect(element).not_to_contain_text("may have been")
     expect(add_page.get_by_role("progressbar")).to_have_count(0)
-    expect(add_page.get_by_label("Choose a picture")).to_be_focused()
+    expect(add_page.get_by_label("Choose an image")).to_be_focused()
     assert site.uploads == []
     limit_upload_speed(0)
     site.save()
@@ -138,7 +138,7 @@ def test_stop_and_submit_before_progress_event_uploads_once(
         }"""
     )
     expect(add_page.get_by_role("progressbar")).to_be_visible()
-    expect(element).to_contain_text("goes on to the image service")
+    expect(element).to_contain_text("to the image service…")
     gate.set()
     add_page.wait_for_url(_SAVED)
     assert site.posts == ["upload", "submit"]
@@ -160,9 +160,9 @@ def test_submission_after_stop_waits_for_running_request(
     site: Site, stopped: Locator, gate: Event
 ) -> None:
     site.press_save()
-    bar = site.page.get_by_role("progressbar", name="Sending “\u2068cat.jpg\u2069” …")
+    bar = site.page.get_by_role("progressbar", name="Sending “\u2068cat.jpg\u2069”…")
     expect(bar).to_be_visible()
-    expect(stopped).to_contain_text("goes on to the image service")
+    expect(stopped).to_contain_text("to the image service…")
     gate.set()
     site.page.wait_for_url(_SAVED)
     expect(site.page.get_by_role("heading", name="Ann")).to_be_visible()
@@ -211,14 +211,14 @@ def test_result_for_removed_file_is_discarded(
     page = site.page
     with page.expect_event("requestfailed"):
         if removal == "button":
-            stopped.get_by_role("button", name="Do not send").click()
+            stopped.get_by_role("button", name="Remove").click()
         elif removal == "reset":
             page.locator("form").evaluate("form => form.reset()")
         elif removal == "dialog":
             page.locator("input[name=photo]").set_input_files([])
         else:
             site.drop("photo", "https://example.com/cat.jpg")
-            page.get_by_label("address").fill("")
+            page.get_by_label("image URL").fill("")
     expect(stopped.get_by_role("img")).to_have_count(0)
     gate.set()
     page.get_by_label("Name").fill("Ann")
@@ -250,8 +250,8 @@ def test_result_after_rejected_file_is_kept(site: Site, stopped: Locator, gate: 
 def test_remove_button_discards_kept_result(site: Site, stopped: Locator, gate: Event) -> None:
     _release(gate, site.page)
     _expect_result(site.page)
-    stopped.get_by_role("button", name="Do not send").click()
-    expect(stopped).to_contain_text("“\u2068cat.jpg\u2069” was removed from the form.")
+    stopped.get_by_role("button", name="Remove").click()
+    expect(stopped).to_contain_text("“\u2068cat.jpg\u2069” was removed.")
     _expect_no_result(site.page)
     site.save()
     assert not Member.objects.get().photo
@@ -263,7 +263,7 @@ def test_stop_with_two_files_keeps_other_upload(site: Site, gate: Event) -> None
     site.choose("picture")
     logo = site.choose("logo", file("logo.png", plain("PNG", (20, 10)), "image/png"))
     site.press_save()
-    expect(site.input("picture")).to_contain_text("goes on to the image service")
+    expect(site.input("picture")).to_contain_text("to the image service…")
     site.press_stop()
     site.choose("picture", DOG)  # This element displayed the progress.
     site.press_save()  # The script waits for the upload of the logo.
@@ -366,7 +366,7 @@ def test_page_from_back_forward_cache_does_not_submit(
     """The headless browser has no such cache, so the test dispatches its events."""
     element = site.choose("photo")
     site.press_save()
-    expect(element).to_contain_text("goes on to the image service")
+    expect(element).to_contain_text("to the image service…")
     add_page.evaluate(
         "type => dispatchEvent(new PageTransitionEvent(type, { persisted: true }))", event
     )
