@@ -6,6 +6,8 @@ import io
 import os
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from typing import IO, Any
 from urllib.parse import quote, urlsplit
 
@@ -91,13 +93,28 @@ class GroupMeClient:
         Raise ``UploadRejected`` if the image is empty, larger than ``max_upload_size``, or
         rejected by the service. After any exception, a seekable file is at its beginning.
         """
+        return self._upload(content, self._get_token)
+
+    def start_upload(self, content: IO[bytes], executor: Executor) -> Future[Picture]:
+        """
+        Upload an image in a thread of the executor; see :meth:`upload`.
+
+        Only the thread may use ``content`` until the future is done. The access token is determined
+        in the calling thread, because the callable may depend on the current request.
+        """
+        token = self._get_token()
+        return executor.submit(copy_context().run, self._upload, content, lambda: token)
+
+    def _upload(
+        self, content: IO[bytes] | bytes | bytearray, get_token: Callable[[], str | None]
+    ) -> Picture:
         if isinstance(content, bytes | bytearray):
             content = io.BytesIO(content)
         with as_seekable(content) as file:
             body = UploadBody(file)
             check_size(len(body), self.max_upload_size)
             # GroupMe documents this type for every format, and reports differ on other types.
-            return self._post(data=body, headers={"Content-Type": "image/jpeg"})
+            return self._post(get_token, data=body, headers={"Content-Type": "image/jpeg"})
 
     def upload_from_url(self, url: str) -> Picture:
         """
@@ -108,7 +125,7 @@ class GroupMeClient:
         """
         if not _is_absolute_url(url):
             raise UploadRejected(f"{url!r:.200} is not an absolute http or https URL")
-        return self._post(params=f"url={quote(url, safe='')}")
+        return self._post(self._get_token, params=f"url={quote(url, safe='')}")
 
     def download(self, picture: Picture | str) -> Download:
         """
@@ -136,8 +153,8 @@ class GroupMeClient:
         with response:
             return response.headers
 
-    def _post(self, **kwargs: Any) -> Picture:
-        auth = TokenAuth(self._get_token())
+    def _post(self, get_token: Callable[[], str | None], **kwargs: Any) -> Picture:
+        auth = TokenAuth(get_token())
         with (
             time_limit(self.max_upload_time),
             self._send("POST", self.upload_url, auth=auth, **kwargs) as response,

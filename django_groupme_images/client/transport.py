@@ -55,8 +55,13 @@ _write_timeout: ContextVar[float | None] = ContextVar("write_timeout", default=N
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Limit the total time of the block in seconds, or do not limit it if ``None``."""
-    token = _deadline.set(math.inf if seconds is None else time.monotonic() + seconds)
+    """
+    Limit the total time of the block in seconds, or do not limit it if ``None``.
+
+    An outer limit also applies.
+    """
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
+    token = _deadline.set(min(deadline, _deadline.get()))
     try:
         yield
     finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
@@ -31,20 +31,24 @@ from django_groupme_images.images.streams import UploadBody, as_seekable
 from django_groupme_images.pictures import Picture
 from django_groupme_images.signals import picture_uploaded, send
 
+from .concurrent_uploads import ConcurrentUploads, UploadedContent, current_uploads
 from .fallback import StorageWithFallback, falls_back, report_postponed, save_pending
 from .file import GroupMeFile, require_read_mode
 from .names import is_file_name, picture_from_name
-from .reuse import earlier_upload_name, iter_layers, remote_image, reuse_upload
+from .reuse import earlier_upload_name, iter_layers, new_contents, remote_image, reuse_upload
 
 if TYPE_CHECKING:
     from django_groupme_images.client.client import GroupMeClient
 
-__all__ = ["ALIAS", "GroupMeStorage", "groupme_storage"]
+__all__ = ["ALIAS", "MAX_CONCURRENT_UPLOADS", "GroupMeStorage", "groupme_storage"]
 
 logger = logging.getLogger(__name__)
 
 #: The alias in ``STORAGES`` of the storage that a ``GroupMeImageField`` uses by default.
 ALIAS = "groupme"
+
+#: How many images of one form or serializer are prepared and uploaded at the same time.
+MAX_CONCURRENT_UPLOADS = 3
 
 
 class GroupMeStorage(StorageWithFallback):
@@ -126,11 +130,61 @@ class GroupMeStorage(StorageWithFallback):
         if earlier_upload_name(content):
             # Storages move a temporary file, so its path may not exist anymore.
             content = File(content, getattr(content, "name", None))
-        with self._prepared(content) as image:
+        with self._prepared_to_save(content) as image:
             name = content.name if name is None else name
             if (fallback := self.fallback_storage) is None:
                 return self._save_to_groupme(name, image.file, max_length)
             return self._save_or_postpone(fallback, name, image, max_length)
+
+    @contextmanager
+    def concurrent_uploads(
+        self, contents: Iterable[IO[bytes]], limit: int = MAX_CONCURRENT_UPLOADS
+    ) -> Iterator[None]:
+        """
+        Upload several files at the same time, while the block saves them one after another.
+
+        Within the block, call ``save()`` with each of the ``contents``, in this order. It has the
+        same result and raises the same exceptions as otherwise. The upload may have begun before,
+        but at most ``limit`` images are prepared and uploaded at a time. Only the requests are made
+        in other threads: signals are sent, and a callable ``access_token`` is called, in the
+        calling thread.
+
+        The option ``max_upload_time`` also limits the block as a whole. After an error that all
+        uploads would have, such as an outage, uploads that have not begun fail with the same error,
+        or their files are saved to the fallback storage. If the block raises, the uploads that have
+        begun are finished first. Subclasses that override ``save()`` or ``_save()`` upload one file
+        at a time.
+        """
+        from django_groupme_images.client.transport import time_limit
+
+        new = new_contents(contents)
+        uploads = ConcurrentUploads(
+            self,
+            new,
+            limit=limit if len(new) > 1 and self._can_upload_concurrently() else 1,
+            prepare=self._prepared,
+            client=self.client,
+            can_postpone=self.fallback_storage is not None,
+            report=self.send_uploaded_signal,
+        )
+        with time_limit(self.options()["max_upload_time"].validated(self)), uploads.run():
+            yield
+
+    def _can_upload_concurrently(self) -> bool:
+        """Return whether the content of ``save()`` is what will be uploaded, and immediately."""
+        from django_groupme_images.client.session import transport_overrides
+
+        methods = (type(self).save, type(self)._save)
+        is_overridden = methods != (GroupMeStorage.save, GroupMeStorage._save)
+        is_deferred = self.options()["deferred"].validated(self)
+        # In tests that replace the network, uploads are made in the order of the files.
+        return not (is_overridden or is_deferred or transport_overrides)
+
+    def _prepared_to_save(self, content: IO[bytes]) -> AbstractContextManager[PreparedImage]:
+        uploads = current_uploads(content)
+        if uploads is None or uploads.storage is not self:
+            return self._prepared(content)
+        return uploads.prepared(content)
 
     @contextmanager
     def _prepared(self, content: IO[bytes]) -> Iterator[PreparedImage]:
@@ -165,7 +219,10 @@ class GroupMeStorage(StorageWithFallback):
         return cast("str", super().save(name, content, max_length))
 
     def _save(self, name: str, content: IO[bytes]) -> str:
-        picture = self.client.upload(content)
+        if isinstance(content, UploadedContent):
+            picture = content.upload()
+        else:
+            picture = self.client.upload(content)
         self.send_uploaded_signal(picture, name)
         return picture.url
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
 from django.core.files.storage import Storage
 
-from django_groupme_images.images.streams import CHUNK_SIZE
-
+from .concurrent_uploads import content_digest, digest_before_upload
 from .file import RemoteImage
 from .names import is_file_name, picture_from_name
 
@@ -19,6 +17,7 @@ __all__ = [
     "copy_record",
     "earlier_upload_name",
     "iter_layers",
+    "new_contents",
     "remote_image",
     "reuse_upload",
     "save_once",
@@ -46,7 +45,7 @@ def save_once(file: IO[bytes], storage: Storage, save: Callable[[], str]) -> str
     """Return the stored name of the file. Call ``save()`` unless it is already saved unchanged."""
     name = unchanged_upload_name(file, storage)
     if name is None:
-        digest = _digest(file)  # before save(), because some storages close the file
+        digest = digest_before_upload(file)  # Some storages close the file when they save it.
         name = save()
         record = UploadRecord(name, _fallback_alias(storage), digest)
         for layer in iter_layers(file):  # because the project may pass on any of them
@@ -62,7 +61,7 @@ def unchanged_upload_name(content: IO[bytes], storage: Storage) -> str | None:
     if record is None or not _is_in_storage(record, storage):
         return None
     # A closed file cannot have been changed.
-    return record.name if _digest(content) in (None, record.digest) else None
+    return record.name if content_digest(content) in (None, record.digest) else None
 
 
 def reuse_upload(content: IO[bytes], storage: Storage) -> str | None:
@@ -112,6 +111,21 @@ def iter_layers(content: Any) -> Iterator[Any]:
         content = attributes.get("file", attributes.get("_file"))
 
 
+def new_contents(contents: Iterable[IO[bytes]]) -> list[IO[bytes]]:
+    """
+    Return the contents that have to be uploaded, because no form has uploaded them before.
+
+    If several contents wrap the same file, return only the first of them, so that no two threads
+    read a file.
+    """
+    new: dict[int, IO[bytes]] = {}
+    for content in contents:
+        if not (earlier_upload_name(content) or remote_image(content)):
+            *_, file = iter_layers(content)
+            new.setdefault(id(file), content)
+    return list(new.values())
+
+
 def _is_in_storage(record: UploadRecord, storage: Storage) -> bool:
     if is_file_name(record.name):
         return record.fallback == _fallback_alias(storage)
@@ -120,17 +134,3 @@ def _is_in_storage(record: UploadRecord, storage: Storage) -> bool:
 
 def _fallback_alias(storage: Storage) -> str | None:
     return getattr(storage, "fallback", None)
-
-
-def _digest(content: IO[bytes]) -> bytes | None:
-    """Return a hash of the content, or ``None`` if it is closed. Its position does not change."""
-    digest = hashlib.sha256()
-    try:
-        position = content.tell()
-        content.seek(0)
-        while chunk := content.read(CHUNK_SIZE):
-            digest.update(chunk)
-        content.seek(position)
-    except ValueError:
-        return None
-    return digest.digest()

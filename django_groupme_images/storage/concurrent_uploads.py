@@ -1,0 +1,218 @@
+"""
+Concurrent uploads: send several files at the same time, while they are saved one after another.
+
+Only the requests are made in other threads. Everything else happens in the calling thread, in the
+order of the files: images are prepared, the access token is determined, signals are sent, and files
+are saved to the fallback storage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import IO, TYPE_CHECKING
+
+from django.core.files import File
+
+from django_groupme_images.exceptions import ServiceError, UploadRejected
+from django_groupme_images.images.preparation import PreparedImage
+from django_groupme_images.images.streams import CHUNK_SIZE
+from django_groupme_images.pictures import Picture
+
+if TYPE_CHECKING:
+    from django.core.files.storage import Storage
+
+    from django_groupme_images.client.client import GroupMeClient
+
+__all__ = [
+    "ConcurrentUploads",
+    "UploadedContent",
+    "content_digest",
+    "current_uploads",
+    "digest_before_upload",
+]
+
+Prepare = Callable[[IO[bytes]], AbstractContextManager[PreparedImage]]
+
+_current: ContextVar[ConcurrentUploads | None] = ContextVar("concurrent_uploads", default=None)
+
+
+class UploadedContent(File):  # type: ignore[type-arg]  # File is generic only in the stubs.
+    """Content whose upload may have begun. ``upload()`` returns its ``Picture``."""
+
+    def __init__(self, content: IO[bytes], upload: Callable[[], Picture]) -> None:
+        super().__init__(content)
+        self.upload = upload
+
+
+@dataclass(frozen=True)
+class _StartedUpload:
+    """
+    An upload in another thread. Only that thread may use the content until the future is done.
+
+    ``digest`` is a hash of the content. ``cleanup`` discards the prepared image.
+    """
+
+    content: IO[bytes]
+    digest: bytes | None
+    image: PreparedImage
+    future: Future[Picture]
+    cleanup: ExitStack
+
+
+class ConcurrentUploads:
+    """
+    Uploads of ``contents`` within a ``with`` block, in which a storage saves them in this order.
+
+    At most ``limit`` images are prepared and uploaded at the same time. If ``limit`` is 1, the
+    calling thread makes the uploads itself, and only when the content is saved.
+
+    After an error that the other uploads would have as well, such as an outage, no upload is
+    started anymore, and all others fail with the same error. If ``can_postpone`` is true, they are
+    nevertheless prepared, because the storage saves them to its fallback.
+
+    If the block raises, the uploads that have begun are finished first. ``report`` is called with
+    each picture that was uploaded but not saved, and the name of its file.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        contents: Iterable[IO[bytes]],
+        *,
+        limit: int,
+        prepare: Prepare,
+        client: GroupMeClient,
+        can_postpone: bool,
+        report: Callable[[Picture, str], None],
+    ) -> None:
+        self.storage = storage
+        self._contents = {id(content): content for content in contents}
+        self._waiting = dict(self._contents)
+        self._limit = limit
+        self._prepare = prepare
+        self._client = client
+        self._can_postpone = can_postpone
+        self._report = report
+        self._started: dict[int, _StartedUpload] = {}
+        self._error: ServiceError | None = None
+
+    def __contains__(self, content: IO[bytes]) -> bool:
+        return id(content) in self._contents
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Make :func:`current_uploads` find these uploads during the block."""
+        token = _current.set(self)
+        try:
+            with ThreadPoolExecutor(self._limit) as self._executor:
+                yield
+        finally:
+            _current.reset(token)
+            for upload in self._started.values():
+                self._discard(upload)
+
+    def digest(self, content: IO[bytes]) -> bytes | None:
+        """Return a hash of the content, from before its upload, which may begin here."""
+        self._start_next(content)
+        started = self._started.get(id(content))
+        return started.digest if started else content_digest(content)
+
+    @contextmanager
+    def prepared(self, content: IO[bytes]) -> Iterator[PreparedImage]:
+        """Yield the content as it is uploaded. Its ``file`` is an :class:`UploadedContent`."""
+        self._start_next(content)
+        if upload := self._started.pop(id(content), None):
+            with upload.cleanup:
+                try:
+                    yield self._with_upload(upload.image, partial(_result, upload.future))
+                finally:
+                    wait([upload.future])
+        elif self._error and not (self._can_postpone and self._error.retryable):
+            raise copy(self._error)
+        else:
+            with self._prepare(content) as image:
+                yield self._with_upload(image, partial(self._upload_here, image.file))
+
+    def _start_next(self, content: IO[bytes]) -> None:
+        """Start the upload of this content, if it has not begun, and those of the next ones."""
+        if self._limit == 1 or self._error:
+            return
+        if id(content) not in self._started:
+            self._start(content)
+        while self._waiting and len(self._started) < self._limit:
+            # The error is raised again when this content is saved.
+            with suppress(ServiceError):
+                self._start(next(iter(self._waiting.values())))
+
+    def _start(self, content: IO[bytes]) -> None:
+        self._waiting.pop(id(content), None)
+        with ExitStack() as stack:
+            image = stack.enter_context(self._prepare(content))
+            digest = content_digest(content)
+            future = self._client.start_upload(image.file, self._executor)
+            cleanup = stack.pop_all()
+            self._started[id(content)] = _StartedUpload(content, digest, image, future, cleanup)
+
+    def _with_upload(self, image: PreparedImage, upload: Callable[[], Picture]) -> PreparedImage:
+        return replace(image, file=UploadedContent(image.file, partial(self._upload, upload)))
+
+    def _upload(self, upload: Callable[[], Picture]) -> Picture:
+        """Call ``upload``. Remember an error that the other uploads would have as well."""
+        try:
+            return upload()
+        except UploadRejected:
+            raise
+        except ServiceError as error:
+            self._error = copy(error)  # The copy has no traceback, which would keep files open.
+            raise
+
+    def _upload_here(self, content: IO[bytes]) -> Picture:
+        if self._error:
+            raise copy(self._error)
+        return self._client.upload(content)
+
+    def _discard(self, upload: _StartedUpload) -> None:
+        with upload.cleanup:
+            if upload.future.exception() is None:
+                self._report(upload.future.result(), str(getattr(upload.content, "name", "")))
+
+
+def _result(future: Future[Picture]) -> Picture:
+    error = future.exception()
+    if isinstance(error, ServiceError):
+        # The future refers to the error, whose traceback would refer to the future.
+        raise copy(error)
+    return future.result()
+
+
+def current_uploads(content: IO[bytes]) -> ConcurrentUploads | None:
+    """Return the concurrent uploads that the content is part of, or ``None``."""
+    uploads = _current.get()
+    return uploads if uploads and content in uploads else None
+
+
+def digest_before_upload(content: IO[bytes]) -> bytes | None:
+    """Return :func:`content_digest` of content that is then saved, which may start its upload."""
+    uploads = current_uploads(content)
+    return uploads.digest(content) if uploads else content_digest(content)
+
+
+def content_digest(content: IO[bytes]) -> bytes | None:
+    """Return a hash of the content, or ``None`` if it is closed. Its position does not change."""
+    digest = hashlib.sha256()
+    try:
+        position = content.tell()
+        content.seek(0)
+        while chunk := content.read(CHUNK_SIZE):
+            digest.update(chunk)
+        content.seek(position)
+    except ValueError:
+        return None
+    return digest.digest()
