@@ -244,7 +244,8 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: Longest time of one upload as a whole, in seconds, including retries and the waits between
     #: them. After it, the upload fails as unavailable, and the fallback storage stores the file.
     #: Set it below the time limit of the application server, which would otherwise stop the worker
-    #: first. Resolving a host name is not limited.
+    #: first. Resolving a host name is not limited. The uploads of a field for several images have
+    #: this limit together.
     max_upload_time = Option[float | None](
         None, "seconds, more than 0, or None", is_time_limit, is_for_client=True
     )

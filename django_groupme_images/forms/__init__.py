@@ -1,7 +1,9 @@
-"""The form field for images, its widget, and a mixin for formsets."""
+"""The form fields for images, their widgets, and a mixin for formsets."""
 
 from .after_validation import GroupMeImageFormSetMixin
 from .fields import GroupMeImageFormField
+from .multiple import GroupMeMultipleImageFormField
+from .multiple_widget import GroupMeMultipleImageInput
 from .signing import CARRIED_FOR, SIGNED_PICTURE_MAX_AGE
 from .widgets import GroupMeImageInput
 
@@ -11,4 +13,6 @@ __all__ = [
     "GroupMeImageFormField",
     "GroupMeImageFormSetMixin",
     "GroupMeImageInput",
+    "GroupMeMultipleImageFormField",
+    "GroupMeMultipleImageInput",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django import forms
 from django.apps import apps
 from django.core.exceptions import ValidationError
+from django.core.files import File
 from django.core.signing import BadSignature, SignatureExpired
 from django.db.models import FileField
 from django.db.models.fields.files import FieldFile
@@ -223,12 +224,15 @@ class GroupMeImageFormField(forms.ImageField):
 
     def _upload(self, value: Any) -> None:
         """Upload a clean value that is not uploaded yet. Raise ``ValidationError`` on failure."""
-        if not is_uploaded_by_form(value, self.storage, self.model_field):
-            return
+        if is_uploaded_by_form(value, self.storage, self.model_field):
+            self._uploaded = self._uploaded_image(value)
+
+    def _uploaded_image(self, file: File[bytes]) -> Picture | FieldFile:
+        """Upload a file, and return the image. Raise ``ValidationError`` on failure."""
         try:
-            self._uploaded = upload_file(value, self.storage, self.model_field)  # type: ignore[arg-type]
+            return upload_file(file, self.storage, self.model_field)  # type: ignore[arg-type]
         except ServiceError as error:
-            raise to_validation_error(error, str(getattr(value, "source", value.name))) from error
+            raise to_validation_error(error, str(getattr(file, "source", file.name))) from error
 
     def _unsign(self, token: str) -> Picture | FieldFile:
         """Return the image that a token refers to. Raise ``ValidationError`` if it is invalid."""

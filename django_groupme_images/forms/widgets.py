@@ -45,7 +45,9 @@ __all__ = [
     "GroupMeImageInput",
     "SubmittedData",
     "allows_urls",
+    "clean_string",
     "current_image",
+    "is_marked_for_deletion",
     "submitted_data",
     "url_of",
 ]
@@ -192,7 +194,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
         return f"{name}-uploaded"
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
-        is_deleted = _is_marked_for_deletion(data, name)
+        is_deleted = is_marked_for_deletion(data, name)
         if is_deleted:
             files = MultiValueDict()  # An image of a form that is deleted must not be uploaded.
         preflight = PREFLIGHT_FIELD in data and not is_deleted
@@ -202,8 +204,8 @@ class GroupMeImageInput(forms.ClearableFileInput):
         is_url_ignored = is_deleted or preflight
         submission = SubmittedData(
             file=files.get(name) if is_contradiction else upload or None,
-            url="" if is_url_ignored else _string(data, self.address_name(name)).strip(),
-            token=_string(data, self.carried_name(name)),
+            url="" if is_url_ignored else clean_string(data.get(self.address_name(name))).strip(),
+            token=clean_string(data.get(self.carried_name(name))),
             cleared=is_contradiction or upload is False,
             preflight=preflight,
         )
@@ -258,7 +260,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
         """
         for widget in super().subwidgets(name, value, attrs):
             yield widget
-            if token := widget["carried"]:
+            for token in self._tokens(widget):
                 hidden = forms.HiddenInput({"class": "groupme-uploaded", "value": token})
                 yield hidden.get_context(widget["carried_name"], token, None)["widget"]
 
@@ -273,10 +275,14 @@ class GroupMeImageInput(forms.ClearableFileInput):
         if "carried" not in widget:
             return SafeString("")  # The hidden input is already in the HTML of the file input.
         html: SafeString = super()._render(template_name, context, renderer)  # type: ignore[misc]
-        if widget["carried"] and widget["carried_name"] not in html:
-            hidden = forms.HiddenInput()
-            html += hidden.render(widget["carried_name"], widget["carried"], renderer=renderer)
+        if widget["carried_name"] not in html:
+            for token in self._tokens(widget):
+                html += forms.HiddenInput().render(widget["carried_name"], token, renderer=renderer)
         return html
+
+    def _tokens(self, widget: dict[str, Any]) -> list[str]:
+        """Return the signed tokens in the context of the template."""
+        return [widget["carried"]] if widget["carried"] else []
 
     def _accepted_types(self) -> str:
         """Return the value of the file input's ``accept`` attribute."""
@@ -290,13 +296,13 @@ def _media_types(image_format: str) -> list[str]:
     return [f"image/{name}" for name in names]
 
 
-def _string(data: Mapping[str, Any], name: str) -> str:
+def clean_string(value: Any) -> str:
     """Return a submitted string, or an empty one, in which lone surrogates are replaced."""
     # Some encodings of a form can contain lone surrogates, which cannot be signed.
-    return str(data.get(name) or "").encode("utf-8", "replace").decode()
+    return str(value or "").encode("utf-8", "replace").decode()
 
 
-def _is_marked_for_deletion(data: Mapping[str, Any], name: str) -> bool:
+def is_marked_for_deletion(data: Mapping[str, Any], name: str) -> bool:
     """Return whether the input is part of a formset's form that is marked for deletion."""
     prefix, _dash, _field = name.rpartition("-")
     box = f"{prefix}-{DELETION_FIELD_NAME}"

@@ -7,7 +7,7 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
-__all__ = ["input_attribute", "submitted"]
+__all__ = ["element_attribute", "input_attribute", "submitted"]
 
 
 class _Inputs(HTMLParser):
@@ -39,3 +39,10 @@ def input_attribute(html: str, name: str, attribute: str) -> str:
     match = re.search(rf'{attribute}="([^"]*)"', tag)
     assert match, tag
     return unescape(match[1])
+
+
+def element_attribute(html: str, element: str, attribute: str) -> str:
+    """Return an attribute of the only element with this name, or an empty string."""
+    (tag,) = re.findall(rf"<{element} [^>]*>", html)
+    match = re.search(rf'{attribute}="([^"]*)"', tag)
+    return unescape(match[1]) if match else ""
