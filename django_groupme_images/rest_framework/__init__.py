@@ -2,5 +2,11 @@
 
 from .exceptions import PictureServiceUnavailable
 from .fields import GroupMeImageSerializerField, register
+from .lists import GroupMeImageListField
 
-__all__ = ["GroupMeImageSerializerField", "PictureServiceUnavailable", "register"]
+__all__ = [
+    "GroupMeImageListField",
+    "GroupMeImageSerializerField",
+    "PictureServiceUnavailable",
+    "register",
+]

@@ -195,21 +195,35 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
             self.fail("unknown_file", url=safe_name(url))
         return image_from_url(url, self.storage)
 
-    def _upload_early_or_after_validation(self, file: File[bytes]) -> Picture | File[bytes]:
-        """Upload the file, or let the outermost serializer do that once it is valid."""
-        if not is_uploaded_by_form(file, self.storage, self.model_field):
-            return file
+    @property
+    def uploads_early(self) -> bool:
+        """Whether images are uploaded before the rest of the serializer is valid."""
         # If the model field changes files, the image is one that the service fetches. It has to be
         # a Picture before the instance is saved, because save() cannot read it.
-        if changes_files(self.model_field) or is_uploaded_early(self.storage, self.model_field):
+        return changes_files(self.model_field) or is_uploaded_early(self.storage, self.model_field)
+
+    def is_uploaded(self, value: Any) -> bool:
+        """Return whether the field, or a list of such fields, uploads a validated value."""
+        return is_uploaded_by_form(value, self.storage, self.model_field)
+
+    def _upload_early_or_after_validation(self, file: File[bytes]) -> Picture | File[bytes]:
+        """Upload the file, or let the list or the outermost serializer do that once it is valid."""
+        if not self.is_uploaded(file):
+            return file
+        if not self.uploads_early:
+            upload_after_serializer_validation(self.root, self, file)
+        elif not getattr(self.parent, "uploads_items", False):
             return self._upload(file)
-        upload_after_serializer_validation(self.root, self, file)
         return file
 
-    def upload_validated(self, file: File[bytes]) -> None:
-        """Upload a file of a valid serializer. Raise the exceptions of the field's validation."""
+    def upload_validated(self, file: File[bytes]) -> Picture | File[bytes]:
+        """
+        Upload a valid file, and return the validated value.
+
+        Raise the exceptions of the field's validation.
+        """
         with convert_upload_errors(str(getattr(file, "source", file.name))):
-            self._upload(file)
+            return self._upload(file)
 
     def _upload(self, file: File[bytes]) -> Picture | File[bytes]:
         value = upload_file(file, self.storage, self.model_field)  # type: ignore[arg-type]

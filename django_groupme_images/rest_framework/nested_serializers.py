@@ -9,7 +9,7 @@ the serializer's instance, and upload images once the outermost serializer is va
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -123,11 +123,13 @@ def _upload_all(field: Any, value: Any) -> None:
         del value._groupme_field
         image_field.upload_validated(value)
         return
-    for key, child, item in _children(field, value):
-        try:
-            _upload_all(child, item)
-        except ValidationError as error:
-            raise ValidationError({key: error.detail}) from error
+    is_image_list = getattr(field, "uploads_items", False) and isinstance(value, list)
+    with field.concurrent_uploads(value) if is_image_list else nullcontext():
+        for key, child, item in _children(field, value):
+            try:
+                _upload_all(child, item)
+            except ValidationError as error:
+                raise ValidationError({key: error.detail}) from error
 
 
 def _children(field: Any, value: Any) -> Iterator[tuple[Any, Any, Any]]:

@@ -79,6 +79,13 @@ def test_request_schema_of_image_field_is_uri_or_file():
     assert components["GalleryRequest"]["properties"]["pictures"]["items"] == URI_OR_FILE
 
 
+def test_schema_of_image_list_is_array_with_limit():
+    components = schemas("split")
+    photos = {"type": "array", "maxItems": 3}
+    assert components["Gallery"]["properties"]["photos"] == photos | {"items": URI}
+    assert components["GalleryRequest"]["properties"]["photos"] == photos | {"items": URI_OR_FILE}
+
+
 def test_schema_in_openapi_3_1_uses_null_type():
     null = {"type": "null"}
     components = schemas("split_31")

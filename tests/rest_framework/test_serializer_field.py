@@ -57,6 +57,7 @@ def test_django_setup_in_minimal_project_imports_no_optional_packages():
 def test_rest_framework_package_exports_public_names():
     module = django_groupme_images.rest_framework
     assert module.__all__ == [
+        "GroupMeImageListField",
         "GroupMeImageSerializerField",
         "PictureServiceUnavailable",
         "register",

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
-from django_groupme_images.rest_framework import GroupMeImageSerializerField
+from django_groupme_images.rest_framework import GroupMeImageListField, GroupMeImageSerializerField
 from tests.testapp.models import Album, Group, Member, Photo, Unique
 
 
@@ -73,6 +73,7 @@ class GallerySerializer(serializers.Serializer):
 
     cover = GroupMeImageSerializerField(variants=True, allow_null=True)
     pictures = serializers.ListField(child=GroupMeImageSerializerField())
+    photos = GroupMeImageListField(max_files=3, required=False)
 
 
 class MemberViewSet(viewsets.ModelViewSet):
