@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.generic import CreateView, DetailView, FormView, UpdateView
 
-from .forms import CardForm, PhotoFormSet
+from .forms import CardForm, PhotoFormSet, PhotosForm
 from .models import Album, Member
 
 
@@ -34,6 +34,16 @@ class Card(FormView):
     def form_valid(self, form: CardForm) -> HttpResponse:
         images = form.cleaned_data["picture"], form.cleaned_data["logo"]
         return HttpResponse(" ".join(image.url for image in images if image))
+
+
+class PhotosAdd(FormView):
+    form_class = PhotosForm
+    template_name = "gallery/form.html"
+
+    def form_valid(self, form: PhotosForm) -> HttpResponse:
+        for photo in form.cleaned_data["photos"]:
+            Member.objects.create(name=form.cleaned_data["title"], photo=photo)
+        return HttpResponse(f"{len(form.cleaned_data['photos'])} photos were saved.")
 
 
 def album_photos(request: HttpRequest, pk: int) -> HttpResponse:
