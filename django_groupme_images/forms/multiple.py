@@ -211,5 +211,6 @@ def _each(function: Callable[[T], R], items: Iterable[T]) -> tuple[list[R], list
         try:
             results.append(function(item))
         except ValidationError as error:
-            errors.append(error)
+            # The traceback refers to this frame, and so to the list, which would be a cycle.
+            errors.append(error.with_traceback(None))
     return results, errors

@@ -115,8 +115,8 @@ class ConcurrentUploads:
                 yield
         finally:
             _current.reset(token)
-            for upload in self._started.values():
-                self._discard(upload)
+            while self._started:
+                self._discard(self._started.pop(next(iter(self._started))))
 
     def digest(self, content: IO[bytes]) -> bytes | None:
         """Return a hash of the content, from before its upload, which may begin here."""
@@ -179,15 +179,18 @@ class ConcurrentUploads:
         return self._client.upload(content)
 
     def _discard(self, upload: _StartedUpload) -> None:
-        with upload.cleanup:
-            if upload.future.exception() is None:
-                self._report(upload.future.result(), str(getattr(upload.content, "name", "")))
+        # Nothing waits for this upload, so its failure is not an error.
+        with suppress(Exception), upload.cleanup:
+            picture = _result(upload.future)
+            self._report(picture, str(getattr(upload.content, "name", "")))
 
 
 def _result(future: Future[Picture]) -> Picture:
     error = future.exception()
     if isinstance(error, ServiceError):
-        # The future refers to the error, whose traceback would refer to the future.
+        # The tracebacks in the thread refer to its connection, and would keep it open.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+        # The future refers to the error, whose new traceback would refer to the future.
         raise copy(error)
     return future.result()
 
