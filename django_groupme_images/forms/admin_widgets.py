@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from copy import copy
 from functools import cache
 from typing import Any
 
+from django import forms
 from django.contrib.admin.widgets import AdminFileWidget
+from django.utils.translation import gettext_lazy as _
 
 from .widgets import GroupMeImageInput
 
@@ -14,9 +18,53 @@ __all__ = ["AdminGroupMeImageInput", "admin_widget_for"]
 
 
 class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
-    """Admin-styled version of the widget, which the admin uses by default."""
+    """
+    Admin-styled version of the widget, which the admin uses by default.
+
+    Its script adds a drop zone for many images to each inline that contains the widget.
+    """
 
     template_name = "groupme_images/widgets/admin_image_input.html"
+
+    class Media:
+        css = {"all": ["groupme_images/image_inlines.css"]}
+        js = [
+            *GroupMeImageInput.Media.js,  # Otherwise, Django may reorder the scripts.
+            forms.Script("groupme_images/image_order.js", defer=True),
+            forms.Script("groupme_images/image_inlines.js", defer=True),
+        ]
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        # One row of an inline is enough. Only users with add permission have the template of new
+        # rows, whose index is "__prefix__".
+        is_configured = re.search(r"-(0|__prefix__)-", name)
+        context["widget"]["inline"] = self._inline_config_json() if is_configured else ""
+        return context
+
+    def _inline_config_json(self) -> str:
+        """Return the configuration of the script for inlines as JSON: the order, and texts."""
+        texts = {name: str(text) for name, text in INLINE_TEXTS.items()}
+        return json.dumps({"order": self.order_name, "texts": texts})
+
+
+# The script replaces the placeholders. Keys must not change without need, because browsers may have
+# cached an older script.
+INLINE_TEXTS = {
+    "choose": _("Choose images or drop them here"),
+    "take": _("Choose or take photos"),
+    "adding": _("Adding images: {number} of {count}"),
+    "added": _("Images added: {count}"),
+    "limit": _("These files were not added, because the limit is {limit}: {names}"),
+    "copies": _("Chosen more than once: {names}. Remove the copies that you do not need."),
+    "copy": _("This is the same image as “{name}”. It would be uploaded again."),
+    "removed": _("“{name}” was removed from the form."),
+    "row": _("image {number}"),
+    "drag": _("Drag to reorder"),
+    "up": _("Move “{name}” up"),
+    "down": _("Move “{name}” down"),
+    "moved": _("Moved to position {number} of {count}"),
+}
 
 
 class _AdminThemeInput(GroupMeImageInput):

@@ -21,6 +21,7 @@ from django_groupme_images.storage.backend import groupme_storage
 from django_groupme_images.storage.file import RemoteImage
 
 from .after_validation import set_on_instance, upload_after_validation
+from .ordering import ordering_field
 from .signing import purpose_of, sign, unsign
 from .uploads import (
     changes_files,
@@ -120,6 +121,8 @@ class GroupMeImageFormField(forms.ImageField):
 
     def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
         self._form_class, self._name = type(form), field_name
+        if isinstance(self.widget, GroupMeImageInput):
+            self.widget.order_name = ordering_field(form)
         upload_after_validation(form)
         return super().get_bound_field(form, field_name)
 

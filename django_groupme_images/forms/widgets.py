@@ -159,14 +159,16 @@ class GroupMeImageInput(forms.ClearableFileInput):
     """
     A file input that displays a preview of the saved image, with an input for a URL.
 
-    The form field sets ``storage``, ``allow_url``, and ``uploads_ahead``, which is false if its
-    files must not be uploaded before the form is submitted.
+    The form field sets ``storage``, ``allow_url``, ``order_name``, and ``uploads_ahead``, which is
+    false if its files must not be uploaded before the form is submitted.
     """
 
     template_name = "groupme_images/widgets/image_input.html"
     storage: Storage = groupme_storage
     allow_url: bool | None = None
     uploads_ahead = True
+    #: Name of the field that orders the forms of a formset; it starts with a hyphen if descending.
+    order_name = ""
 
     address_label = _("Or enter an image URL")
     carried_text = _("Uploaded; not saved yet")

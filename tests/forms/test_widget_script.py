@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import django_groupme_images
+from django_groupme_images.forms.admin_widgets import INLINE_TEXTS
 from django_groupme_images.forms.widget_script import widget_config_json
 from django_groupme_images.storage import groupme_storage
 
@@ -53,7 +54,11 @@ def test_script_uses_each_text_of_widget_config():
     unused = {key for key in texts if not re.search(rf"\b{key}\b", CODE)}
     used = set(re.findall(r"\btext\(\"(\w+)\"", CODE))
     assert unused == set()
-    assert used <= texts.keys()
+    assert used <= texts.keys() | INLINE_TEXTS.keys()
+
+
+def test_script_uses_each_text_of_inline_config():
+    assert {key for key in INLINE_TEXTS if not re.search(rf"\b{key}\b", CODE)} == set()
 
 
 def test_texts_after_sent_request_mention_possible_upload():

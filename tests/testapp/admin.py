@@ -4,7 +4,18 @@ from django.contrib import admin
 
 from django_groupme_images.admin import thumbnail
 
-from .models import Album, Member, Note, Photo, Stop, Trip, Unique
+from .models import (
+    Album,
+    Member,
+    Note,
+    Photo,
+    Shelf,
+    ShelfPhoto,
+    StackedShelf,
+    Stop,
+    Trip,
+    Unique,
+)
 
 admin.site.register(Unique)
 
@@ -23,6 +34,7 @@ class PhotoInline(admin.TabularInline):
 @admin.register(Album)
 class AlbumAdmin(admin.ModelAdmin):
     inlines = [PhotoInline]
+    search_fields = ordering = ["title"]
 
 
 @admin.register(Photo)
@@ -46,3 +58,29 @@ class NoteInline(admin.TabularInline):
 class TripAdmin(admin.ModelAdmin):
     inlines = [StopInline, NoteInline]
     save_as = True
+
+
+class ShelfPhotoInline(admin.TabularInline):
+    model = ShelfPhoto
+    extra = 0
+    fields = ["picture", "caption", "slug", "taken", "album", "position"]
+    prepopulated_fields = {"slug": ["caption"]}
+    autocomplete_fields = ["album"]
+
+
+@admin.register(Shelf)
+class ShelfAdmin(admin.ModelAdmin):
+    inlines = [ShelfPhotoInline]
+
+
+class StackedShelfPhotoInline(admin.StackedInline):
+    model = ShelfPhoto
+    extra = 2
+    max_num = 6
+    fields = ["picture", "caption", "album", "position"]
+    raw_id_fields = ["album"]
+
+
+@admin.register(StackedShelf)
+class StackedShelfAdmin(admin.ModelAdmin):
+    inlines = [StackedShelfPhotoInline]

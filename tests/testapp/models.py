@@ -229,3 +229,37 @@ class MemberView(models.Model):
     class Meta:
         managed = False
         db_table = "gallery_member_view"
+
+
+class Shelf(models.Model):
+    """Model with ordered images in a related model, for the admin's inlines."""
+
+    title = models.CharField(max_length=50)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class ShelfPhoto(models.Model):
+    """Model with an image, a position, and fields whose admin widgets have scripts."""
+
+    shelf = models.ForeignKey(Shelf, models.CASCADE)
+    picture = GroupMeImageField()
+    caption = models.CharField(max_length=50, blank=True)
+    slug = models.SlugField(blank=True)
+    taken = models.DateField(null=True, blank=True)
+    album = models.ForeignKey(Album, models.SET_NULL, null=True, blank=True)
+    position = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+
+    def __str__(self) -> str:
+        return self.caption or "untitled"
+
+
+class StackedShelf(Shelf):
+    """The same model, for another class in the admin."""
+
+    class Meta:
+        proxy = True

@@ -12,6 +12,7 @@ if (!customElements.get("groupme-image-input")) {
   const WIDGETS = `${TAG}, groupme-images-input`;
   const MAX_PREVIEW_SIZE = 400; // pixels
   const STATUS_DELAY = 300; // milliseconds
+  const MAX_DECODED = 2; // images at once, because each large photo takes about 50 MB
   const SIGNATURE_SIZE = 64; // bytes, which include the brands of AVIF and HEIF files
 
   // Only the server checks formats that are not listed here.
@@ -51,6 +52,21 @@ if (!customElements.get("groupme-image-input")) {
     return format === "tiff" && RAW_EXTENSION.test(file.name) ? "raw" : format;
   };
 
+  let decodedCount = 0;
+  const waiting = []; // functions that continue the waiting calls of decodeNext()
+
+  /** Call a function that decodes an image, when few others are decoded. Return its result. */
+  const decodeNext = async (decode, isUrgent) => {
+    if (decodedCount < MAX_DECODED) decodedCount++;
+    else await new Promise((resolve) => waiting[isUrgent ? "unshift" : "push"](resolve));
+    try {
+      return await decode();
+    } finally {
+      if (waiting.length) waiting.shift()();
+      else decodedCount--;
+    }
+  };
+
   const setOrRemoveAttribute = (element, name, value) =>
     value ? element.setAttribute(name, value) : element.removeAttribute(name);
 
@@ -78,6 +94,8 @@ if (!customElements.get("groupme-image-input")) {
 
     initialize() {
       this.config = JSON.parse(this.dataset.script);
+      // Otherwise, the script of Unfold expects a text input next to the file input.
+      this.fileInput.hasChangeListener = true;
       this.urlInput = this.querySelector("input[type=url]"); // It is null if URLs are not allowed.
       this.clearCheckbox = this.querySelector("input[type=checkbox]");
       this.tokenInput = this.querySelector("input[type=hidden]");
@@ -228,7 +246,8 @@ if (!customElements.get("groupme-image-input")) {
       this.tokenInput.value = this.initialToken;
       this.discardOtherSources(this.fileInput);
       this.update();
-      this.showPreview(file, choice);
+      // Previews come first, because they show how far the script is.
+      decodeNext(() => this.showPreview(file, choice), true);
       return true;
     }
 
@@ -241,7 +260,8 @@ if (!customElements.get("groupme-image-input")) {
       };
       const timer = setTimeout(showStatus, STATUS_DELAY);
       const format = await formatOf(chosen);
-      const file = await (globalThis.groupmeShrinkImage?.(chosen, format, this.config) ?? chosen);
+      const shrink = () => globalThis.groupmeShrinkImage?.(chosen, format, this.config) ?? chosen;
+      const file = await decodeNext(shrink);
       clearTimeout(timer);
       if (status === this.status.textContent) this.showStatus("");
       return file;
@@ -276,6 +296,7 @@ if (!customElements.get("groupme-image-input")) {
     }
 
     async showPreview(file, choice) {
+      if (choice !== this.choice) return;
       const image = await createImageBitmap(file).catch(() => null);
       if (choice === this.choice) {
         if (image) this.drawPreview(image);

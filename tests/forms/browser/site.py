@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client
 from PIL import Image, ImageDraw, ImageOps
 
@@ -115,6 +116,13 @@ class Site:
         cookie = {"name": name, "value": client.cookies[name].value, "url": self.url}
         self.page.context.add_cookies([cookie])
         return self.open(f"/admin/gallery/{path}")
+
+    def restrict_user(self, permissions: list[str]) -> None:
+        """Give the user of ``open_admin()`` only these permissions."""
+        user = get_user_model().objects.get(username="ann")
+        user.is_superuser = False
+        user.save()
+        user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
 
     @property
     def uploads(self) -> list[int]:

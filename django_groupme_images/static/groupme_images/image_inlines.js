@@ -1,0 +1,459 @@
+"use strict";
+
+/*
+ * Many images at once in an inline of the admin: a zone for them, from which each gets a row.
+ *
+ * Rows are added with the inline's own link, so that other scripts of the admin work. The
+ * configuration is built by forms/admin_widgets.py. image_order.js numbers and moves the rows.
+ */
+if (!globalThis.groupmeImages.inlines) {
+  const { TAG, RowOrder, createElement, elementsOf, isolate } = globalThis.groupmeImages;
+  // The inlines by the elements that Django and admin themes mark with this attribute.
+  const inlines = (globalThis.groupmeImages.inlines = new Map());
+  const GROUPS = "[data-inline-formset]";
+  const WIDGETS = `${TAG}, groupme-images-input`;
+  const CONFIGURED = "[data-groupme-inline]";
+  const SAVED_ROW = ".has_original, .form-group.original"; // in Django, in Unfold
+  const HIDDEN_LINK = "groupme-deletelink";
+  const DELETE_LINK = ".inline-deletelink, .delete-template";
+  const SLICE = 50; // milliseconds, after which the page can react to its user
+  const CHUNK_SIZE = 1024 ** 2; // bytes
+  const ICON =
+    "M13 4H5a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-8M4 17l5-5 3.5 3.5L15 13l5 5" +
+    "M19 2v6M16 5h6M9 8.5v.01";
+
+  const createIcon = () => {
+    const [svg, path] = ["svg", "path"].map((tag) =>
+      document.createElementNS("http://www.w3.org/2000/svg", tag),
+    );
+    for (const [name, value] of Object.entries({
+      viewBox: "0 0 24 24",
+      width: 24,
+      height: 24,
+      fill: "none",
+      stroke: "currentColor",
+      "stroke-width": 1.5,
+      "stroke-linecap": "round",
+      "aria-hidden": "true",
+    })) {
+      svg.setAttribute(name, value);
+    }
+    path.setAttribute("d", ICON);
+    svg.append(path);
+    return svg;
+  };
+
+  /** Return whether two files of the same size have the same content. */
+  const haveSameBytes = async (file, other) => {
+    for (let start = 0; start < file.size; start += CHUNK_SIZE) {
+      const slices = [file, other].map((each) => each.slice(start, start + CHUNK_SIZE));
+      const buffers = await Promise.all(slices.map((slice) => slice.arrayBuffer()));
+      const [bytes, otherBytes] = buffers.map((buffer) => new Uint8Array(buffer));
+      if (bytes.some((byte, index) => byte !== otherBytes[index])) return false;
+    }
+    return true;
+  };
+
+  const originals = new Map(); // The files with different contents, by size.
+  const originalOf = new WeakMap(); // The first file with the same content as a file.
+  const files = new WeakMap(); // The last file of an element, which may be uploaded already.
+
+  const findOriginal = async (file) => {
+    const known = originals.get(file.size) ?? [];
+    originals.set(file.size, known);
+    for (const other of known) {
+      // A file cannot be read after it has been changed.
+      if (await haveSameBytes(file, other).catch(() => false)) return other;
+    }
+    known.push(file);
+    return file;
+  };
+
+  /** Return the file of an element, or undefined without a new image. */
+  const fileOf = (element) => {
+    const [file] = element.fileInput.files;
+    if (file) files.set(element, file);
+    else if (!element.tokenInput.value) files.delete(element);
+    return files.get(element);
+  };
+
+  /**
+   * Prevent the date shortcuts of all rows from being built again for each new row.
+   *
+   * Return a function that builds them once.
+   */
+  const suspendDateShortcuts = () => {
+    const { DateTimeShortcuts } = globalThis;
+    const init = DateTimeShortcuts?.init;
+    if (!init) return () => {};
+    DateTimeShortcuts.init = () => {};
+    return () => {
+      DateTimeShortcuts.init = init;
+      init.call(DateTimeShortcuts);
+    };
+  };
+
+  /** Hide a new row, and its link from the script that otherwise updates those of all rows. */
+  const hideRow = (row) => {
+    row.classList.add("groupme-adding");
+    row.querySelector(".inline-deletelink")?.classList.replace("inline-deletelink", HIDDEN_LINK);
+  };
+
+  const showRow = (row) => {
+    row.classList.remove("groupme-adding");
+    row.querySelector(`.${HIDDEN_LINK}`)?.classList.replace(HIDDEN_LINK, "inline-deletelink");
+  };
+
+  class ImageInline {
+    /** `template` is copied for a new row. It is undefined without the permission to add rows. */
+    constructor(group, element, template) {
+      const { order, texts } = JSON.parse(element.closest(CONFIGURED).dataset.groupmeInline);
+      Object.assign(this, { group, texts, config: element.config, form: element.fileInput.form });
+      this.prefix = JSON.parse(group.dataset.inlineFormset).options.prefix;
+      this.root = group.closest(".formset-wrapper") ?? group; // Unfold marks only the rows.
+      this.template = template ?? null;
+      this.container = (template ?? element.closest(SAVED_ROW)).parentElement;
+      this.added = new WeakSet(); // the rows whose images were chosen in the zone
+      this.messages = {};
+      this.build(element);
+      new RowOrder(this, order);
+      const saveRows = ({ target }) => target.closest(DELETE_LINK) && this.saveRows();
+      this.root.addEventListener("click", saveRows, true);
+      this.root.addEventListener("click", (event) => this.handleClick(event));
+      this.root.addEventListener("change", (event) => this.handleChange(event));
+      if (!this.input) return;
+      this.root.addEventListener("dragover", (event) => this.handleDrag(event));
+      this.root.addEventListener("drop", (event) => this.handleDrag(event));
+      this.root.addEventListener("dragleave", ({ relatedTarget }) => {
+        if (!this.root.contains(relatedTarget)) this.highlight(false);
+      });
+    }
+
+    /** Build the messages, and the zone if users can add rows. */
+    build(element) {
+      const { choose, take } = this.texts;
+      this.status = createElement("p", { role: "status" });
+      this.alert = createElement("div", { role: "alert" });
+      this.zone = createElement("div", { class: "groupme-image-input groupme-inline" });
+      if (this.template && this.limit > 0) {
+        const { accept } = element.fileInput;
+        const id = `${this.prefix}-groupme-images`;
+        // Without a name, the input is not submitted.
+        this.input = createElement("input", { type: "file", id, accept, multiple: "" });
+        this.input.hasChangeListener = true; // as in image_input.js
+        this.input.addEventListener("change", () => this.addFiles(this.input.files));
+        const mouse = createElement("span", { class: "groupme-mouse" }, choose);
+        const touch = createElement("span", { class: "groupme-touch" }, take);
+        const label = createElement("label", { for: id }, createIcon(), mouse, touch);
+        this.zone.append(createElement("span", { class: "groupme-file" }, label, this.input));
+        const heading = document.getElementById(`${this.prefix}-heading`);
+        this.zone.setAttribute("role", "group");
+        if (heading) this.zone.setAttribute("aria-labelledby", heading.id);
+      }
+      this.zone.append(this.status, this.alert);
+      const firstRow = this.rows[0] ?? this.template;
+      (this.container.closest("table") ?? firstRow).before(this.zone);
+    }
+
+    /** The rows, without the template of new ones. */
+    get rows() {
+      const isRow = (child) => child !== this.template && child.querySelector(TAG);
+      return [...this.container.children].filter(isRow);
+    }
+
+    /** The rows that are saved, or that contain something. */
+    get filledRows() {
+      const values = this.template && this.valuesOf(this.template);
+      return this.rows.filter((row) => !this.isUntouched(row, values));
+    }
+
+    get limit() {
+      const { value } = document.getElementById(`id_${this.prefix}-MAX_NUM_FORMS`) ?? {};
+      return value ? Number(value) : Infinity;
+    }
+
+    rowOf(element) {
+      return this.rows.find((row) => row.contains(element));
+    }
+
+    /** Return the index of a row in the names of its controls. */
+    indexOf(row) {
+      return row.querySelector(TAG).fileInput.name.slice(this.prefix.length + 1).split("-")[0];
+    }
+
+    /** Return the control of a row with this field name, or null. */
+    controlOf(row, name) {
+      return row.querySelector(`[name="${this.prefix}-${this.indexOf(row)}-${name}"]`);
+    }
+
+    /** Return the values of a row, without its files and its position. */
+    valuesOf(row) {
+      const position = this.order.controlOf(row);
+      return [...row.querySelectorAll("input, select, textarea")]
+        .filter(({ name, type }) => name.startsWith(`${this.prefix}-`) && type !== "file")
+        .filter((control) => control !== position)
+        .map(({ type, checked, value }) => (/^(checkbox|radio)$/.test(type) ? checked : value));
+    }
+
+    /** Return whether a row is as empty as the template, whose values can be passed. */
+    isUntouched(row, values = this.valuesOf(this.template)) {
+      if (!this.template || row.matches(SAVED_ROW)) return false;
+      const hasFile = [...row.querySelectorAll("input[type=file]")].some(
+        ({ files: { length } }) => length,
+      );
+      return !hasFile && String(this.valuesOf(row)) === String(values);
+    }
+
+    /** Add a row with the inline's own link, and return it, or null if that is not possible. */
+    addRow() {
+      const last = this.template.previousElementSibling;
+      this.root.querySelector(".add-row a, a.add-row")?.click();
+      const row = this.template.previousElementSibling;
+      return row === last ? null : row;
+    }
+
+    /** Remove a row with its own link. Return whether that was possible. */
+    removeRow(row) {
+      row.querySelector(DELETE_LINK)?.click();
+      if (!row.isConnected) return true;
+      this.order.reset(row);
+      return false;
+    }
+
+    /** Add rows for files after those that are still being added. */
+    addFiles(chosen) {
+      const all = [...chosen];
+      this.input.value = "";
+      if (!all.length) return;
+      if (!this.adding) this.messages = {};
+      const adding = Promise.resolve(this.adding).then(() => this.addRows(all));
+      this.adding = adding;
+      adding.finally(() => {
+        if (this.adding === adding) this.adding = null;
+      });
+    }
+
+    async addRows(all) {
+      this.order.sort();
+      const filled = this.filledRows;
+      const free = this.rows.slice(filled.length); // Filled rows come first.
+      const isKept = (row) => !this.controlOf(row, "DELETE")?.checked;
+      const room = Math.max(0, this.limit - filled.filter(isKept).length);
+      this.status.setAttribute("aria-live", "off"); // Only the result is announced.
+      const added = await this.fillRows(all.slice(0, room), free);
+      this.status.setAttribute("aria-live", "polite");
+      this.order.number(added.filter((row) => row.isConnected));
+      const leftOut = all.slice(added.length).map(({ name }) => name);
+      this.show("limit", leftOut, { limit: this.limit });
+      this.showStatus("added", { count: added.length });
+      this.review(added);
+    }
+
+    /** Put files into free rows and then into new ones. Return the rows. */
+    async fillRows(accepted, free) {
+      const rows = [];
+      const resume = suspendDateShortcuts();
+      let start = performance.now();
+      for (const file of accepted) {
+        // The last new row updates the links of all rows.
+        if (file === accepted.at(-1)) rows.forEach(showRow);
+        while (free.length && !free[0].isConnected) free.shift(); // It was removed meanwhile.
+        const row = free.shift() ?? this.addRow();
+        if (!row) break;
+        this.setFile(row, file);
+        rows.push(row);
+        hideRow(row);
+        if (performance.now() - start < SLICE) continue;
+        this.showStatus("adding", { number: rows.length, count: accepted.length });
+        await new Promise((resolve) => setTimeout(resolve));
+        start = performance.now();
+      }
+      rows.forEach(showRow);
+      resume();
+      return rows;
+    }
+
+    setFile(row, file) {
+      const element = row.querySelector(TAG);
+      this.added.add(row);
+      files.set(element, file);
+      // The zone has the summary. Otherwise, each row would be announced.
+      const statuses = [...element.querySelectorAll("[role=status]")];
+      statuses.forEach((status) => status.setAttribute("aria-live", "off"));
+      const restore = () => statuses.forEach((status) => status.removeAttribute("aria-live"));
+      row.addEventListener("focusin", restore, { once: true });
+      element.setFile(file);
+      element.fileInput.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+
+    /** Remove the rows whose files have been rejected, and list the reasons. */
+    async review(added) {
+      const elements = added.map((row) => row.querySelector(TAG));
+      await Promise.allSettled(elements.map((element) => element?.preparation));
+      const isRejected = (row) => {
+        const element = row.isConnected && row.querySelector(TAG);
+        return element && !fileOf(element) && element.error.textContent;
+      };
+      const rejected = added.filter(isRejected);
+      this.messages.rejected = rejected.map((row) => row.querySelector(TAG).error.textContent);
+      rejected.forEach((row) => this.removeRow(row));
+      if (rejected.length) this.showStatus("added", { count: added.length - rejected.length });
+      await this.findCopies();
+      this.zone.scrollIntoView({ block: "nearest" });
+    }
+
+    /** Warn about images that were chosen more than once in the form. */
+    async findCopies() {
+      const search = (this.search = {});
+      const firsts = new Map();
+      const copies = [];
+      for (const element of elementsOf(this.form)) {
+        const file = fileOf(element);
+        if (!file) continue;
+        if (!originalOf.has(file)) originalOf.set(file, findOriginal(file));
+        const original = await originalOf.get(file);
+        if (firsts.has(original)) copies.push([element, file, firsts.get(original)]);
+        else firsts.set(original, file);
+      }
+      if (search !== this.search) return;
+      this.root.querySelectorAll(".groupme-copy").forEach((warning) => warning.remove());
+      const own = copies.filter(([element]) => this.root.contains(element));
+      for (const [element, , first] of own) {
+        const text = this.text("copy", { name: isolate(first.name) });
+        element.after(createElement("span", { class: "groupme-copy" }, text));
+      }
+      this.show("copies", own.map(([, { name }]) => name));
+    }
+
+    /** Show a message about files, or none if there are none. */
+    show(key, names, values) {
+      const list = new Intl.ListFormat(this.config.language || undefined);
+      const text = this.text(key, { ...values, names: list.format(names.map(isolate)) });
+      this.messages[key] = names.length ? [text] : [];
+      const lines = Object.values(this.messages).flat();
+      if (lines.join() === [...this.alert.children].map((line) => line.textContent).join()) return;
+      this.alert.replaceChildren(...lines.map((line) => createElement("p", {}, line)));
+    }
+
+    showStatus(key, values) {
+      this.status.textContent = this.text(key, values);
+    }
+
+    text(key, values) {
+      return this.texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+    }
+
+    handleChange({ target }) {
+      const element = target.closest(TAG);
+      if (this.adding || target === this.input) return;
+      if (element && target === element.fileInput) this.handleChoice(element);
+      else if (!target.name.endsWith(`-${this.order.name}`)) this.order.refresh();
+    }
+
+    async handleChoice(element) {
+      await element.preparation;
+      const row = this.rowOf(element);
+      if (row && fileOf(element)) this.order.number([row]);
+      this.order.refresh();
+      this.findCopies();
+    }
+
+    handleClick({ target }) {
+      const element = target.closest(TAG);
+      const file = files.get(element);
+      const row = file && !fileOf(element) && this.rowOf(element);
+      if (row && this.added.has(row) && this.isUntouched(row)) {
+        if (this.removeRow(row)) this.input.focus(); // The focus was in the row.
+        this.showStatus("removed", { name: isolate(file.name) });
+      } else if (row) this.findCopies();
+      if (target.closest(DELETE_LINK)) this.restoreRows();
+    }
+
+    /**
+     * Put the rows in the order of their indexes, because the script that removes a row numbers the
+     * others in the order of the document. Unfold's also loses what they contain.
+     */
+    saveRows() {
+      this.order.useIndexes();
+      this.saved = this.rows.map((row) => {
+        const controls = [...row.querySelectorAll("input, select, textarea")];
+        return { row, element: row.querySelector(TAG), controls };
+      });
+    }
+
+    restoreRows() {
+      for (const { row, element, controls } of this.saved) {
+        if (!row.isConnected || row.contains(element)) continue;
+        row.querySelectorAll("input, select, textarea").forEach((control, index) => {
+          if (control.type === "file") return;
+          control.value = controls[index].value;
+          control.checked = controls[index].checked;
+        });
+        const [file] = element.fileInput.files;
+        if (file) this.setFile(row, file);
+      }
+      this.order.restore();
+      this.findCopies();
+    }
+
+    handleDrag(event) {
+      const { dataTransfer, target, type } = event;
+      const isFile = dataTransfer.types.includes("Files");
+      const isMultiple = dataTransfer.files.length > 1; // The files are known when they are dropped.
+      this.highlight(false);
+      if (!isFile || (target.closest(WIDGETS) && !isMultiple)) return;
+      event.preventDefault();
+      dataTransfer.dropEffect = "copy";
+      if (type === "drop") this.addFiles(dataTransfer.files);
+      else this.highlight(true);
+    }
+
+    highlight(isDragged) {
+      this.zone.classList.toggle("groupme-dragged", isDragged);
+    }
+  }
+
+  const buildInlines = () => {
+    for (const group of document.querySelectorAll(GROUPS)) {
+      // An inline can contain others.
+      const findOwn = (selector) =>
+        [...group.querySelectorAll(selector)].find((each) => each.closest(GROUPS) === group);
+      const element = findOwn(`${CONFIGURED} ${TAG}`);
+      const template = findOwn(`.empty-form:has(${TAG})`);
+      if (inlines.has(group) || group.closest(".empty-form")) continue;
+      if (!element || !(template ?? element.closest(SAVED_ROW))) continue;
+      inlines.set(group, new ImageInline(group, element, template));
+    }
+  };
+
+  /** Add pasted images to the inline that has the focus, or to the only one that is visible. */
+  const handlePaste = (event) => {
+    const { target, clipboardData } = event;
+    const isText = target.matches("input:not([type=file]), textarea") || target.isContentEditable;
+    const { files: pasted } = clipboardData;
+    if (!pasted.length || (isText && clipboardData.types.includes("text/plain"))) return;
+    if (target.closest(WIDGETS) && pasted.length === 1) return;
+    const zones = [...inlines.values()].filter(({ input }) => input?.checkVisibility());
+    const focused = zones.find(({ root }) => root.contains(target));
+    const inline = focused ?? (zones.length === 1 && !target.closest(WIDGETS) && zones[0]);
+    if (!inline) return;
+    event.preventDefault();
+    inline.addFiles(pasted);
+  };
+
+  /** Submit a form only when all of its files have rows, unless some of them got none. */
+  const handleSubmit = async (event) => {
+    const { target: form, submitter } = event;
+    const adding = [...inlines.values()].filter((inline) => inline.form === form && inline.adding);
+    if (!adding.length) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    for (const inline of adding) while (inline.adding) await inline.adding;
+    if (adding.every(({ alert }) => !alert.hasChildNodes())) form.requestSubmit(submitter);
+  };
+
+  buildInlines();
+  document.addEventListener("formset:added", buildInlines);
+  document.addEventListener("paste", handlePaste, true);
+  document.addEventListener("submit", handleSubmit, true);
+}

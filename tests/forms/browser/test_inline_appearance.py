@@ -1,0 +1,74 @@
+"""Appearance and accessibility of the zone and the controls in the admin's inlines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from .inlines import choose, expect_added, images, open_shelf, transfer, zone
+from .site import CAT, Site, file, landscape
+
+pytestmark = pytest.mark.browser
+
+# For preloading, axe adds style elements, which the Content Security Policy forbids.
+_AXE = {"resultTypes": ["violations"], "preload": False}
+
+
+def _expect_no_violations(page: Page) -> None:
+    for part in (".groupme-inline", ".groupme-order", ".groupme-copy"):
+        if page.locator(f"{part}:visible").count():
+            violations = Axe().run(page, context=part, options=_AXE).response["violations"]
+            assert [each["id"] for each in violations] == []
+
+
+@pytest.mark.parametrize("path", ["shelf", "stackedshelf"])
+def test_inline_with_files_and_messages_passes_axe(
+    site: Site, screenshots: Path, path: str
+) -> None:
+    page = open_shelf(site, saved=2, path=path)
+    name = f"inline-{path}"
+    page.screenshot(path=screenshots / f"{name}-before.png", full_page=True)
+    chosen = [file(f"lake-{n}.jpg", landscape((480 + n, 325))) for n in range(22)]
+    choose(page, [CAT, *chosen, CAT])
+    expect(zone(page).get_by_role("alert")).not_to_be_empty()
+    expect(page.locator("canvas:visible").last).to_be_visible()
+    for scheme, width in (("light", 1500), ("dark", 1500), ("light", 360)):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.screenshot(path=screenshots / f"{name}-{scheme}-{width}.png", full_page=True)
+        _expect_no_violations(page)
+    page.emulate_media(forced_colors="active")
+    page.set_viewport_size({"width": 1500, "height": 900})
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    page.screenshot(path=screenshots / f"{name}-rtl.png", full_page=True)
+    _expect_no_violations(page)
+
+
+def test_zone_is_labeled_group_with_one_announcement(site: Site) -> None:
+    page = open_shelf(site)
+    group = zone(page)
+    expect(group).to_have_role("group")
+    expect(group).to_have_accessible_name("Shelf photos")
+    expect(group.locator("input[type=file]")).to_have_attribute("multiple", "")
+    choose(page, images(3))
+    expect_added(page, 3)
+    expect(group.get_by_role("status")).to_have_text("Images added: 3")
+    live = page.locator(
+        "tr:not(.empty-form) groupme-image-input [role=status]:not([aria-live=off])"
+    )
+    assert live.count() == 0
+    page.locator("input[name='shelfphoto_set-0-picture']").focus()
+    assert live.count() > 0
+
+
+def test_dragged_files_highlight_zone(site: Site) -> None:
+    page = open_shelf(site)
+    content = transfer(page, images(1))
+    for kind, is_highlighted in (("dragover", True), ("dragleave", False)):
+        page.locator("#shelfphoto_set-group").dispatch_event(kind, {"dataTransfer": content})
+        assert zone(page).evaluate("({ classList }) => classList.contains('groupme-dragged')") is (
+            is_highlighted
+        )
