@@ -48,7 +48,8 @@ class Form(forms.Form):
 
 with translation.override("de"):
     assert "Abbrechen" in str(Form()), "the template or the translation is missing"
-for script in ("image_input.js", "image_shrink.js", "image_uploads.js", "late_thumbnails.js"):
-    assert finders.find(f"groupme_images/{script}"), "static files are missing"
+scripts = ("image_shrink", "image_input", "image_form_data", "image_uploads", "late_thumbnails")
+for script in scripts:
+    assert finders.find(f"groupme_images/{script}.js"), "static files are missing"
 template = Template('{% load groupme_images %}{% groupme_image url "avatar" %}')
 assert f'<img src="{URL}.avatar" width="60"' in template.render(Context({"url": URL}))

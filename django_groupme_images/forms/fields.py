@@ -23,6 +23,7 @@ from django_groupme_images.storage.file import RemoteImage
 from .after_validation import set_on_instance, upload_after_validation
 from .ordering import ordering_field
 from .signing import purpose_of, sign, unsign
+from .upload_requests import hidden_row_fields, is_temporary
 from .uploads import (
     changes_files,
     image_from_url,
@@ -117,12 +118,13 @@ class GroupMeImageFormField(forms.ImageField):
         self._last_submission: SubmittedData | None = None
         self._last_value: Any = None
         self._uploaded: Picture | FieldFile | None = None
-        self._errors: list[str] = []
+        self._last_error: ValidationError | None = None
 
     def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
         self._form_class, self._name = type(form), field_name
         if isinstance(self.widget, GroupMeImageInput):
             self.widget.order_name = ordering_field(form)
+            self.widget.row_fields = hidden_row_fields(form)
         upload_after_validation(form)
         return super().get_bound_field(form, field_name)
 
@@ -142,11 +144,11 @@ class GroupMeImageFormField(forms.ImageField):
         submission = submitted_data(data)
         if submission is None:
             return super().clean(data, initial)
-        self._errors = []
+        self._last_error = None
         try:
             return self._clean(submission, initial)
         except ValidationError as error:
-            self._errors = error.messages
+            self._last_error = error
             raise
 
     def bound_data(self, data: Any, initial: Any) -> Any:
@@ -154,12 +156,14 @@ class GroupMeImageFormField(forms.ImageField):
             return initial
         new_upload = self._uploaded if data == self._last_submission else None
         uploaded = new_upload or self._unsign_or_none(data.token)
+        error = self._last_error if data.preflight and not new_upload else None
         return BoundValue(
             initial,
             uploaded=uploaded,
             token=sign(uploaded, self.storage, self._purpose()) if uploaded else "",
             submitted_url="" if new_upload else data.url,
-            errors=self._errors if data.preflight and not new_upload else [],
+            errors=error.messages if error else [],
+            is_temporary=bool(error and is_temporary(error)),
         )
 
     def upload_in_form(self, form: Any, name: str) -> bool:

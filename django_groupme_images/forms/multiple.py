@@ -103,7 +103,7 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
         try:
             return self._clean_images(self._submission, initial)
         except ValidationError as error:
-            self._errors = error.messages
+            self._last_error = error
             raise
 
     def bound_data(self, data: Any, initial: Any) -> BoundImages:
@@ -113,10 +113,11 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
         is_clean = data == self._submission
         images = self._images if is_clean else _each(self._unsign, data.tokens)[0]
         purpose = self._purpose()
+        error = self._last_error if data.preflight and not self._has_new_images else None
         return BoundImages(
             shown,
             [(image, sign(image, self.storage, purpose)) for image in images],
-            self._errors if data.preflight and not self._has_new_images else [],
+            error.messages if error else [],
         )
 
     def upload_in_form(self, form: Any, name: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from django.utils.translation import get_language
@@ -14,6 +16,7 @@ from django_groupme_images.images.options import ImageOptions
 from django_groupme_images.images.signatures import DETECTED_FORMATS, display_name
 from django_groupme_images.storage.backend import GroupMeStorage
 
+from .upload_requests import UPLOAD_TEXTS
 from .uploads import image_options
 from .validation import format_list
 
@@ -70,13 +73,15 @@ _SCRIPT_TEXTS = {
 }
 
 
-def widget_config_json(storage: Storage, preflight_field: str) -> str:
+def widget_config_json(
+    storage: Storage, preflight_field: str, row_fields: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """
     Return the configuration of the widget's script as JSON: limits, formats, and texts.
 
     The texts are in the active language. ``preflight_field`` is the name that marks an upload
     request. If it is empty, or the storage does not upload early, the script sends no such request,
-    and files are submitted with their form.
+    and files are submitted with their form. ``row_fields`` are those of the widget.
     """
     options = image_options(storage)
     formats = acceptable_formats(options)
@@ -92,7 +97,8 @@ def widget_config_json(storage: Storage, preflight_field: str) -> str:
             "maxDimension": options.max_dimension,
             "limit": options.max_upload_size,
             "language": (get_language() or "").partition("@")[0],
-            "texts": {name: str(text) for name, text in _SCRIPT_TEXTS.items()},
+            "texts": {name: str(text) for name, text in (_SCRIPT_TEXTS | UPLOAD_TEXTS).items()},
+            **row_fields,
         }
     )
 

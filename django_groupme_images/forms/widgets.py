@@ -7,17 +7,18 @@ The widget for images: a file input with a preview, and an input for a URL.
 
 The widget works without its scripts. ``image_shrink.js`` shrinks and converts images before they
 are sent. ``image_input.js`` adds drag and drop, pasting, and a preview of the chosen image.
-``image_uploads.js`` adds a progress bar: it first posts the form with the files and the name
-``PREFLIGHT_FIELD``. The form field uploads the files in this *upload request*, and always makes the
-form invalid, so that nothing is saved. Then the script submits the form, with the signed tokens of
-the uploaded images in place of the files.
+``image_uploads.js`` adds progress bars: it first posts the form once for each image, with that file
+and the name ``PREFLIGHT_FIELD``. The form field uploads the file in this *upload request*, and
+always makes the form invalid, so that nothing is saved. Then the script submits the form, with the
+signed tokens of the uploaded images in place of the files. ``image_form_data.js`` omits data that
+Django does not need. In the admin, it reduces the upload requests to one row of an inline.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -34,6 +35,7 @@ from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.backend import groupme_storage
 from django_groupme_images.storage.names import file_url, picture_from_value, url_attribute
 
+from .upload_requests import errors_json
 from .uploads import image_options
 from .widget_script import acceptable_formats, widget_config_json
 
@@ -90,7 +92,8 @@ class BoundValue:
     The value that a bound form displays: the initial value, and the uploaded image, if any.
 
     Templates can read its ``url`` and ``name`` like those of the initial value. ``token`` is the
-    signed token of ``uploaded``. ``errors`` are those of an upload request.
+    signed token of ``uploaded``. ``errors`` are those of an upload request, and
+    ``is_temporary`` is true if a later request with the same file may succeed.
     """
 
     initial: Any
@@ -98,6 +101,7 @@ class BoundValue:
     token: str = ""
     submitted_url: str = ""
     errors: list[str] = field(default_factory=list)
+    is_temporary: bool = False
 
     @property
     def current(self) -> Any:
@@ -160,13 +164,15 @@ class GroupMeImageInput(forms.ClearableFileInput):
     A file input that displays a preview of the saved image, with an input for a URL.
 
     The form field sets ``storage``, ``allow_url``, ``order_name``, and ``uploads_ahead``, which is
-    false if its files must not be uploaded before the form is submitted.
+    false if its files must not be uploaded before the form is submitted. ``row_fields`` are
+    the names of hidden fields that the script may omit, see :func:`hidden_row_fields`.
     """
 
     template_name = "groupme_images/widgets/image_input.html"
     storage: Storage = groupme_storage
     allow_url: bool | None = None
     uploads_ahead = True
+    row_fields: Mapping[str, str] = MappingProxyType({})
     #: Name of the field that orders the forms of a formset; it starts with a hyphen if descending.
     order_name = ""
 
@@ -183,6 +189,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
         js = [
             forms.Script("groupme_images/image_shrink.js", defer=True),
             forms.Script("groupme_images/image_input.js", defer=True),
+            forms.Script("groupme_images/image_form_data.js", defer=True),
             forms.Script("groupme_images/image_uploads.js", defer=True),
             LATE_THUMBNAILS_SCRIPT,
         ]
@@ -246,8 +253,10 @@ class GroupMeImageInput(forms.ClearableFileInput):
             address=bound.submitted_url,
             carried_name=self.carried_name(name),
             carried=bound.token,
-            errors=json.dumps(bound.errors) if bound.errors else "",
-            script=widget_config_json(self.storage, PREFLIGHT_FIELD if self.uploads_ahead else ""),
+            errors=errors_json(bound),
+            script=widget_config_json(
+                self.storage, PREFLIGHT_FIELD if self.uploads_ahead else "", self.row_fields
+            ),
         )
         return context
 

@@ -156,4 +156,10 @@ def test_script_changes_no_images_for_other_storage(convert):
 
 def test_scripts_are_loaded_in_order_of_dependency():
     scripts = re.findall(r'src="[^"]*/(\w+)\.js" defer', str(CardForm().media))
-    assert scripts == ["image_shrink", "image_input", "image_uploads", "late_thumbnails"]
+    assert scripts == [
+        "image_shrink",
+        "image_input",
+        "image_form_data",
+        "image_uploads",
+        "late_thumbnails",
+    ]

@@ -1,8 +1,12 @@
 "use strict";
 
 /*
- * Upload the images of a form in a separate request before the form is submitted, so that the
- * widget can display the progress. forms/widgets.py describes that request.
+ * Upload the images of a form before it is submitted: one image in each request, and several
+ * requests at a time. forms/widgets.py describes these requests. The form is then submitted with
+ * the signed tokens of the images in place of the files.
+ *
+ * UploadItem is one image, UploadRequest its request, and UploadQueue all images of a form. Summary
+ * displays the progress if there are several images.
  *
  * The script reads values from a response, and never inserts its markup.
  */
@@ -10,251 +14,526 @@
 if (!globalThis.groupmeImages.handlesSubmit) {
   globalThis.groupmeImages.handlesSubmit = true;
 
-  const { TAG, uploadRequests, createElement, elementsOf, isolate, setOrRemoveAttribute } =
+  const { uploadRequests, createElement, elementsOf, inlineRowData, isolate, setOrRemoveAttribute } =
     globalThis.groupmeImages;
 
+  const MAX_REQUESTS = 3; // at a time
+  const MAX_OUTAGES = 3; // consecutive temporary failures, after which the queue ends
   const PROGRESS_TIMEOUT = 300; // milliseconds; browsers report upload progress every 100
+  const ANNOUNCEMENT_INTERVAL = 5000; // milliseconds between announcements of the progress
+  const INLINE = ".js-inline-admin-formset[data-inline-formset]";
 
   // These forms are submitted without an upload request.
   const plainForms = new WeakSet();
   // These forms are submitted when all of their files have been prepared.
   const waitingForms = new Set();
+  // The CSRF tokens of these forms are invalid if the user has logged in again.
+  const staleForms = new WeakSet();
+
+  const createButton = (text, handleClick) => {
+    const button = createElement("button", { type: "button" }, text);
+    button.addEventListener("click", handleClick);
+    return button;
+  };
 
   /**
-   * The request that uploads the images of a form before the form itself is submitted.
+   * An image that has been chosen in an element and has to be uploaded.
    *
-   * The server never accepts a form in this request: it responds with the form again, which
-   * contains a signed token for each uploaded image, or errors.
-   *
-   * The stop button aborts the request if its body has not been sent yet. Afterwards, an abort
-   * would not prevent the server from uploading the images. The request then continues in the
-   * background, and its results are kept for the files that are still chosen. If the form is
-   * submitted again in the meantime, it waits for this request, so that no image is uploaded twice.
+   * An element with several images has the method uploadItems(), which returns an object of a
+   * subclass for each of them. The subclass overrides what differs: view is the object that displays
+   * the image, with the elements "status" and "error" and the methods showStatus() and showError(),
+   * as in <groupme-image-input>; isChosen, addTo(), accept(), and focus().
    */
-  class UploadRequest {
-    constructor(form, submitter, elements) {
-      Object.assign(this, { form, submitter });
-      this.isPartlySent = this.isSent = this.isStopped = false;
-      this.url = actionOf(form, submitter).href;
-      this.images = elements.map((element) => {
-        const { files, name } = element.fileInput;
-        // The admin may rename the input during the request, when another row is removed.
-        return { element, file: files[0], inputName: name };
-      });
+  class UploadItem {
+    constructor(element, file = element.fileInput.files[0], view = element) {
+      Object.assign(this, { element, file, view });
     }
 
-    send() {
-      const request = (this.request = new XMLHttpRequest()); // fetch() reports no upload progress.
-      request.open("POST", this.url);
-      request.responseType = "document"; // Such a document runs no scripts and loads no images.
-      request.upload.onprogress = ({ loaded, total }) => this.handleProgress(loaded / total);
-      request.upload.onload = () => this.handleBodySent();
-      request.onload = () => this.handleResponse();
-      request.onerror = () => this.handleNetworkError();
-      request.send(this.formData());
-      uploadRequests.set(this.form, this);
-      this.showProgressRow();
+    /** True until the user removes or replaces the image, or the page removes the element. */
+    get isChosen() {
+      return this.element.isConnected && this.element.fileInput.files[0] === this.file;
     }
 
-    /** Return the data of the form with only the files that are uploaded. */
-    formData() {
-      const data = new FormData(this.form, this.submitter);
-      const names = this.images.map(({ inputName }) => inputName);
-      for (const [name, value] of [...data]) {
-        if (value instanceof File && !names.includes(name)) data.delete(name);
-      }
+    /** Put this file into the data of its request in place of other files of the element. */
+    addTo(formData) {
+      const { fileInput, tokenInput } = this.element;
       // The server would respond with the token of an earlier upload as if it were of this one.
-      for (const { element } of this.images) data.delete(element.tokenInput.name);
-      data.set(this.firstElement.config.ahead, "1");
-      return data;
+      formData.delete(tokenInput.name);
+      formData.set(fileInput.name, this.file);
     }
 
-    /** The element that displays the progress of all images of the request. */
-    get firstElement() {
-      return this.images[0].element;
+    /** Replace the file with the token of its upload. */
+    accept(token) {
+      this.element.replaceFileWithToken(token);
     }
 
-    showProgressRow() {
-      const { firstElement } = this;
-      for (const { element } of this.images) element.showError("");
-      this.buildProgressRow();
-      firstElement.showStatus(this.text("sending"));
-      firstElement.status.before(this.progressRow);
-      // A fast upload does not scroll the page, because a double click would miss the button.
-      const scroll = () => this.progressRow.scrollIntoView({ block: "nearest" });
-      this.timer = setTimeout(scroll, 700);
+    focus() {
+      this.element.fileInput.focus();
     }
 
-    buildProgressRow() {
+    /** Return a text of the configuration about the file. */
+    text(key, values) {
+      return this.element.text(key, { name: isolate(this.file.name), ...values });
+    }
+
+    /** Whether screen readers announce nothing of this image, because there is a summary. */
+    set isQuiet(value) {
+      for (const region of [this.view.status, this.view.error]) {
+        setOrRemoveAttribute(region, "aria-live", value && "off");
+      }
+    }
+
+    /** Show a progress bar, and a button that stops the upload if there is a function for it. */
+    showProgress(stop) {
+      this.hideProgress();
+      this.view.showError("");
       const attributes = { max: 1, value: 0, "aria-label": this.text("sending") };
-      this.progressBar = createElement("progress", attributes);
-      this.stopButton = createElement("button", { type: "button" }, this.text("stop"));
-      this.stopButton.addEventListener("click", () => this.stop());
-      const controls = [this.progressBar, this.stopButton];
-      this.progressRow = createElement("span", { class: "groupme-sending" }, ...controls);
+      this.bar = createElement("progress", attributes);
+      this.row = createElement("span", { class: "groupme-sending" }, this.bar);
+      if (stop) this.row.append(createButton(this.text("stop"), stop));
+      this.view.status.before(this.row);
     }
 
-    /** Handle the browser's report that a fraction of the body has been sent. */
-    handleProgress(fraction) {
-      this.isPartlySent = fraction < 1;
-      if (!this.isStopped) this.progressBar.value = fraction;
-      else if (this.isPartlySent) this.abort();
+    hideProgress() {
+      const hadFocus = this.row?.contains(document.activeElement);
+      this.row?.remove();
+      this.view.showStatus("");
+      if (hadFocus) this.focus();
+    }
+  }
+
+  /** The line about all images of a form, with the button that cancels their upload. */
+  class Summary {
+    constructor(form, item, cancel) {
+      const cancelButton = createButton(item.text("cancel"), cancel);
+      this.bar = createElement("progress", { max: 1, value: 0, "aria-hidden": "true" });
+      // It changes too often to be announced.
+      this.line = createElement("span", { "aria-hidden": "true" });
+      this.status = createElement("span", { class: "groupme-announced", role: "status" });
+      const children = [this.line, this.status, this.bar, cancelButton];
+      form.append(createElement("div", { class: "groupme-summary" }, ...children));
     }
 
-    handleBodySent() {
-      this.isSent = true;
-      if (this.isStopped) this.showStopped();
-      else this.showForwarding();
+    update(text, fraction) {
+      this.bar.value = fraction;
+      this.line.textContent = text;
+      const announce = () => {
+        this.timer = null;
+        this.status.textContent = this.line.textContent;
+      };
+      const delay = this.status.textContent ? ANNOUNCEMENT_INTERVAL : 0;
+      this.timer ??= setTimeout(announce, delay);
     }
 
-    /** Show that the site has the images, and uploads them to the image service. */
-    showForwarding() {
-      this.progressBar.removeAttribute("value");
-      this.firstElement.showStatus(this.text("waiting"));
+    /** Show the result instead of the progress. */
+    end(...content) {
+      clearTimeout(this.timer);
+      this.status.replaceChildren(...content);
+      this.status.className = "";
+      this.status.parentElement.replaceChildren(this.status);
+    }
+  }
+
+  /** The images of a form that are uploaded before it is submitted, or without a submission. */
+  class UploadQueue {
+    constructor(form) {
+      Object.assign(this, { form, submitter: null, submits: false, isStopped: false });
+      this.waiting = []; // items
+      this.running = new Set(); // requests
+      this.failed = new Set(); // items
+      this.items = new Set(); // all of them
+      this.total = this.done = 0;
+      // The first response shows whether the session is valid and the site works.
+      this.limit = 1;
+      form.querySelector(":scope > .groupme-summary")?.remove();
+      uploadRequests.set(form, this);
+      window.addEventListener("beforeunload", confirmLeaving);
     }
 
-    hideProgressRow() {
-      const { firstElement } = this;
-      // The page's own script may have disabled the button, because it expects a new page.
-      if (this.submitter) this.submitter.disabled = false;
-      const hadFocus = document.activeElement === this.stopButton;
-      this.progressRow.remove();
-      firstElement.showStatus("");
-      if (hadFocus) firstElement.fileInput.focus(); // The button is gone now.
+    /** Upload the images, except those that are uploaded already. Then submit the form. */
+    save(items, submitter) {
+      this.submits = true;
+      this.failed.clear();
+      this.total = this.done + items.length;
+      this.start(items, submitter);
     }
 
+    /** Upload an image, and do not submit the form. */
+    retry(item, submitter) {
+      if (!this.failed.delete(item)) this.total += 1;
+      this.start([item], this.submitter ?? submitter);
+    }
+
+    start(items, submitter) {
+      const resumed = this.isStopped ? this.running : [];
+      Object.assign(this, { submitter, isStopped: false, end: null, outages: 0 });
+      const present = [...this.waiting, ...[...this.running].map(({ item }) => item)];
+      const added = items.filter((item) => !present.some(({ file }) => file === item.file));
+      this.waiting.push(...added);
+      for (const item of added) this.items.add(item);
+      if (this.total > 1) this.summary ??= new Summary(this.form, items[0], () => this.stop());
+      for (const item of this.items) item.isQuiet = Boolean(this.summary);
+      for (const request of resumed) request.resume();
+      for (const item of added) this.showProgress(item, "queued", 0);
+      this.showSummary();
+      if (staleForms.delete(this.form)) refreshToken(this.form, () => this.sendNext());
+      else this.sendNext();
+    }
+
+    sendNext() {
+      if (uploadRequests.get(this.form) !== this) return; // It has finished.
+      this.discardRemovedItems();
+      while (this.waiting.length && this.running.size < this.limit) {
+        new UploadRequest(this, this.waiting.shift()).send();
+      }
+      if (!this.waiting.length && !this.running.size) this.finish();
+    }
+
+    discardRemovedItems() {
+      const isRemoved = (item) => !item.isChosen;
+      const removed = [...this.waiting, ...this.failed].filter(isRemoved);
+      this.total -= removed.length;
+      for (const item of removed) this.failed.delete(item);
+      this.waiting = this.waiting.filter(({ isChosen }) => isChosen);
+    }
+
+    showProgress(item, key, fraction) {
+      if (!item.row?.isConnected) item.showProgress(this.summary ? null : () => this.stop());
+      setOrRemoveAttribute(item.bar, "value", fraction === null ? "" : String(fraction));
+      const percent = { style: "percent" };
+      // The summary is announced instead of this text, which may therefore change often.
+      const number = this.summary && fraction ? item.element.formatNumber(fraction, percent) : "";
+      const text = `${item.text(this.summary || key !== "queued" ? key : "sending")} ${number}`;
+      if (item.view.status.textContent !== text.trim()) item.view.showStatus(text.trim());
+    }
+
+    showSummary() {
+      if (!this.summary) return;
+      const { done, total, failed } = this;
+      const text = (key) => this.anyItem.text(key, { done, total, failed: failed.size });
+      if (this.end) this.summary.end(...this.end(text));
+      else this.summary.update(text("progress"), done / total);
+    }
+
+    /** An item for texts that are about no image in particular. */
+    get anyItem() {
+      return [...this.items][0];
+    }
+
+    /** Start no more requests, and show the reason in the summary. */
+    endWith(end) {
+      for (const item of this.waiting) item.hideProgress();
+      this.waiting = [];
+      this.submits = false;
+      this.end = end;
+      this.showSummary();
+    }
+
+    /** Stop for the user. Requests whose body has been sent continue in the background. */
     stop() {
       if (this.isStopped) return;
-      this.hideProgressRow();
       this.isStopped = true;
-      this.showStopped();
-      if (this.isPartlySent) this.abort();
+      this.enableSubmitter();
+      const hadFocus = this.summary?.status.parentElement.contains(document.activeElement);
+      this.endWith((text) => [text("canceled")]);
+      if (hadFocus) this.submitter?.focus();
+      for (const request of this.running) request.stop();
+      this.sendNext();
     }
 
-    showStopped() {
-      clearTimeout(this.timer);
-      this.firstElement.showStatus(this.text(this.isSent ? "stoppedLate" : "stopped"));
-      // Before the first progress report, a small body may have been sent already.
-      if (!this.isSent) this.timer = setTimeout(() => this.abort(), PROGRESS_TIMEOUT);
+    /** The page's own script may have disabled the button, because it expects a new page. */
+    enableSubmitter() {
+      if (this.submitter) this.submitter.disabled = false;
     }
 
-    abort() {
-      this.request.abort();
-      this.finish();
-    }
-
-    /** Continue this stopped request, and submit the form once the response has arrived. */
-    resume(submitter) {
-      clearTimeout(this.timer);
-      Object.assign(this, { submitter, isStopped: false });
-      this.showProgressRow();
-      if (this.isSent) this.showForwarding();
-    }
-
-    /** Discard the images whose files have been removed or replaced. */
+    /** Discard the results of images that have been removed or replaced. */
     discardReplacedImages() {
-      const images = this.images.filter(isStillChosen);
-      if (images.length === this.images.length) return;
-      this.stop();
-      if (images.length) this.images = images;
-      else this.abort();
+      const removed = [...this.running].filter(({ item }) => !item.isChosen);
+      if (removed.length && !this.summary) this.stop();
+      for (const request of removed) request.abort();
+      this.discardRemovedItems();
+      this.showSummary();
     }
 
-    finish() {
-      clearTimeout(this.timer);
-      uploadRequests.delete(this.form);
-      if (!this.isStopped) this.hideProgressRow();
+    /** Continue without a request, whose result is discarded. */
+    handleAbort(request) {
+      if (!this.running.delete(request)) return;
+      if (!this.isStopped) request.item.hideProgress();
+      if (!request.item.isChosen) this.total -= 1;
+      this.sendNext();
     }
 
-    handleResponse() {
-      this.finish();
-      this.images = this.images.filter(isStillChosen);
-      if (!this.images.length) return;
-      const results = this.images.map((image) => ({ ...image, ...this.resultOf(image) }));
-      if (!results.some(({ errors }) => errors)) return this.handleOtherResponse();
-      const rejected = results.filter((result) => !this.applyResult(result));
+    /** Handle the end of a request. */
+    handleResult(request) {
+      const { item } = request;
+      this.running.delete(request);
+      if (!this.isStopped) item.hideProgress();
+      if (item.isChosen) this.handleResultOf(request);
+      else this.total -= 1;
+      this.showSummary();
+      this.sendNext();
+    }
+
+    handleResultOf(request) {
+      const { item } = request;
+      const { token, errors, isTemporary } = request.result ?? {};
+      if (token) this.accept(item, token);
+      else if (errors) this.fail(item, errors.join(" "), isTemporary);
+      else if (request.isBroken) this.handleNetworkError(item);
+      else this.handleOtherResponse(request);
+    }
+
+    accept(item, token) {
+      item.accept(token);
+      this.done += 1;
+      this.setOutages(0);
+      item.view.showStatus(item.text(this.submits ? "done" : "uploaded"));
+    }
+
+    fail(item, text, isTemporary) {
       if (this.isStopped) return;
-      if (rejected.length) rejected[0].element.fileInput.focus();
-      // Files without a result are submitted with the form.
-      else submitForm(this.form, this.submitter);
+      this.failed.add(item);
+      const retry = () => retryUpload(this.form, this.submitter, item);
+      const offersRetry = isTemporary && (this.summary || !this.submits);
+      item.view.showError(text, ...(offersRetry ? [" ", this.retryButton(item, retry)] : []));
+      this.setOutages(isTemporary ? this.outages + 1 : 0);
     }
 
-    /** Return the token and the errors of an image, if the response is the same form. */
-    resultOf({ inputName }) {
-      const { response, responseURL } = this.request;
-      if (!response || new URL(responseURL, location).origin !== location.origin) return null;
-      return [...response.querySelectorAll(TAG)]
-        .filter((other) => other.querySelector("input[type=file]")?.name === inputName)
-        .map((other) => ({
-          token: other.querySelector("input[type=hidden]")?.value,
-          errors: errorsIn(other),
-        }))
-        .find(({ token, errors }) => token || errors.length);
+    retryButton(item, retry) {
+      const button = createButton(item.text("retry"), retry);
+      button.setAttribute("aria-label", `${button.textContent} ${isolate(item.file.name)}`);
+      return button;
     }
 
-    /** Keep the token of an image, or show its errors. Return whether the form can be submitted. */
-    applyResult({ element, token, errors }) {
-      if (token) {
-        element.replaceFileWithToken(token);
-        if (this.isStopped) element.showStatus(element.text("uploaded"));
-      } else if (errors && !this.isStopped) element.showError(errors.join(" "));
-      return Boolean(token || !errors);
+    /** Adapt the queue to the number of consecutive temporary failures. */
+    setOutages(number) {
+      this.outages = number;
+      this.hadOutage ||= number > 0;
+      this.limit = this.hadOutage ? 1 : MAX_REQUESTS;
+      if (number >= MAX_OUTAGES && this.waiting.length) this.endWith((text) => [text("outage")]);
     }
 
     /**
      * Handle a response that is not this form.
      *
      * A view that ignores whether the form is valid may have accepted it in this request.
-     * Therefore, the script does not submit it again, and neither displays the response nor repeats
-     * the request: it opens the URL of the response, or offers it as a link.
+     * Therefore, the script sends nothing else, and neither displays the response nor repeats the
+     * request: it opens the URL of the response, or offers it as a link.
      */
-    handleOtherResponse() {
-      const { status, responseURL } = this.request;
-      const isRedirected = Boolean(responseURL) && responseURL !== this.url;
-      const isTooLarge = status === 413;
-      const isError = isTooLarge || (status >= 400 && !isRedirected);
-      // Submitted again without the script, the form leads to the site's own page, such as a login.
-      if (!isTooLarge && status < 500) plainForms.add(this.form);
-      if (isError) this.showError(isTooLarge ? "tooLargeForSite" : "failed", { status });
-      else if (isRedirected && !this.isStopped) location.assign(responseURL);
-      else {
-        const attributes = { href: responseURL || this.url };
-        const link = createElement("a", attributes, this.text("openPage"));
-        this.firstElement.showError(this.text("otherPage"), " ", link);
+    handleOtherResponse(request) {
+      const { item, status, responseURL } = request;
+      const isRedirected = Boolean(responseURL) && responseURL !== request.url;
+      const link = (key) => createElement("a", { href: responseURL || request.url }, item.text(key));
+      if (status === 413) this.fail(item, item.text("tooLargeForSite"), false);
+      else if (!isRedirected && (status >= 500 || status === 429)) {
+        this.fail(item, item.text("failed", { status }), true);
+      } else if (isRedirected && request.find("input[type=password]").length) {
+        // The chosen files would be lost on another page.
+        staleForms.add(this.form);
+        const attributes = { target: "_blank", rel: "noopener" };
+        const login = link("logIn");
+        for (const [name, value] of Object.entries(attributes)) login.setAttribute(name, value);
+        this.handleFinalResponse(item, item.text("loggedOut"), " ", login);
+      } else {
+        // Submitted again without the script, the form leads to the site's own page.
+        plainForms.add(this.form);
+        if (!isRedirected && status >= 400) {
+          if (!this.isStopped) this.handleFinalResponse(item, item.text("failed", { status }));
+        } else if (isRedirected && !this.isStopped) {
+          this.isStopped = true; // The browser asks for no confirmation.
+          this.endWith((text) => [text("progress")]);
+          location.assign(responseURL);
+        } else this.handleFinalResponse(item, item.text("otherPage"), " ", link("openPage"));
       }
     }
 
+    handleFinalResponse(item, ...content) {
+      if (this.end === null || this.isStopped) this.endWith(() => content);
+      if (!this.summary) item.view.showError(...content);
+    }
+
     /** Handle a request without a response, or with one that the script must not read. */
-    handleNetworkError() {
-      this.finish();
-      // The site may redirect to another site, where only a submitted form can follow.
-      if (navigator.onLine && !this.isStopped) plainForms.add(this.form);
-      this.showError("broken");
+    handleNetworkError(item) {
+      // The site may redirect to another site, where only a submitted form can follow. But several
+      // files are not submitted at once only because the site is not available.
+      if (navigator.onLine && !this.isStopped && !this.summary) plainForms.add(this.form);
+      this.fail(item, item.text("broken"), true);
     }
 
-    showError(key, values) {
-      if (!this.isStopped) this.firstElement.showError(this.text(key, values));
+    finish() {
+      this.close();
+      const [failed] = this.isStopped ? [] : this.failed;
+      this.end ??= (text) => [text(failed ? "someFailed" : "progress")];
+      this.showSummary();
+      if (failed) failed.focus();
+      else if (this.submits) submitUploadedForm(this.form, this.submitter);
     }
 
-    /** Return a text of the configuration about all files of the request. */
-    text(key, values) {
-      const names = this.images.map(({ file }) => isolate(file.name));
-      const language = this.firstElement.config.language || undefined;
-      const name = new Intl.ListFormat(language, { type: "conjunction" }).format(names);
-      return this.firstElement.text(key, { name, ...values });
+    close() {
+      if (uploadRequests.get(this.form) === this) uploadRequests.delete(this.form);
+      if (!uploadRequests.size) window.removeEventListener("beforeunload", confirmLeaving);
+      this.enableSubmitter();
+      // Screen readers handle changes of the page later.
+      setTimeout(() => {
+        if (uploadRequests.has(this.form)) return;
+        for (const item of this.items) item.isQuiet = false;
+      }, 1000);
     }
   }
 
-  const isStillChosen = ({ element, file }) =>
-    element.isConnected && element.fileInput.files[0] === file;
+  /**
+   * The request that uploads one image.
+   *
+   * The server never accepts a form in this request: it responds with the form again, which
+   * contains a signed token of the uploaded image, or errors.
+   *
+   * If the user stops the upload, the request is aborted if its body has not been sent yet.
+   * Afterwards, an abort would not prevent the server from uploading the image. The request then
+   * continues in the background, and its result is kept if the file is still chosen. If the form is
+   * submitted again in the meantime, it waits for this request, so that no image is uploaded twice.
+   */
+  class UploadRequest {
+    constructor(queue, item) {
+      Object.assign(this, { queue, item });
+      this.isPartlySent = this.isSent = this.isBroken = false;
+      this.url = actionOf(queue.form, queue.submitter).href;
+    }
+
+    send() {
+      const { formData, name } = this.data();
+      // The admin may rename the input during the request, when another row is removed.
+      this.name = name;
+      const request = (this.request = new XMLHttpRequest()); // fetch() reports no upload progress.
+      request.open("POST", this.url);
+      request.responseType = "document"; // Such a document runs no scripts and loads no images.
+      request.upload.onprogress = ({ loaded, total }) => this.handleProgress(loaded / total);
+      request.upload.onload = () => this.handleBodySent();
+      request.onload = () => this.finish();
+      request.onerror = () => this.finish({ isBroken: true });
+      this.queue.running.add(this);
+      request.send(formData);
+      this.showProgress(0);
+      // A fast upload does not scroll the page, because a double click would miss the button.
+      const scroll = () => this.item.row.scrollIntoView({ block: "nearest" });
+      if (!this.queue.summary) this.timer = setTimeout(scroll, 700);
+    }
+
+    /** Return the data of the form with only this file, and the name of the file in it. */
+    data() {
+      const { form, submitter } = this.queue;
+      const formData = new FormData(form, submitter);
+      // A button that the page's own script has disabled is missing, but permissions depend on it.
+      if (submitter?.name && submitter.matches(":disabled")) {
+        formData.append(submitter.name, submitter.value);
+      }
+      for (const [name, value] of [...formData]) {
+        if (value instanceof File) formData.delete(name);
+      }
+      this.item.addTo(formData);
+      formData.set(this.item.element.config.ahead, "1");
+      const { name } = this.item.element.fileInput;
+      return form.querySelector(INLINE) ? inlineRowData(formData, name) : { formData, name };
+    }
+
+    showProgress(fraction) {
+      this.queue.showProgress(this.item, "sending", fraction);
+    }
+
+    /** Handle the browser's report that a fraction of the body has been sent. */
+    handleProgress(fraction) {
+      this.isPartlySent = fraction < 1;
+      if (!this.queue.isStopped) this.showProgress(fraction);
+      else if (this.isPartlySent) this.abort();
+    }
+
+    handleBodySent() {
+      this.isSent = true;
+      if (this.queue.isStopped) this.showStopped();
+      else this.showForwarding();
+    }
+
+    /** Show that the site has the image, and uploads it to the image service. */
+    showForwarding() {
+      this.queue.showProgress(this.item, "waiting", null);
+    }
+
+    stop() {
+      this.item.hideProgress();
+      this.showStopped();
+      if (this.isPartlySent) this.abort();
+    }
+
+    showStopped() {
+      clearTimeout(this.timer);
+      const text = this.item.text(this.isSent ? "stoppedLate" : "stopped");
+      if (!this.queue.summary) this.item.view.showStatus(text);
+      // Before the first progress report, a small body may have been sent already.
+      if (!this.isSent) this.timer = setTimeout(() => this.abort(), PROGRESS_TIMEOUT);
+    }
+
+    abort() {
+      this.request.abort();
+      clearTimeout(this.timer);
+      this.queue.handleAbort(this);
+    }
+
+    /** Show this request again, which may have been stopped. */
+    resume() {
+      clearTimeout(this.timer);
+      if (this.isSent) this.showForwarding();
+      else this.showProgress(0);
+    }
+
+    finish(values) {
+      clearTimeout(this.timer);
+      Object.assign(this, values);
+      this.queue.handleResult(this);
+    }
+
+    get status() {
+      return this.request.status;
+    }
+
+    get responseURL() {
+      return this.request.responseURL;
+    }
+
+    find(selector) {
+      return elementsIn(this.request, selector);
+    }
+
+    /** The token and the errors of the image, if the response is the same form. */
+    get result() {
+      return this.find(this.item.element.localName)
+        .filter((other) => other.querySelector("input[type=file]")?.name === this.name)
+        .map((other) => ({
+          token: [...other.querySelectorAll("input[type=hidden]")].at(-1)?.value,
+          ...errorsIn(other),
+        }))
+        .find(({ token, errors }) => token || errors);
+    }
+  }
+
+  /** Return the elements of a response of this site that match a selector. */
+  const elementsIn = ({ response, responseURL }, selector) => {
+    if (!response || new URL(responseURL, location).origin !== location.origin) return [];
+    return [...response.querySelectorAll(selector)];
+  };
 
   const errorsIn = (element) => {
     try {
-      const errors = [JSON.parse(element.dataset.errors ?? "[]")].flat();
-      return errors.filter((error) => typeof error === "string");
+      const values = [JSON.parse(element.dataset.errors ?? "[]")].flat();
+      const errors = values.filter((value) => typeof value === "string");
+      const isTemporary = values.some((value) => value?.temporary);
+      return { errors: errors.length ? errors : null, isTemporary };
     } catch {
-      return []; // The element was not rendered by the widget of this package.
+      return {}; // The element was not rendered by the widget of this package.
     }
+  };
+
+  // The browser asks for confirmation.
+  const confirmLeaving = (event) => {
+    if ([...uploadRequests.values()].some(({ isStopped }) => !isStopped)) event.preventDefault();
   };
 
   // form.action is not used, because an input with the name "action" would replace it.
@@ -301,14 +580,37 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     for (const [key, text] of original) setOrRemoveAttribute(form, key, text);
   };
 
+  /** Replace the CSRF token of the form with that of the same page, and call a function. */
+  const refreshToken = (form, callback) => {
+    const selector = "input[name=csrfmiddlewaretoken]";
+    const request = new XMLHttpRequest();
+    request.open("GET", location.href);
+    request.responseType = "document";
+    request.onloadend = () => {
+      const [input] = elementsIn(request, selector);
+      const tokenInput = form.querySelector(selector);
+      if (input && tokenInput) tokenInput.value = input.value;
+      callback();
+    };
+    request.send();
+  };
+
+  const itemsOf = (form) =>
+    elementsOf(form).flatMap(
+      (element) => element.uploadItems?.() ?? (element.needsUpload ? new UploadItem(element) : []),
+    );
+
   /** Upload the files of the form before it is submitted. Return whether there are any. */
   const uploadFiles = (form, submitter) => {
-    const elements = elementsOf(form).filter((element) => element.needsUpload);
-    if (!elements.length || plainForms.has(form)) return false;
-    const stopped = uploadRequests.get(form);
-    if (stopped) stopped.resume(submitter);
-    else new UploadRequest(form, submitter, elements).send();
-    return true;
+    const items = plainForms.has(form) ? [] : itemsOf(form);
+    if (items.length) queueOf(form).save(items, submitter);
+    return items.length > 0;
+  };
+
+  const queueOf = (form) => uploadRequests.get(form) ?? new UploadQueue(form);
+
+  const retryUpload = (form, submitter, item) => {
+    if (item.isChosen) queueOf(form).retry(item, submitter);
   };
 
   const preparationsOf = (form) =>
@@ -336,10 +638,15 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     elementsOf(form).find((element) => element.error.textContent)?.fileInput.focus();
   };
 
+  /** Submit the form, or upload files first that have been chosen during the upload. */
+  const submitUploadedForm = (form, submitter) => {
+    if (preparationsOf(form).length) submitPreparedForm(form, submitter);
+    else if (!uploadFiles(form, submitter)) submitForm(form, submitter);
+  };
+
   const handleSubmit = (event) => {
     const { target: form, submitter } = event;
-    const running = uploadRequests.get(form);
-    if (waitingForms.has(form) || (running && !running.isStopped)) event.preventDefault();
+    if (waitingForms.has(form) || uploadRequests.get(form)?.submits) event.preventDefault();
     if (event.defaultPrevented || !isSupported(form, submitter)) return;
     if (preparationsOf(form).length) {
       event.preventDefault();
@@ -350,12 +657,14 @@ if (!globalThis.groupmeImages.handlesSubmit) {
   // A page in the back/forward cache must not submit a form when it is displayed again.
   const stopUploads = () => {
     waitingForms.clear();
-    uploadRequests.forEach((request) => request.stop());
+    uploadRequests.forEach((queue) => queue.stop());
   };
 
   const handlePageShow = ({ persisted }) => {
     if (persisted) stopUploads();
   };
+
+  globalThis.groupmeImages.UploadItem = UploadItem;
 
   document.addEventListener("submit", handleSubmit);
   window.addEventListener("pagehide", stopUploads);

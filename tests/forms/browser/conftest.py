@@ -11,16 +11,21 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.signals import request_finished, request_started
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 
 from django_groupme_images.emulator import EmulatorServer
+from django_groupme_images.forms.widgets import PREFLIGHT_FIELD
 from tests import ROOT
+from tests.testapp.middleware import post_processed
 from tests.testapp.models import Member
 from tests.testapp.views import MemberAdd
 
@@ -134,13 +139,21 @@ def watch_console(expected_messages: list[str]) -> Iterator[Callable[[Any], Any]
 
 
 @pytest.fixture
-def service(live_server: Any, emulator: EmulatorServer, transactional_db: None) -> Iterator[Any]:
+def service(
+    live_server: Any,
+    emulator: EmulatorServer,
+    transactional_db: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Any]:
     """
     Return the emulator, and wait at the end of the test until the site has finished all requests.
 
     The threads of the site share the database connection of the test. A request that is still
-    running would fail when the tables are emptied.
+    running would fail when the tables are emptied, and transactions of concurrent requests in the
+    admin would be mixed up.
     """
+    without_transactions = SimpleNamespace(atomic=lambda using: nullcontext())
+    monkeypatch.setattr("django.contrib.admin.options.transaction", without_transactions)
     running = RequestCounter()
     request_started.connect(running.increment)
     request_finished.connect(running.decrement)
@@ -201,6 +214,31 @@ def respond(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
         monkeypatch.setattr(MemberAdd, "post", post)
 
     return replace
+
+
+@pytest.fixture
+def posts() -> Iterator[list[Post]]:
+    """Return a list of the POST requests that the site has processed."""
+    processed: list[Post] = []
+
+    def record(request: HttpRequest, running: int, **kwargs: Any) -> None:
+        names = [name for name, values in request.POST.lists() for _ in values]
+        files = [name for name, values in request.FILES.lists() for _ in values]
+        processed.append(Post(PREFLIGHT_FIELD in names, names, files, running))
+
+    post_processed.connect(record)
+    yield processed
+    post_processed.disconnect(record)
+
+
+@dataclass(frozen=True)
+class Post:
+    """A POST request: whether it is an upload request, and the names of its fields and files."""
+
+    is_upload: bool
+    fields: list[str]
+    files: list[str]
+    running: int
 
 
 @pytest.fixture

@@ -49,6 +49,17 @@ _READ_FILE = """async (input) => {
   return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }"""
 
+_ADD_ROWS = """(group, number) => {
+  const total = group.querySelector("[name$=-TOTAL_FORMS]");
+  while (Number(total.value) < number) group.querySelector(".add-row a").click();
+}"""
+
+_ARE_DESCRIBED = """([prefix, number]) => {
+  const group = document.getElementById(`${prefix}-group`);
+  const canvases = [...group.querySelectorAll("groupme-image-input canvas")];
+  return canvases.filter(({ hidden }) => !hidden).length >= number;
+}"""
+
 
 def file(name: str, data: bytes, media_type: str = "image/jpeg") -> dict[str, Any]:
     """Return a file for the method ``set_input_files`` of Playwright."""
@@ -123,6 +134,33 @@ class Site:
         user.is_superuser = False
         user.save()
         user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+
+    def log_in(self, link: Locator) -> None:
+        """Follow a link to the login page, which opens in a new tab, and log in there."""
+        user = get_user_model().objects.get(username="ann")
+        user.set_password("secret")
+        user.save()
+        with self.page.context.expect_page() as opened:
+            link.click()
+        page = opened.value
+        page.get_by_label("Username").fill("ann")
+        page.get_by_label("Password").fill("secret")
+        with page.expect_navigation():
+            page.get_by_role("button", name="Log in").click()
+        page.close()
+
+    def add_rows(self, prefix: str, number: int, field: str, text_field: str) -> None:
+        """Add rows to an inline of the admin until there are ``number``, and fill them in."""
+        group = self.page.locator(f"#{prefix}-group")
+        group.locator(".add-row a").wait_for()
+        group.evaluate(_ADD_ROWS, number)
+        for index in range(number):
+            image = plain("PNG", (20 + index, 20))
+            self.page.locator(f"input[name='{prefix}-{index}-{field}']").set_input_files(
+                file(f"{index}.png", image, "image/png")
+            )
+            self.page.locator(f"input[name='{prefix}-{index}-{text_field}']").fill(f"No. {index}")
+        self.page.wait_for_function(_ARE_DESCRIBED, arg=[prefix, number])
 
     @property
     def uploads(self) -> list[int]:

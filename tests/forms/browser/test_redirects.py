@@ -86,16 +86,24 @@ def test_redirect_to_error_page_is_followed(
     assert site.posts == ["upload"]
 
 
-def test_redirect_to_login_page_is_followed(site: Site) -> None:
+def test_redirect_to_login_page_keeps_file_and_shows_link(site: Site) -> None:
     page = site.open_admin("member/add/")
     page.get_by_label("Name").fill("Ann")
-    site.choose("photo")
+    element = site.choose("photo")
     Session.objects.all().delete()
     site.press_save()
-    page.wait_for_url("**/admin/login/?next=/admin/gallery/member/add/")
-    expect(page.get_by_label("Password")).to_be_visible()
-    assert site.posts == ["upload"]
-    assert site.uploads == []
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("You have been logged out")
+    link = alert.get_by_role("link", name="Log in")
+    expect(link).to_have_attribute("target", "_blank")
+    login_url = f"{site.url}/admin/login/?next=/admin/gallery/member/add/"
+    expect(link).to_have_attribute("href", login_url)
+    expect(element.get_by_role("img", name="cat.jpg")).to_be_visible()
+    site.log_in(link)
+    site.save()
+    assert site.posts == ["upload", "upload", "submit"]
+    assert len(site.uploads) == 1
+    assert Member.objects.get().photo
 
 
 def test_redirect_to_unreadable_site_reports_lost_connection(

@@ -257,21 +257,23 @@ def test_remove_button_discards_kept_result(site: Site, stopped: Locator, gate: 
     assert not Member.objects.get().photo
 
 
-def test_stop_with_two_files_keeps_other_upload(site: Site, gate: Event) -> None:
+def test_cancel_with_two_files_uploads_replacement_and_other_file(site: Site, gate: Event) -> None:
     page = site.open("/card/")
     page.get_by_label("Title").fill("Cats")
     site.choose("picture")
     logo = site.choose("logo", file("logo.png", plain("PNG", (20, 10)), "image/png"))
     site.press_save()
     expect(site.input("picture")).to_contain_text("to the image service…")
-    site.press_stop()
-    site.choose("picture", DOG)  # This element displayed the progress.
-    site.press_save()  # The script waits for the upload of the logo.
+    expect(logo).to_contain_text("Waiting to be uploaded")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("form")).to_contain_text("Canceled. The form was not saved.")
+    site.choose("picture", DOG)
+    site.press_save()
     expect(logo.get_by_role("progressbar")).to_be_visible()
     gate.set()
     expect(page.locator("body")).to_contain_text("20x10.png")
     expect(page.locator("body")).to_contain_text("64x32.png")
-    assert site.posts == ["upload", "submit"]
+    assert site.posts == ["upload"] * 3 + ["submit"]
     assert len(site.uploads) == 3
 
 

@@ -1,0 +1,85 @@
+"""
+What the upload requests of the widget's script need: texts, errors, and the names of hidden fields.
+
+- :data:`UPLOAD_TEXTS`: the texts about the upload of several images.
+- :func:`errors_json`: the errors that the script reads from the response.
+- :func:`hidden_row_fields`: the hidden fields that the script may omit.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.models import InlineForeignKeyField
+from django.utils.translation import gettext_lazy as _
+
+__all__ = ["UPLOAD_TEXTS", "errors_json", "hidden_row_fields", "is_temporary"]
+
+# The codes of upload errors after which the same file may be accepted later.
+_TEMPORARY_CODES = {"busy", "unavailable"}
+
+# The script replaces the placeholders. Browsers may have cached an older script.
+UPLOAD_TEXTS = {
+    "queued": _("Waiting to be uploaded"),
+    "done": _("Uploaded"),
+    "retry": _("Retry"),
+    "cancel": _("Cancel"),
+    "progress": _("{done} of {total} images uploaded"),
+    "someFailed": _(
+        "{done} of {total} images were uploaded. {failed} failed. Retry or remove them, then save."
+    ),
+    "outage": _(
+        "{done} of {total} images were uploaded. Several uploads in a row failed, so the others "
+        "were not sent. Save again in a few minutes."
+    ),
+    "canceled": _(
+        "Canceled. The form was not saved. {done} of {total} images were uploaded and are kept for "
+        "the next time you save."
+    ),
+    "loggedOut": _(
+        "You have been logged out, so the form was not saved. Log in on a new page, then return to "
+        "this page and save again."
+    ),
+    "logIn": _("Log in"),
+}
+
+
+def errors_json(bound: Any) -> str:
+    """
+    Return the errors of a ``BoundValue`` as a JSON array, or an empty string without errors.
+
+    The last item is an object if a later request with the same file may succeed.
+    """
+    if not bound.errors:
+        return ""
+    return json.dumps([*bound.errors, *([{"temporary": True}] if bound.is_temporary else [])])
+
+
+def is_temporary(error: ValidationError) -> bool:
+    """Return whether a later request with the same file may succeed."""
+    return any(single.code in _TEMPORARY_CODES for single in error.error_list)
+
+
+def hidden_row_fields(form: Any) -> dict[str, str]:
+    """
+    Return the names of hidden fields in a formset's form without which Django saves the same.
+
+    ``parent`` is the foreign key to the parent, which Django sets itself. ``key`` is the primary
+    key, which is empty for new rows, and may be omitted only then.
+    """
+    fields = form.fields
+    parents = [
+        name
+        for name, field in fields.items()
+        if isinstance(field, InlineForeignKeyField) and not field.pk_field
+    ]
+    model = getattr(getattr(form, "_meta", None), "model", None)
+    key = model._meta.pk.name if model else ""
+    is_hidden_key = isinstance(fields.get(key), forms.ModelChoiceField) and (
+        fields[key].widget.is_hidden
+    )
+    names = {"parent": parents[0] if parents else "", "key": key if is_hidden_key else ""}
+    return {kind: name for kind, name in names.items() if name}
