@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from html import unescape
 
 import pytest
 from django.core.signing import TimestampSigner
@@ -125,7 +127,17 @@ def test_upload_request_with_failed_upload_returns_data_errors(emulator, client,
     )
     (errors,) = re.findall(r'data-errors="([^"]*)"', page.text)
     assert "does not answer" in errors
+    assert json.loads(unescape(errors))[-1] == {"temporary": True}
     assert input_attribute(page.text, "photo-uploaded", "value") == ""
+
+
+def test_upload_request_with_rejected_upload_returns_no_temporary_error(emulator, client, db):
+    emulator.app.faults.add(Fault("status", status=400))
+    page = client.post(
+        reverse("member_add"), {"name": "", "photo": uploaded_file(), PREFLIGHT_FIELD: "1"}
+    )
+    (errors,) = re.findall(r'data-errors="([^"]*)"', page.text)
+    assert [type(error) for error in json.loads(unescape(errors))] == [str]
 
 
 # Formsets

@@ -1,14 +1,8 @@
 "use strict";
 
 /*
- * Upload the images of a form before it is submitted: one image in each request, and several
- * requests at a time. forms/widgets.py describes these requests. The form is then submitted with
- * the signed tokens of the images in place of the files.
- *
- * UploadItem is one image, UploadRequest its request, and UploadQueue all images of a form. Summary
- * displays the progress if there are several images.
- *
- * The script reads values from a response, and never inserts its markup.
+ * Upload the images of a form before it is submitted, one in each request. forms/widgets.py
+ * describes these requests. The script reads values from a response, and never inserts its markup.
  */
 // A page that is loaded in parts, for example with htmx, may contain the script twice.
 if (!globalThis.groupmeImages.handlesSubmit) {
@@ -37,24 +31,20 @@ if (!globalThis.groupmeImages.handlesSubmit) {
   };
 
   /**
-   * An image that has been chosen in an element and has to be uploaded.
-   *
-   * An element with several images has the method uploadItems(), which returns an object of a
-   * subclass for each of them. The subclass overrides what differs: view is the object that displays
-   * the image, with the elements "status" and "error" and the methods showStatus() and showError(),
-   * as in <groupme-image-input>; isChosen, addTo(), accept(), and focus().
+   * A chosen image. An element with several images has the method uploadItems(), which returns
+   * objects of a subclass. It overrides isChosen, addTo(), accept(), and focus(), and its view has
+   * status, error, showStatus(), and showError() like a <groupme-image-input>.
    */
   class UploadItem {
     constructor(element, file = element.fileInput.files[0], view = element) {
       Object.assign(this, { element, file, view });
     }
 
-    /** True until the user removes or replaces the image, or the page removes the element. */
     get isChosen() {
       return this.element.isConnected && this.element.fileInput.files[0] === this.file;
     }
 
-    /** Put this file into the data of its request in place of other files of the element. */
+    /** Put this file into the data of its request, which contains no files. */
     addTo(formData) {
       const { fileInput, tokenInput } = this.element;
       // The server would respond with the token of an earlier upload as if it were of this one.
@@ -62,7 +52,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       formData.set(fileInput.name, this.file);
     }
 
-    /** Replace the file with the token of its upload. */
     accept(token) {
       this.element.replaceFileWithToken(token);
     }
@@ -71,19 +60,17 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.element.fileInput.focus();
     }
 
-    /** Return a text of the configuration about the file. */
     text(key, values) {
       return this.element.text(key, { name: isolate(this.file.name), ...values });
     }
 
-    /** Whether screen readers announce nothing of this image, because there is a summary. */
+    /** Whether the summary is announced instead of this image. */
     set isQuiet(value) {
       for (const region of [this.view.status, this.view.error]) {
         setOrRemoveAttribute(region, "aria-live", value && "off");
       }
     }
 
-    /** Show a progress bar, and a button that stops the upload if there is a function for it. */
     showProgress(stop) {
       this.hideProgress();
       this.view.showError("");
@@ -102,7 +89,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     }
   }
 
-  /** The line about all images of a form, with the button that cancels their upload. */
+  /** The line about several images. */
   class Summary {
     constructor(form, item, cancel) {
       const cancelButton = createButton(item.text("cancel"), cancel);
@@ -134,7 +121,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     }
   }
 
-  /** The images of a form that are uploaded before it is submitted, or without a submission. */
+  const removeSummary = (form) => form.querySelector(":scope > .groupme-summary")?.remove();
+
+  /** The images of a form that are uploaded. */
   class UploadQueue {
     constructor(form) {
       Object.assign(this, { form, submitter: null, submits: false, isStopped: false });
@@ -145,12 +134,12 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.total = this.done = 0;
       // The first response shows whether the session is valid and the site works.
       this.limit = 1;
-      form.querySelector(":scope > .groupme-summary")?.remove();
+      removeSummary(form);
       uploadRequests.set(form, this);
       window.addEventListener("beforeunload", confirmLeaving);
     }
 
-    /** Upload the images, except those that are uploaded already. Then submit the form. */
+    /** Upload the images, and then submit the form. */
     save(items, submitter) {
       this.submits = true;
       this.failed.clear();
@@ -158,7 +147,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.start(items, submitter);
     }
 
-    /** Upload an image, and do not submit the form. */
+    /** Upload an image without a submission. */
     retry(item, submitter) {
       if (!this.failed.delete(item)) this.total += 1;
       this.start([item], this.submitter ?? submitter);
@@ -166,6 +155,10 @@ if (!globalThis.groupmeImages.handlesSubmit) {
 
     start(items, submitter) {
       const resumed = this.isStopped ? this.running : [];
+      if (this.end) {
+        removeSummary(this.form);
+        this.summary = null;
+      }
       Object.assign(this, { submitter, isStopped: false, end: null, outages: 0 });
       const present = [...this.waiting, ...[...this.running].map(({ item }) => item)];
       const added = items.filter((item) => !present.some(({ file }) => file === item.file));
@@ -200,27 +193,24 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     showProgress(item, key, fraction) {
       if (!item.row?.isConnected) item.showProgress(this.summary ? null : () => this.stop());
       setOrRemoveAttribute(item.bar, "value", fraction === null ? "" : String(fraction));
-      const percent = { style: "percent" };
-      // The summary is announced instead of this text, which may therefore change often.
-      const number = this.summary && fraction ? item.element.formatNumber(fraction, percent) : "";
-      const text = `${item.text(this.summary || key !== "queued" ? key : "sending")} ${number}`;
-      if (item.view.status.textContent !== text.trim()) item.view.showStatus(text.trim());
+      let text = item.text(this.summary || key !== "queued" ? key : "sending");
+      // Otherwise, each change would be announced.
+      if (this.summary && fraction) {
+        text += ` ${item.element.formatNumber(fraction, { style: "percent" })}`;
+      }
+      if (item.view.status.textContent !== text) item.view.showStatus(text);
     }
 
     showSummary() {
       if (!this.summary) return;
       const { done, total, failed } = this;
-      const text = (key) => this.anyItem.text(key, { done, total, failed: failed.size });
+      const [item] = this.items;
+      const text = (key) => item.text(key, { done, total, failed: failed.size });
       if (this.end) this.summary.end(...this.end(text));
       else this.summary.update(text("progress"), done / total);
     }
 
-    /** An item for texts that are about no image in particular. */
-    get anyItem() {
-      return [...this.items][0];
-    }
-
-    /** Start no more requests, and show the reason in the summary. */
+    /** Start no more requests. The function returns the content of the summary. */
     endWith(end) {
       for (const item of this.waiting) item.hideProgress();
       this.waiting = [];
@@ -263,7 +253,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.sendNext();
     }
 
-    /** Handle the end of a request. */
     handleResult(request) {
       const { item } = request;
       this.running.delete(request);
@@ -293,16 +282,15 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     fail(item, text, isTemporary) {
       if (this.isStopped) return;
       this.failed.add(item);
-      const retry = () => retryUpload(this.form, this.submitter, item);
-      const offersRetry = isTemporary && (this.summary || !this.submits);
-      item.view.showError(text, ...(offersRetry ? [" ", this.retryButton(item, retry)] : []));
+      const content = [text];
+      if (isTemporary && (this.summary || !this.submits)) {
+        const retry = () => retryUpload(this.form, this.submitter, item);
+        const button = createButton(item.text("retry"), retry);
+        button.setAttribute("aria-label", `${button.textContent} ${isolate(item.file.name)}`);
+        content.push(" ", button);
+      }
+      item.view.showError(...content);
       this.setOutages(isTemporary ? this.outages + 1 : 0);
-    }
-
-    retryButton(item, retry) {
-      const button = createButton(item.text("retry"), retry);
-      button.setAttribute("aria-label", `${button.textContent} ${isolate(item.file.name)}`);
-      return button;
     }
 
     /** Adapt the queue to the number of consecutive temporary failures. */
@@ -321,18 +309,17 @@ if (!globalThis.groupmeImages.handlesSubmit) {
      * request: it opens the URL of the response, or offers it as a link.
      */
     handleOtherResponse(request) {
-      const { item, status, responseURL } = request;
+      const { item } = request;
+      const { status, responseURL } = request.request;
       const isRedirected = Boolean(responseURL) && responseURL !== request.url;
       const link = (key) => createElement("a", { href: responseURL || request.url }, item.text(key));
       if (status === 413) this.fail(item, item.text("tooLargeForSite"), false);
       else if (!isRedirected && (status >= 500 || status === 429)) {
         this.fail(item, item.text("failed", { status }), true);
-      } else if (isRedirected && request.find("input[type=password]").length) {
+      } else if (isRedirected && elementsIn(request.request, "input[type=password]").length) {
         // The chosen files would be lost on another page.
         staleForms.add(this.form);
-        const attributes = { target: "_blank", rel: "noopener" };
-        const login = link("logIn");
-        for (const [name, value] of Object.entries(attributes)) login.setAttribute(name, value);
+        const login = Object.assign(link("logIn"), { target: "_blank", rel: "noopener" });
         this.handleFinalResponse(item, item.text("loggedOut"), " ", login);
       } else {
         // Submitted again without the script, the form leads to the site's own page.
@@ -362,7 +349,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
 
     finish() {
       this.close();
-      const [failed] = this.isStopped ? [] : this.failed;
+      const failed = [...this.items].find((item) => !this.isStopped && this.failed.has(item));
       this.end ??= (text) => [text(failed ? "someFailed" : "progress")];
       this.showSummary();
       if (failed) failed.focus();
@@ -477,7 +464,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.queue.handleAbort(this);
     }
 
-    /** Show this request again, which may have been stopped. */
+    /** Show this request again. */
     resume() {
       clearTimeout(this.timer);
       if (this.isSent) this.showForwarding();
@@ -490,21 +477,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.queue.handleResult(this);
     }
 
-    get status() {
-      return this.request.status;
-    }
-
-    get responseURL() {
-      return this.request.responseURL;
-    }
-
-    find(selector) {
-      return elementsIn(this.request, selector);
-    }
-
     /** The token and the errors of the image, if the response is the same form. */
     get result() {
-      return this.find(this.item.element.localName)
+      return elementsIn(this.request, this.item.element.localName)
         .filter((other) => other.querySelector("input[type=file]")?.name === this.name)
         .map((other) => ({
           token: [...other.querySelectorAll("input[type=hidden]")].at(-1)?.value,

@@ -59,12 +59,24 @@ def _fail_uploads(site: Site, times: int = 99) -> None:
     site.emulator.app.faults.add(Fault("status", status=503, method="POST", times=times))
 
 
+# Every change of a live region is announced, unless its attribute aria-live is "off".
+_RECORD_ANNOUNCEMENTS = """() => {
+  const regions = "[role=status]:not([aria-live=off]), [role=alert]:not([aria-live=off])";
+  new MutationObserver((records) => {
+    const targets = records.map(({ target }) => target.closest?.(regions)).filter(Boolean);
+    for (const target of new Set(targets)) announced(target.textContent);
+  }).observe(document, { childList: true, subtree: true });
+}"""
+
+
 # Save
 
 
 def test_forty_rows_are_uploaded_one_by_one_and_saved(site: Site, posts: list[Post]) -> None:
     page = _open_album(site, 40)
     assert site.posts == []  # Nothing is sent before Save.
+    announcements: list[str] = []
+    page.expose_binding("announced", lambda _, text: announcements.append(text))
     fault = Fault("delay", method="POST", seconds=1, times=7)
     site.emulator.app.faults.add(fault)
     site.press_save()
@@ -72,6 +84,7 @@ def test_forty_rows_are_uploaded_one_by_one_and_saved(site: Site, posts: list[Po
     expect(page.get_by_role("button", name="Cancel")).to_have_count(1)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     expect(page.locator(".groupme-sending progress")).to_have_count(39)
+    page.evaluate(_RECORD_ANNOUNCEMENTS)
     page.wait_for_url("**/admin/gallery/album/")
     assert site.posts == ["upload"] * 40 + ["submit"]
     assert len(site.uploads) == 40
@@ -83,6 +96,9 @@ def test_forty_rows_are_uploaded_one_by_one_and_saved(site: Site, posts: list[Po
     assert submission.files == []
     assert max(post.running for post in uploads) == 3
     assert {len(post.fields) for post in uploads} == {7}
+    # One in five seconds, and the result, instead of one for each row.
+    assert 1 <= len(announcements) <= 6
+    assert announcements[-1] == "40 of 40 images uploaded"
 
 
 def test_double_save_uploads_and_saves_once(site: Site) -> None:
@@ -364,6 +380,8 @@ def test_save_after_cancel_waits_for_running_requests(site: Site) -> None:
     _expect_summary(page, "1 of 6 images uploaded")
     page.get_by_role("button", name="Cancel").click()
     site.press_save()
+    _expect_summary(page, "of 6 images uploaded")
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
     page.wait_for_url("**/admin/gallery/album/")
     assert site.posts == ["upload"] * 6 + ["submit"]
     assert len(site.uploads) == len(_captions()) == 6
