@@ -84,7 +84,7 @@ test-live: $(VENV)/dev
 LOCALE := -D django -d django_groupme_images/locale
 messages: $(VENV)/dev
 	mkdir -p build
-	$(BIN)/pybabel -q extract -F pyproject.toml --no-location --sort-output -o build/django.pot .
+	$(BIN)/pybabel -q extract -F pyproject.toml -k ngettext_lazy:1,2 --no-location --sort-output -o build/django.pot .
 	$(BIN)/pybabel -q update $(LOCALE) -i build/django.pot --no-fuzzy-matching --ignore-pot-creation-date --ignore-obsolete
 	$(BIN)/pybabel -q compile $(LOCALE)
 
