@@ -214,8 +214,9 @@ def test_added_photo_is_last_in_ordered_album(example: Example, large_album: str
     assert captions(page)[-2:] == ["Photo 00", "Photo 99"]
 
 
-def test_script_of_photo_page_is_classic_and_deferred(example: Example) -> None:
+def test_scripts_of_photo_page_are_classic_and_deferred(example: Example) -> None:
     page = example.get(photo_paths(example.get(CAMP))[0])
-    (script,) = page.find_all("script")
-    assert "defer" in script
-    assert Path(script["src"]).name == "photo_steps.js"
+    scripts = page.find_all("script")
+    assert all("defer" in script and "type" not in script for script in scripts)
+    names = [Path(script["src"]).name for script in scripts]
+    assert names == ["late_thumbnails.js", "photo_steps.js"]

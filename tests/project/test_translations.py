@@ -27,6 +27,11 @@ def read_catalog(language: str, kind: str) -> Any:
         return {"po": read_po, "mo": read_mo}[kind](file)
 
 
+def forms_of(string: str | tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    """Return the singular and plural forms of a message."""
+    return (string,) if isinstance(string, str) else tuple(string)
+
+
 def find_placeholders(string: str) -> list[str]:
     return sorted(re.findall(r"%\(\w+\)s|%s|\{\w+\}", string))
 
@@ -36,26 +41,31 @@ def test_catalog_translates_every_string(language):
     source_strings = {
         msgid
         for _file, _line, msgid, _comments, _context in extract_from_dir(
-            PACKAGE, [("**.py", "python")], keywords=DEFAULT_KEYWORDS
+            PACKAGE,
+            [("**.py", "python")],
+            keywords=DEFAULT_KEYWORDS | {"ngettext_lazy": (1, 2)},
         )
     }
     messages = {message.id: message for message in read_catalog(language, "po") if message.id}
     # "make messages" updates the catalogs.
     assert messages.keys() == source_strings
     for msgid, message in messages.items():
-        assert message.string, msgid
         assert not message.fuzzy, msgid
-        assert find_placeholders(message.string) == find_placeholders(msgid), msgid
+        placeholders = find_placeholders(forms_of(msgid)[0])
+        for string in forms_of(message.string):
+            assert string, msgid
+            assert find_placeholders(string) == placeholders, msgid
 
 
 @pytest.mark.parametrize("language", ["de", "es"])
 def test_compiled_catalog_equals_source_catalog(language):
     compiled, source = (
-        {message.id: message.string for message in read_catalog(language, kind)}
+        {forms_of(message.id): forms_of(message.string) for message in read_catalog(language, kind)}
         for kind in ("mo", "po")
     )
-    assert {msgid for msgid in compiled if msgid} == {msgid for msgid in source if msgid}
-    assert all(compiled[msgid] == source[msgid] for msgid in source if msgid)
+    header = ("",)
+    assert compiled.keys() - {header} == source.keys() - {header}
+    assert all(compiled[msgid] == source[msgid] for msgid in source if msgid != header)
 
 
 @pytest.mark.parametrize(
