@@ -96,6 +96,7 @@ class GroupMeImageFormField(forms.ImageField):
         self.allow_url = allow_url
         self._form_class: type = forms.BaseForm
         self._name = ""
+        self._form: forms.BaseForm | None = None
         self._reset()
         if kwargs.get("widget") and apps.is_installed("django.contrib.admin"):
             from .admin_widgets import admin_widget_for
@@ -109,7 +110,8 @@ class GroupMeImageFormField(forms.ImageField):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         copy = super().__deepcopy__(memo)
-        copy._reset()  # The copy belongs to another form.
+        copy._form = None  # The copy belongs to another form.
+        copy._reset()
         return copy
 
     def _reset(self) -> None:
@@ -122,6 +124,7 @@ class GroupMeImageFormField(forms.ImageField):
 
     def get_bound_field(self, form: forms.BaseForm, field_name: str) -> forms.BoundField:
         self._form_class, self._name = type(form), field_name
+        self._form = form
         if isinstance(self.widget, GroupMeImageInput):
             self.widget.order_name = ordering_field(form)
             self.widget.row_fields = hidden_row_fields(form)
@@ -144,6 +147,8 @@ class GroupMeImageFormField(forms.ImageField):
         submission = submitted_data(data)
         if submission is None:
             return super().clean(data, initial)
+        if self._is_ignored():
+            submission = SubmittedData(preflight=submission.preflight)
         self._last_error = None
         try:
             return self._clean(submission, initial)
@@ -183,6 +188,11 @@ class GroupMeImageFormField(forms.ImageField):
         """Add an error to an invalid form if the widget cannot refer to the uploaded image."""
         if self._uploaded and not isinstance(self.widget, GroupMeImageInput):
             form.add_error(name, self._error("not_kept"))
+
+    def _is_ignored(self) -> bool:
+        """Return whether the form is not saved, although an image was submitted."""
+        # This method of the admin's forms returns False if the user may not add or change the row.
+        return self._form is not None and not self._form.has_changed()
 
     def _clean(self, submission: SubmittedData, initial: Any) -> Any:
         is_early = is_uploaded_early(self.storage, self.model_field)

@@ -100,6 +100,8 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
             return initial_images(initial)
         self._reset()
         self._submission = submitted_images(data)
+        if self._is_ignored():
+            self._submission = SubmittedImages(preflight=self._submission.preflight)
         try:
             return self._clean_images(self._submission, initial)
         except ValidationError as error:

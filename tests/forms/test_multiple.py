@@ -17,6 +17,7 @@ from django.utils.datastructures import MultiValueDict
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.forms import GroupMeMultipleImageFormField
+from django_groupme_images.forms.widgets import PREFLIGHT_FIELD
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage import GroupMeStorage
 from tests.support.field_data import upload_count, uploaded_file
@@ -358,3 +359,17 @@ def test_field_uses_token_and_storage_of_argument(emulator):
 def test_clean_with_content_files_accepts_them(emulator):
     content = images("a.jpg")[0].read()
     assert widths(GroupMeMultipleImageFormField().clean([ContentFile(content, "a.jpg")])) == [1]
+
+
+@pytest.mark.parametrize("marker", [{PREFLIGHT_FIELD: "1"}, {}], ids=["marked", "unmarked"])
+def test_form_that_counts_as_unchanged_uploads_nothing(emulator, list_requests, marker):
+    """The admin overrides the method for rows that the user may not add."""
+
+    class UnchangedForm(AlbumForm):
+        def has_changed(self) -> bool:
+            return False
+
+    form = submit(UnchangedForm, images("a.jpg", "b.jpg"), more=marker)
+    assert codes(form) == ["ahead" if marker else "required"]
+    assert tokens_of(form) == []
+    assert list_requests() == []

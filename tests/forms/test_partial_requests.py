@@ -16,6 +16,7 @@ from django_groupme_images.forms.widgets import PREFLIGHT_FIELD
 from tests.support.field_data import upload_count, uploaded_file
 from tests.support.html_forms import submitted
 from tests.support.urls_of_pictures import JPEG
+from tests.testapp.admin import PhotoInline
 from tests.testapp.forms import CardForm
 from tests.testapp.models import Album, Note, Photo, Stop, Trip
 
@@ -133,6 +134,28 @@ def test_user_without_permission_for_parent_is_rejected(album, log_in, list_requ
     client = log_in("view_album", *(f"{name}_photo" for name in _ALL))
     path = f"album/{album.pk}/change/"
     assert _post(client, path, _new_row() | marker).status_code == 403
+    assert upload_count(list_requests) == 0
+
+
+@_marked_or_not
+def test_required_row_without_add_permission_is_not_uploaded(
+    album, log_in, list_requests, marker, monkeypatch
+):
+    """Django validates as many new rows as ``min_num`` requires, whatever the user may do."""
+    monkeypatch.setattr(PhotoInline, "min_num", 2)
+    client = log_in("change_album", "view_photo", "change_photo")
+    _post(client, f"album/{album.pk}/change/", _new_row() | marker)
+    assert upload_count(list_requests) == 0
+
+
+@_marked_or_not
+def test_row_that_is_not_deleted_without_change_permission_is_not_uploaded(
+    album, log_in, list_requests, marker
+):
+    """Django validates a row with a checkbox to delete it, even if the checkbox is not checked."""
+    client = log_in("change_album", "view_photo", "delete_photo")
+    data = _saved_row(album.photo_set.get()) | {"photo_set-0-DELETE": "false"}
+    _post(client, f"album/{album.pk}/change/", data | marker)
     assert upload_count(list_requests) == 0
 
 
