@@ -245,30 +245,23 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.showSummary();
     }
 
-    /** Continue without a request, whose result is discarded. */
-    handleAbort(request) {
-      if (!this.running.delete(request)) return;
-      if (!this.isStopped) request.item.hideProgress();
-      if (!request.item.isChosen) this.total -= 1;
+    /** Continue after a request. The result of an aborted one is discarded. */
+    handleEnd(request) {
+      const { item, isAborted } = request;
+      this.running.delete(request);
+      if (!this.isStopped) item.hideProgress();
+      if (!item.isChosen) this.total -= 1;
+      else if (!isAborted) this.handleResult(request);
+      if (!isAborted) this.showSummary();
       this.sendNext();
     }
 
     handleResult(request) {
       const { item } = request;
-      this.running.delete(request);
-      if (!this.isStopped) item.hideProgress();
-      if (item.isChosen) this.handleResultOf(request);
-      else this.total -= 1;
-      this.showSummary();
-      this.sendNext();
-    }
-
-    handleResultOf(request) {
-      const { item } = request;
       const { token, errors, isTemporary } = request.result ?? {};
       if (token) this.accept(item, token);
       else if (errors) this.fail(item, errors.join(" "), isTemporary);
-      else if (request.isBroken) this.handleNetworkError(item);
+      else if (!request.request.status) this.handleNetworkError(item);
       else this.handleOtherResponse(request);
     }
 
@@ -284,8 +277,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.failed.add(item);
       const content = [text];
       if (isTemporary && (this.summary || !this.submits)) {
-        const retry = () => retryUpload(this.form, this.submitter, item);
-        const button = createButton(item.text("retry"), retry);
+        const button = createButton(item.text("retry"), () => {
+          if (item.isChosen) queueOf(this.form).retry(item, this.submitter);
+        });
         button.setAttribute("aria-label", `${button.textContent} ${isolate(item.file.name)}`);
         content.push(" ", button);
       }
@@ -312,25 +306,26 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       const { item } = request;
       const { status, responseURL } = request.request;
       const isRedirected = Boolean(responseURL) && responseURL !== request.url;
-      const link = (key) => createElement("a", { href: responseURL || request.url }, item.text(key));
+      const link = (key, attributes) =>
+        createElement("a", { href: responseURL || request.url, ...attributes }, item.text(key));
+      const failed = item.text("failed", { status });
       if (status === 413) this.fail(item, item.text("tooLargeForSite"), false);
-      else if (!isRedirected && (status >= 500 || status === 429)) {
-        this.fail(item, item.text("failed", { status }), true);
-      } else if (isRedirected && elementsIn(request.request, "input[type=password]").length) {
+      else if (!isRedirected && (status >= 500 || status === 429)) this.fail(item, failed, true);
+      else if (isRedirected && elementsIn(request.request, "input[type=password]").length) {
         // The chosen files would be lost on another page.
         staleForms.add(this.form);
-        const login = Object.assign(link("logIn"), { target: "_blank", rel: "noopener" });
+        const login = link("logIn", { target: "_blank", rel: "noopener" });
         this.handleFinalResponse(item, item.text("loggedOut"), " ", login);
       } else {
         // Submitted again without the script, the form leads to the site's own page.
         plainForms.add(this.form);
-        if (!isRedirected && status >= 400) {
-          if (!this.isStopped) this.handleFinalResponse(item, item.text("failed", { status }));
-        } else if (isRedirected && !this.isStopped) {
+        if (isRedirected && !this.isStopped) {
           this.isStopped = true; // The browser asks for no confirmation.
           this.endWith((text) => [text("progress")]);
           location.assign(responseURL);
-        } else this.handleFinalResponse(item, item.text("otherPage"), " ", link("openPage"));
+        } else if (isRedirected || status < 400) {
+          this.handleFinalResponse(item, item.text("otherPage"), " ", link("openPage"));
+        } else if (!this.isStopped) this.handleFinalResponse(item, failed);
       }
     }
 
@@ -353,7 +348,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.end ??= (text) => [text(failed ? "someFailed" : "progress")];
       this.showSummary();
       if (failed) failed.focus();
-      else if (this.submits) submitUploadedForm(this.form, this.submitter);
+      else if (this.submits) submitWithFiles(this.form, this.submitter);
     }
 
     close() {
@@ -381,8 +376,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
    */
   class UploadRequest {
     constructor(queue, item) {
-      Object.assign(this, { queue, item });
-      this.isPartlySent = this.isSent = this.isBroken = false;
+      Object.assign(this, { queue, item, isPartlySent: false, isSent: false, isAborted: false });
       this.url = actionOf(queue.form, queue.submitter).href;
     }
 
@@ -395,8 +389,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       request.responseType = "document"; // Such a document runs no scripts and loads no images.
       request.upload.onprogress = ({ loaded, total }) => this.handleProgress(loaded / total);
       request.upload.onload = () => this.handleBodySent();
-      request.onload = () => this.finish();
-      request.onerror = () => this.finish({ isBroken: true });
+      request.onloadend = () => this.handleEnd(); // after a response, an error, or an abort
       this.queue.running.add(this);
       request.send(formData);
       this.showProgress(0);
@@ -459,9 +452,8 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     }
 
     abort() {
+      this.isAborted = true;
       this.request.abort();
-      clearTimeout(this.timer);
-      this.queue.handleAbort(this);
     }
 
     /** Show this request again. */
@@ -471,10 +463,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       else this.showProgress(0);
     }
 
-    finish(values) {
+    handleEnd() {
       clearTimeout(this.timer);
-      Object.assign(this, values);
-      this.queue.handleResult(this);
+      this.queue.handleEnd(this);
     }
 
     /** The token and the errors of the image, if the response is the same form. */
@@ -570,63 +561,49 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     request.send();
   };
 
-  const itemsOf = (form) =>
-    elementsOf(form).flatMap(
-      (element) => element.uploadItems?.() ?? (element.needsUpload ? new UploadItem(element) : []),
-    );
-
-  /** Upload the files of the form before it is submitted. Return whether there are any. */
-  const uploadFiles = (form, submitter) => {
-    const items = plainForms.has(form) ? [] : itemsOf(form);
-    if (items.length) queueOf(form).save(items, submitter);
-    return items.length > 0;
-  };
-
   const queueOf = (form) => uploadRequests.get(form) ?? new UploadQueue(form);
 
-  const retryUpload = (form, submitter, item) => {
-    if (item.isChosen) queueOf(form).retry(item, submitter);
+  const itemsOf = (form) => {
+    const itemsIn = (element) =>
+      element.uploadItems?.() ?? (element.needsUpload ? new UploadItem(element) : []);
+    return plainForms.has(form) ? [] : elementsOf(form).flatMap(itemsIn);
   };
 
   const preparationsOf = (form) =>
     elementsOf(form).flatMap((element) => element.preparation ?? []);
 
   /**
-   * Submit the form when its files have been prepared.
+   * Submit the form when its files have been prepared and uploaded.
    *
    * Do not submit it if one of them is rejected, removed, or replaced in the meantime.
    */
-  const submitPreparedForm = async (form, submitter) => {
-    waitingForms.add(form);
+  const submitWithFiles = async (form, submitter) => {
     let isAccepted = true;
     // Another file may be chosen while the first one is prepared.
     for (let all; isAccepted && (all = preparationsOf(form)).length; ) {
+      waitingForms.add(form);
       isAccepted = (await Promise.allSettled(all)).every(({ value }) => value);
+      isAccepted &&= waitingForms.delete(form);
     }
-    const isCurrent = waitingForms.delete(form);
-    if (isAccepted && isCurrent) {
-      if (!uploadFiles(form, submitter)) submitForm(form, submitter);
+    if (isAccepted) {
+      const items = itemsOf(form);
+      if (items.length) queueOf(form).save(items, submitter);
+      else submitForm(form, submitter);
       return;
     }
+    waitingForms.delete(form);
     // The page's own script may have disabled the button, because it expects a new page.
     if (submitter) submitter.disabled = false;
     elementsOf(form).find((element) => element.error.textContent)?.fileInput.focus();
-  };
-
-  /** Submit the form, or upload files first that have been chosen during the upload. */
-  const submitUploadedForm = (form, submitter) => {
-    if (preparationsOf(form).length) submitPreparedForm(form, submitter);
-    else if (!uploadFiles(form, submitter)) submitForm(form, submitter);
   };
 
   const handleSubmit = (event) => {
     const { target: form, submitter } = event;
     if (waitingForms.has(form) || uploadRequests.get(form)?.submits) event.preventDefault();
     if (event.defaultPrevented || !isSupported(form, submitter)) return;
-    if (preparationsOf(form).length) {
-      event.preventDefault();
-      submitPreparedForm(form, submitter);
-    } else if (uploadFiles(form, submitter)) event.preventDefault();
+    if (!preparationsOf(form).length && !itemsOf(form).length) return;
+    event.preventDefault();
+    submitWithFiles(form, submitter);
   };
 
   // A page in the back/forward cache must not submit a form when it is displayed again.

@@ -177,6 +177,7 @@ def test_rejected_file_does_not_affect_other_upload(site: Site) -> None:
     expect(site.input("picture").get_by_role("alert")).to_contain_text("did not accept")
     expect(site.input("logo").get_by_role("alert")).to_be_empty()
     expect(site.input("logo").get_by_role("img", name="logo.png")).to_be_visible()
+    expect(page.locator(".groupme-summary")).to_contain_text("1 failed")  # Both have ended.
     site.save()
     assert site.posts == ["upload"] * 3 + ["submit"]
     assert len(site.uploads) == 3  # The rejected file is uploaded twice, the other one once.
