@@ -1,10 +1,7 @@
 "use strict";
 
-/*
- * Upload the images of a form before it is submitted, one in each request. forms/widgets.py
- * describes these requests. The script reads values from a response, and never inserts its markup.
- */
-// A page that is loaded in parts, for example with htmx, may contain the script twice.
+// Uploads the images of a form before it is submitted, one in each request (see forms/widgets.py).
+// It reads values from the responses, and never inserts their markup. A page may load it twice.
 if (!globalThis.groupmeImages.handlesSubmit) {
   globalThis.groupmeImages.handlesSubmit = true;
 
@@ -17,12 +14,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
   const ANNOUNCEMENT_INTERVAL = 5000; // milliseconds between announcements of the progress
   const INLINE = ".js-inline-admin-formset[data-inline-formset]";
 
-  // These forms are submitted without an upload request.
-  const plainForms = new WeakSet();
-  // These forms are submitted when all of their files have been prepared.
-  const waitingForms = new Set();
-  // The CSRF tokens of these forms are invalid if the user has logged in again.
-  const staleForms = new WeakSet();
+  const plainForms = new WeakSet(); // are submitted without upload requests
+  const waitingForms = new Set(); // are submitted when their files have been prepared
+  const staleForms = new WeakSet(); // need another CSRF token after a login
 
   const createButton = (text, handleClick) => {
     const button = createElement("button", { type: "button" }, text);
@@ -47,7 +41,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     /** Put this file into the data of its request, which contains no files. */
     addTo(formData) {
       const { fileInput, tokenInput } = this.element;
-      // The server would respond with the token of an earlier upload as if it were of this one.
+      // Otherwise, the response would contain this token.
       formData.delete(tokenInput.name);
       formData.set(fileInput.name, this.file);
     }
@@ -64,7 +58,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       return this.element.text(key, { name: isolate(this.file.name), ...values });
     }
 
-    /** Whether the summary is announced instead of this image. */
     set isQuiet(value) {
       for (const region of [this.view.status, this.view.error]) {
         setOrRemoveAttribute(region, "aria-live", value && "off");
@@ -89,12 +82,11 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     }
   }
 
-  /** The line about several images. */
   class Summary {
     constructor(form, item, cancel) {
       const cancelButton = createButton(item.text("cancel"), cancel);
       this.bar = createElement("progress", { max: 1, value: 0, "aria-hidden": "true" });
-      // It changes too often to be announced.
+      // The line changes too often to be announced.
       this.line = createElement("span", { "aria-hidden": "true" });
       this.status = createElement("span", { class: "groupme-announced", role: "status" });
       const children = [this.line, this.status, this.bar, cancelButton];
@@ -112,7 +104,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.timer ??= setTimeout(announce, delay);
     }
 
-    /** Show the result instead of the progress. */
     end(...content) {
       clearTimeout(this.timer);
       this.status.replaceChildren(...content);
@@ -123,7 +114,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
 
   const removeSummary = (form) => form.querySelector(":scope > .groupme-summary")?.remove();
 
-  /** The images of a form that are uploaded. */
   class UploadQueue {
     constructor(form) {
       Object.assign(this, { form, submitter: null, submits: false, isStopped: false });
@@ -194,7 +184,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       if (!item.row?.isConnected) item.showProgress(this.summary ? null : () => this.stop());
       setOrRemoveAttribute(item.bar, "value", fraction === null ? "" : String(fraction));
       let text = item.text(this.summary || key !== "queued" ? key : "sending");
-      // Otherwise, each change would be announced.
+      // A single image is announced, and not at each change.
       if (this.summary && fraction) {
         text += ` ${item.element.formatNumber(fraction, { style: "percent" })}`;
       }
@@ -219,7 +209,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.showSummary();
     }
 
-    /** Stop for the user. Requests whose body has been sent continue in the background. */
+    /** Stop for the user. See UploadRequest for requests that cannot be aborted. */
     stop() {
       if (this.isStopped) return;
       this.isStopped = true;
@@ -231,7 +221,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.sendNext();
     }
 
-    /** The page's own script may have disabled the button, because it expects a new page. */
     enableSubmitter() {
       if (this.submitter) this.submitter.disabled = false;
     }
@@ -287,7 +276,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.setOutages(isTemporary ? this.outages + 1 : 0);
     }
 
-    /** Adapt the queue to the number of consecutive temporary failures. */
     setOutages(number) {
       this.outages = number;
       this.hadOutage ||= number > 0;
@@ -295,13 +283,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       if (number >= MAX_OUTAGES && this.waiting.length) this.endWith((text) => [text("outage")]);
     }
 
-    /**
-     * Handle a response that is not this form.
-     *
-     * A view that ignores whether the form is valid may have accepted it in this request.
-     * Therefore, the script sends nothing else, and neither displays the response nor repeats the
-     * request: it opens the URL of the response, or offers it as a link.
-     */
+    // A view that ignores whether the form is valid may have saved it, so nothing is sent again.
     handleOtherResponse(request) {
       const { item } = request;
       const { status, responseURL } = request.request;
@@ -334,10 +316,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       if (!this.summary) item.view.showError(...content);
     }
 
-    /** Handle a request without a response, or with one that the script must not read. */
     handleNetworkError(item) {
-      // The site may redirect to another site, where only a submitted form can follow. But several
-      // files are not submitted at once only because the site is not available.
+      // Only a submitted form can follow a redirect to another site. But several files at once
+      // are not submitted because of an outage.
       if (navigator.onLine && !this.isStopped && !this.summary) plainForms.add(this.form);
       this.fail(item, item.text("broken"), true);
     }
@@ -364,15 +345,11 @@ if (!globalThis.groupmeImages.handlesSubmit) {
   }
 
   /**
-   * The request that uploads one image.
+   * Upload one image. The response is the form again, with a token of the image or with errors.
    *
-   * The server never accepts a form in this request: it responds with the form again, which
-   * contains a signed token of the uploaded image, or errors.
-   *
-   * If the user stops the upload, the request is aborted if its body has not been sent yet.
-   * Afterwards, an abort would not prevent the server from uploading the image. The request then
-   * continues in the background, and its result is kept if the file is still chosen. If the form is
-   * submitted again in the meantime, it waits for this request, so that no image is uploaded twice.
+   * Once the body has been sent, the server uploads the image even if the request is aborted. If
+   * the user stops the upload then, the request continues in the background, its result is kept,
+   * and the next submission waits for it, so that no image is uploaded twice.
    */
   class UploadRequest {
     constructor(queue, item) {
@@ -382,8 +359,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
 
     send() {
       const { formData, name } = this.data();
-      // The admin may rename the input during the request, when another row is removed.
-      this.name = name;
+      this.name = name; // The admin renames inputs when rows are removed.
       const request = (this.request = new XMLHttpRequest()); // fetch() reports no upload progress.
       request.open("POST", this.url);
       request.responseType = "document"; // Such a document runs no scripts and loads no images.
@@ -393,16 +369,16 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.queue.running.add(this);
       request.send(formData);
       this.showProgress(0);
-      // A fast upload does not scroll the page, because a double click would miss the button.
+      // After a fast upload, a double click would miss the button.
       const scroll = () => this.item.row.scrollIntoView({ block: "nearest" });
       if (!this.queue.summary) this.timer = setTimeout(scroll, 700);
     }
 
-    /** Return the data of the form with only this file, and the name of the file in it. */
+    /** Return the data of the form with only this file, and the file's name in it. */
     data() {
       const { form, submitter } = this.queue;
       const formData = new FormData(form, submitter);
-      // A button that the page's own script has disabled is missing, but permissions depend on it.
+      // The page may have disabled the button, on which permissions depend.
       if (submitter?.name && submitter.matches(":disabled")) {
         formData.append(submitter.name, submitter.value);
       }
@@ -419,7 +395,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.queue.showProgress(this.item, "sending", fraction);
     }
 
-    /** Handle the browser's report that a fraction of the body has been sent. */
     handleProgress(fraction) {
       this.isPartlySent = fraction < 1;
       if (!this.queue.isStopped) this.showProgress(fraction);
@@ -432,7 +407,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       else this.showForwarding();
     }
 
-    /** Show that the site has the image, and uploads it to the image service. */
     showForwarding() {
       this.queue.showProgress(this.item, "waiting", null);
     }
@@ -456,7 +430,6 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.request.abort();
     }
 
-    /** Show this request again. */
     resume() {
       clearTimeout(this.timer);
       if (this.isSent) this.showForwarding();
@@ -468,7 +441,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.queue.handleEnd(this);
     }
 
-    /** The token and the errors of the image, if the response is the same form. */
+    /** The token or the errors of the image, if the response is the same form. */
     get result() {
       return elementsIn(this.request, this.item.element.localName)
         .filter((other) => other.querySelector("input[type=file]")?.name === this.name)
@@ -480,7 +453,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     }
   }
 
-  /** Return the elements of a response of this site that match a selector. */
+  /** Return elements of a response of this site. */
   const elementsIn = ({ response, responseURL }, selector) => {
     if (!response || new URL(responseURL, location).origin !== location.origin) return [];
     return [...response.querySelectorAll(selector)];
@@ -497,12 +470,11 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     }
   };
 
-  // The browser asks for confirmation.
   const confirmLeaving = (event) => {
     if ([...uploadRequests.values()].some(({ isStopped }) => !isStopped)) event.preventDefault();
   };
 
-  // form.action is not used, because an input with the name "action" would replace it.
+  // Inputs may have the names of properties and methods of the form, such as "action".
   const attributeOf = (form, submitter, name) =>
     submitter?.getAttribute(`form${name}`) || form.getAttribute(name) || "";
 
@@ -519,34 +491,20 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     ["", "_self"].includes(attributeOf(form, submitter, "target")) &&
     actionOf(form, submitter).origin === location.origin;
 
-  /**
-   * Submit the form, which contains tokens in place of its files now.
-   *
-   * Its submit event has been dispatched already, and the page's own handler, for example one
-   * against double clicks, might cancel a second one. Therefore, requestSubmit() is not used, and
-   * the form temporarily gets the name, value, and attributes of the button.
-   */
+  /** Submit the form, which now contains tokens in place of files. */
   const submitForm = (form, submitter) => {
-    const isValidated = !(form.noValidate || submitter?.formNoValidate);
-    if (isValidated && !form.reportValidity()) return; // A field was changed during the upload.
-    const { name = "", value = "" } = submitter ?? {};
-    // An input without a name is not submitted.
-    const buttonInput = createElement("input", { type: "hidden", name, value });
-    const attributes = {
-      action: actionOf(form, submitter).href,
-      method: "post",
-      enctype: "multipart/form-data",
-      target: attributeOf(form, submitter, "target"),
-    };
-    const original = Object.keys(attributes).map((key) => [key, form.getAttribute(key)]);
-    form.append(buttonInput);
-    for (const [key, text] of Object.entries(attributes)) setOrRemoveAttribute(form, key, text);
-    HTMLFormElement.prototype.submit.call(form);
-    buttonInput.remove(); // Otherwise, it would be submitted with another button, too.
-    for (const [key, text] of original) setOrRemoveAttribute(form, key, text);
+    // The handlers of the first event, for example against double clicks, might cancel this one.
+    const skipHandlers = (event) => event.stopImmediatePropagation();
+    const isDisabled = submitter?.disabled;
+    if (isDisabled) submitter.disabled = false; // Otherwise, it would not be submitted.
+    window.addEventListener("submit", skipHandlers, true);
+    const button = submitter?.form === form ? submitter : null;
+    HTMLFormElement.prototype.requestSubmit.call(form, button);
+    window.removeEventListener("submit", skipHandlers, true);
+    if (isDisabled) submitter.disabled = true;
   };
 
-  /** Replace the CSRF token of the form with that of the same page, and call a function. */
+  /** Replace the CSRF token of the form with that of its page, and call a function. */
   const refreshToken = (form, callback) => {
     const selector = "input[name=csrfmiddlewaretoken]";
     const request = new XMLHttpRequest();
@@ -572,11 +530,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
   const preparationsOf = (form) =>
     elementsOf(form).flatMap((element) => element.preparation ?? []);
 
-  /**
-   * Submit the form when its files have been prepared and uploaded.
-   *
-   * Do not submit it if one of them is rejected, removed, or replaced in the meantime.
-   */
+  /** Submit the form when its files are prepared and uploaded, unless one is not accepted. */
   const submitWithFiles = async (form, submitter) => {
     let isAccepted = true;
     // Another file may be chosen while the first one is prepared.
@@ -592,8 +546,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       return;
     }
     waitingForms.delete(form);
-    // The page's own script may have disabled the button, because it expects a new page.
-    if (submitter) submitter.disabled = false;
+    if (submitter) submitter.disabled = false; // The page may have disabled it.
     elementsOf(form).find((element) => element.error.textContent)?.fileInput.focus();
   };
 
@@ -612,13 +565,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     uploadRequests.forEach((queue) => queue.stop());
   };
 
-  const handlePageShow = ({ persisted }) => {
-    if (persisted) stopUploads();
-  };
-
   globalThis.groupmeImages.UploadItem = UploadItem;
 
   document.addEventListener("submit", handleSubmit);
   window.addEventListener("pagehide", stopUploads);
-  window.addEventListener("pageshow", handlePageShow);
+  window.addEventListener("pageshow", ({ persisted }) => persisted && stopUploads());
 }
