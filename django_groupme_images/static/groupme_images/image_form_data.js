@@ -1,9 +1,6 @@
 "use strict";
 
-/*
- * The data of forms with images: omit what Django does not need, and select the data of one row of
- * an inline in the admin.
- */
+// The data of forms with images: what Django needs of it, and the data of one row of an inline.
 if (!globalThis.groupmeImages.inlineRowData) {
   const { elementsOf } = globalThis.groupmeImages;
 
@@ -13,10 +10,7 @@ if (!globalThis.groupmeImages.inlineRowData) {
 
   const isEmpty = (value) => (value instanceof File ? !value.name && !value.size : value === "");
 
-  /**
-   * Omit empty inputs and redundant hidden ones, because Django limits the number of fields and
-   * files of a request. The event is dispatched for each submission and each new FormData(form).
-   */
+  /** Omit empty and redundant inputs, because Django limits their number in a request. */
   const trimFormData = ({ target: form, formData }) => {
     const deleteEmpty = (name) => {
       if (formData.getAll(name).every(isEmpty)) formData.delete(name);
@@ -51,15 +45,13 @@ if (!globalThis.groupmeImages.inlineRowData) {
   };
 
   /**
-   * Return the data of a page of the admin that an upload request sends, and the name of the file.
+   * Return the data of an upload request in the admin, and the name of the file in it.
    *
-   * The data contains everything that belongs to no row, because the form of the parent may depend
-   * on it, and the row of the file, as the only one of its formset. Rows nested in it are kept.
+   * It consists of everything outside of rows, on which the form of the parent may depend, and of
+   * the row of the file, with the rows nested in it, as the only one of its formset.
    *
-   * The admin never saves this data, because the number in a management form of each formset is
-   * invalid. It is a number that Django validates, and does not use. INITIAL_FORMS is required as
-   * well, and only sent for a saved row: users who may change but not add rows cannot upload an
-   * image for a new one.
+   * The admin never saves it, because MIN_NUM_FORMS, which Django validates but does not use, is
+   * invalid. INITIAL_FORMS is also required, and only sent for a saved row.
    */
   const inlineRowData = (data, fileName) => {
     const names = [...data.keys()];

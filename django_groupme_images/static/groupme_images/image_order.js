@@ -3,9 +3,8 @@
 /*
  * The order of the rows in an inline of the admin: their numbers, and controls to move them.
  *
- * image_inlines.js uses it. Only the position of a row in the document and the value of its
- * ordering field change. The index in the names of its controls stays, because the server expects
- * saved rows before new ones.
+ * Rows are moved in the document, and the values of their ordering fields change. The indexes in
+ * the names of their controls stay, because the server expects saved rows before new ones.
  */
 if (!globalThis.groupmeImages.RowOrder) {
   const { TAG, createElement, isolate } = globalThis.groupmeImages;
@@ -46,11 +45,10 @@ if (!globalThis.groupmeImages.RowOrder) {
       const control = this.controlOf(row);
       if (!control || control.matches(":disabled, [readonly]")) return;
       const title = this.inline.text("drag");
-      const handle = { class: "groupme-handle", title, "aria-hidden": "true" };
       const controls = createElement(
         "span",
         { class: "groupme-order" },
-        createElement("span", handle, "⠿"),
+        createElement("span", { class: "groupme-handle", title, "aria-hidden": "true" }, "⠿"),
         createElement("button", { type: "button", class: "groupme-up" }, "↑"),
         createElement("button", { type: "button", class: "groupme-down" }, "↓"),
       );
@@ -80,7 +78,8 @@ if (!globalThis.groupmeImages.RowOrder) {
       const title = row.querySelector(".original p, .inline_label")?.textContent.trim();
       const savedName = row.matches(".has_original") && title?.split("\n")[0];
       const { fileInput, fileName } = row.querySelector(TAG);
-      return fileInput.files[0]?.name || fileName || savedName || this.inline.text("row", { number: index + 1 });
+      const name = fileInput.files[0]?.name || fileName || savedName;
+      return name || this.inline.text("row", { number: index + 1 });
     }
 
     // Numbers
@@ -109,7 +108,7 @@ if (!globalThis.groupmeImages.RowOrder) {
       const isNew = (row) => !this.isNumbered(row);
       if (this.name && rows.some(isNew)) {
         const numbered = this.inline.filledRows.filter((row) => this.isNumbered(row));
-        const last = numbered.map((row) => this.numberOf(row)).reduce((a, b) => Math.max(a, b), 0);
+        const last = Math.max(0, ...numbered.map((row) => this.numberOf(row)));
         if (this.isDescending) this.renumber();
         else rows.filter(isNew).forEach((row, index) => this.setNumber(row, last + index + 1));
       }
@@ -224,17 +223,18 @@ if (!globalThis.groupmeImages.RowOrder) {
 
     /** Exchange a row with the others up to a vertical position in the window. */
     moveTo(row, rows, clientY) {
-      for (const isDown of [true, false]) {
-        for (;;) {
-          const index = rows.indexOf(row);
-          const other = index + (isDown ? 1 : -1);
-          if (!rows[other]) break;
-          const { top, height } = rows[other].getBoundingClientRect();
-          const middle = top + height / 2;
-          if (isDown ? clientY <= middle : clientY >= middle) break;
-          this.exchange(row, rows[other], isDown);
-          [rows[index], rows[other]] = [rows[other], rows[index]];
-        }
+      const middleOf = (other) => {
+        const { top, height } = other.getBoundingClientRect();
+        return top + height / 2;
+      };
+      for (;;) {
+        const index = rows.indexOf(row);
+        const [previous, next] = [rows[index - 1], rows[index + 1]];
+        const isDown = next && clientY > middleOf(next);
+        if (!isDown && !(previous && clientY < middleOf(previous))) return;
+        this.exchange(row, isDown ? next : previous, isDown);
+        rows.splice(index, 1);
+        rows.splice(index + (isDown ? 1 : -1), 0, row);
       }
     }
   };

@@ -1,19 +1,13 @@
 "use strict";
 
 /*
- * Shrinks and converts an image in the browser, so that less is sent.
- *
- * groupmeShrinkImage() is called by image_input.js, which works without it: the server shrinks
- * and converts every file that is sent as it is. Therefore, whenever something is unusual, the
- * original file is used.
- *
- * The script works under a strict Content Security Policy: it decodes a file without a URL.
+ * Shrinks and converts an image in the browser, so that less is sent. The server does the same with
+ * the original file, which is used whenever something is unusual. Without URLs of files, the script
+ * works under a strict Content Security Policy.
  */
 {
   const JPEG_QUALITY = 0.9;
-  // Phones decode and encode a large photo in a few seconds. After this time, the browser has
-  // probably failed without reporting it, and the form must not wait forever.
-  const TIMEOUT = 10_000; // milliseconds
+  const TIMEOUT = 10_000; // milliseconds, after which the browser has probably failed
   const CHANNELS = 4; // red, green, blue, and alpha
 
   const textAt = (bytes, start, end) => String.fromCharCode(...bytes.subarray(start, end));
@@ -32,10 +26,8 @@
   };
 
   /*
-   * For each format that is shrunk or converted, whether a file is complete and not animated.
-   *
-   * Some browsers display the beginning of a file that is cut off, which the server rejects, and
-   * all of them use only the first frame. A RangeError means that the file is not complete.
+   * For each format, whether a file is complete and not animated. Browsers may decode only a part
+   * of other files. A RangeError means that the file is not complete.
    */
   const isStill = {
     jpeg(bytes, view) {
@@ -77,16 +69,14 @@
     return context.getImageData(0, 0, width, height).data;
   };
 
-  /** Release the memory of the canvas, which Safari would otherwise keep for a while. */
+  /** Release the memory of the canvas, which Safari keeps otherwise. */
   const release = ({ canvas }) => {
     canvas.width = canvas.height = 0;
   };
 
   /**
-   * Return whether pixels can be read from a canvas as they were drawn.
-   *
-   * Firefox and its derivatives return noise or white pixels instead if they resist
-   * fingerprinting. Others change each value a little, which is not visible.
+   * Return whether pixels can be read as they were drawn. Against fingerprinting, Firefox returns
+   * noise or white pixels; other browsers change each value a little, which is not visible.
    */
   const isCanvasReadable = () => {
     const context = createContext(16, 16);
@@ -168,10 +158,8 @@
   };
 
   /**
-   * Return the image with at most the configured dimension, and in an allowed format.
-   *
-   * Return the file itself if nothing has to be changed, or if the browser cannot do it. The
-   * format is that of the file, and the configuration is that of the widget.
+   * Return the image with at most the configured dimension, and in an allowed format; or the file
+   * itself if nothing has to be changed, or if the browser cannot do it.
    */
   globalThis.groupmeShrinkImage = (file, format, config) => {
     const timeout = new Promise((resolve) => setTimeout(resolve, TIMEOUT));
