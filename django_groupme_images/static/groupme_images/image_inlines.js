@@ -11,37 +11,12 @@ if (!globalThis.groupmeImages.inlines) {
   // The inlines by the elements that Django and admin themes mark with this attribute.
   const inlines = (globalThis.groupmeImages.inlines = new Map());
   const GROUPS = "[data-inline-formset]";
-  const WIDGETS = `${TAG}, groupme-images-input`;
   const CONFIGURED = "[data-groupme-inline]";
   const SAVED_ROW = ".has_original, .form-group.original"; // in Django, in Unfold
   const HIDDEN_LINK = "groupme-deletelink";
   const DELETE_LINK = ".inline-deletelink, .delete-template";
   const SLICE = 50; // milliseconds, after which the page can react to its user
   const CHUNK_SIZE = 1024 ** 2; // bytes
-  const ICON =
-    "M13 4H5a1 1 0 0 0-1 1v14a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-8M4 17l5-5 3.5 3.5L15 13l5 5" +
-    "M19 2v6M16 5h6M9 8.5v.01";
-
-  const createIcon = () => {
-    const [svg, path] = ["svg", "path"].map((tag) =>
-      document.createElementNS("http://www.w3.org/2000/svg", tag),
-    );
-    for (const [name, value] of Object.entries({
-      viewBox: "0 0 24 24",
-      width: 24,
-      height: 24,
-      fill: "none",
-      stroke: "currentColor",
-      "stroke-width": 1.5,
-      "stroke-linecap": "round",
-      "aria-hidden": "true",
-    })) {
-      svg.setAttribute(name, value);
-    }
-    path.setAttribute("d", ICON);
-    svg.append(path);
-    return svg;
-  };
 
   /** Return whether two files of the same size have the same content. */
   const haveSameBytes = async (file, other) => {
@@ -121,17 +96,10 @@ if (!globalThis.groupmeImages.inlines) {
       this.root.addEventListener("click", saveRows, true);
       this.root.addEventListener("click", (event) => this.handleClick(event));
       this.root.addEventListener("change", (event) => this.handleChange(event));
-      if (!this.input) return;
-      this.root.addEventListener("dragover", (event) => this.handleDrag(event));
-      this.root.addEventListener("drop", (event) => this.handleDrag(event));
-      this.root.addEventListener("dragleave", ({ relatedTarget }) => {
-        if (!this.root.contains(relatedTarget)) this.highlight(false);
-      });
     }
 
     /** Build the messages, and the zone if users can add rows. */
     build(element) {
-      const { choose, take } = this.texts;
       this.status = createElement("p", { role: "status" });
       this.alert = createElement("div", { role: "alert" });
       this.zone = createElement("div", { class: "groupme-image-input groupme-inline" });
@@ -142,10 +110,14 @@ if (!globalThis.groupmeImages.inlines) {
         this.input = createElement("input", { type: "file", id, accept, multiple: "" });
         this.input.hasChangeListener = true; // as in image_input.js
         this.input.addEventListener("change", () => this.addFiles(this.input.files));
-        const mouse = createElement("span", { class: "groupme-mouse" }, choose);
-        const touch = createElement("span", { class: "groupme-touch" }, take);
-        const label = createElement("label", { for: id }, createIcon(), mouse, touch);
+        const label = element.querySelector(".groupme-file label").cloneNode(true);
+        label.htmlFor = id;
+        label.querySelector(".groupme-mouse").textContent = this.texts.choose;
+        label.querySelector(".groupme-touch").textContent = this.texts.take;
         this.zone.append(createElement("span", { class: "groupme-file" }, label, this.input));
+        // image_input.js uses the zone like a widget.
+        this.zone.fileInput = this.input;
+        this.zone.acceptTransfer = ({ files }) => this.addFiles(files);
         const heading = document.getElementById(`${this.prefix}-heading`);
         this.zone.setAttribute("role", "group");
         if (heading) this.zone.setAttribute("aria-labelledby", heading.id);
@@ -224,13 +196,14 @@ if (!globalThis.groupmeImages.inlines) {
     addFiles(chosen) {
       const all = [...chosen];
       this.input.value = "";
-      if (!all.length) return;
+      if (!all.length) return false;
       if (!this.adding) this.messages = {};
       const adding = Promise.resolve(this.adding).then(() => this.addRows(all));
       this.adding = adding;
       adding.finally(() => {
         if (this.adding === adding) this.adding = null;
       });
+      return true;
     }
 
     async addRows(all) {
@@ -395,22 +368,6 @@ if (!globalThis.groupmeImages.inlines) {
       this.order.restore();
       this.findCopies();
     }
-
-    handleDrag(event) {
-      const { dataTransfer, target, type } = event;
-      const isFile = dataTransfer.types.includes("Files");
-      const isMultiple = dataTransfer.files.length > 1; // The files are known when they are dropped.
-      this.highlight(false);
-      if (!isFile || (target.closest(WIDGETS) && !isMultiple)) return;
-      event.preventDefault();
-      dataTransfer.dropEffect = "copy";
-      if (type === "drop") this.addFiles(dataTransfer.files);
-      else this.highlight(true);
-    }
-
-    highlight(isDragged) {
-      this.zone.classList.toggle("groupme-dragged", isDragged);
-    }
   }
 
   const buildInlines = () => {
@@ -426,21 +383,6 @@ if (!globalThis.groupmeImages.inlines) {
     }
   };
 
-  /** Add pasted images to the inline that has the focus, or to the only one that is visible. */
-  const handlePaste = (event) => {
-    const { target, clipboardData } = event;
-    const isText = target.matches("input:not([type=file]), textarea") || target.isContentEditable;
-    const { files: pasted } = clipboardData;
-    if (!pasted.length || (isText && clipboardData.types.includes("text/plain"))) return;
-    if (target.closest(WIDGETS) && pasted.length === 1) return;
-    const zones = [...inlines.values()].filter(({ input }) => input?.checkVisibility());
-    const focused = zones.find(({ root }) => root.contains(target));
-    const inline = focused ?? (zones.length === 1 && !target.closest(WIDGETS) && zones[0]);
-    if (!inline) return;
-    event.preventDefault();
-    inline.addFiles(pasted);
-  };
-
   /** Submit a form only when all of its files have rows, unless some of them got none. */
   const handleSubmit = async (event) => {
     const { target: form, submitter } = event;
@@ -452,8 +394,10 @@ if (!globalThis.groupmeImages.inlines) {
     if (adding.every(({ alert }) => !alert.hasChildNodes())) form.requestSubmit(submitter);
   };
 
+  groupmeImages.zoneAt = (node) =>
+    [...inlines.values()].find(({ input, root }) => input && root.contains(node))?.zone;
+
   buildInlines();
   document.addEventListener("formset:added", buildInlines);
-  document.addEventListener("paste", handlePaste, true);
   document.addEventListener("submit", handleSubmit, true);
 }

@@ -10,6 +10,7 @@ if (!customElements.get("groupme-image-input")) {
   const TAG = "groupme-image-input";
   // These elements have a fileInput and a method acceptTransfer().
   const WIDGETS = `${TAG}, groupme-images-input`;
+  const ZONES = ".groupme-inline"; // in the admin, see image_inlines.js
   const MAX_PREVIEW_SIZE = 400; // pixels
   const STATUS_DELAY = 300; // milliseconds
   const MAX_DECODED = 2; // images at once, because each large photo takes about 50 MB
@@ -415,18 +416,29 @@ if (!customElements.get("groupme-image-input")) {
 
   const isEnabled = ({ fileInput }) => Boolean(fileInput) && !fileInput.matches(":disabled");
 
+  /** Return the widget at a node, or for files, the zone of the inline that contains the node. */
+  const receiverAt = (node, { files, types }) => {
+    const element = node.closest(WIDGETS);
+    // During a drag, the number of files is not known yet.
+    const isForZone = types.includes("Files") && (!element || files.length > 1);
+    return (isForZone && groupmeImages.zoneAt?.(node)) || element;
+  };
+
+  /** Return the only element that can accept images, or null if there are several. */
+  const onlyVisible = (selector) => {
+    const elements = [...document.querySelectorAll(selector)];
+    const visible = elements.filter((element) => isEnabled(element) && element.checkVisibility());
+    return visible.length === 1 ? visible[0] : null;
+  };
+
   const handlePaste = (event) => {
     const { target, clipboardData } = event;
     const isText = target.matches("input:not([type=file]), textarea");
     const hasText = isText && clipboardData.getData("text/plain");
     if (event.defaultPrevented || target.isContentEditable || hasText) return;
-    let element = target.closest(WIDGETS);
-    if (!element && clipboardData.files.length) {
-      const elements = [...document.querySelectorAll(WIDGETS)];
-      const visible = elements.filter((other) => isEnabled(other) && other.checkVisibility());
-      if (visible.length === 1) [element] = visible;
-    }
-    if (element?.acceptTransfer(clipboardData)) event.preventDefault();
+    let receiver = receiverAt(target, clipboardData);
+    if (clipboardData.files.length) receiver ??= onlyVisible(ZONES) ?? onlyVisible(WIDGETS);
+    if (receiver?.acceptTransfer(clipboardData)) event.preventDefault();
   };
 
   let draggedOver = null;
@@ -444,16 +456,16 @@ if (!customElements.get("groupme-image-input")) {
     const isFile = types.includes("Files");
     // In Firefox, the target can be a text node.
     const target = event.target.closest ? event.target : event.target.parentElement;
-    const element = target.closest(WIDGETS);
-    const isNative = !element && target.closest("input, textarea, [contenteditable]");
+    const receiver = receiverAt(target, dataTransfer);
+    const isNative = !receiver && target.closest("input, textarea, [contenteditable]");
     highlight(null);
     if (event.defaultPrevented || isNative || !document.querySelector(WIDGETS)) return;
     if (!isFile && !types.includes("text/uri-list")) return;
     event.preventDefault();
-    const isAccepted = element && isEnabled(element) && (isFile || element.urlInput);
+    const isAccepted = receiver && isEnabled(receiver) && (isFile || receiver.urlInput);
     dataTransfer.dropEffect = isAccepted ? "copy" : "none";
-    if (isAccepted && type === "drop") element.acceptTransfer(dataTransfer);
-    else if (isAccepted) highlight(element);
+    if (isAccepted && type === "drop") receiver.acceptTransfer(dataTransfer);
+    else if (isAccepted) highlight(receiver);
   };
 
   const handleDragLeave = ({ relatedTarget }) => {

@@ -102,7 +102,7 @@ ALBUMS = [
                 "2025-03-08",
                 "Ines Duarte",
                 "Hubble eXtreme Deep Field: nearly every speck is a galaxy (NASA)",
-                "Thousands of galaxies, as dots and smudges of all colours on black",
+                "Thousands of galaxies, as dots and smudges of all colors on black",
             ),
             PhotoSeed(
                 "into-the-deep-field.gif",
