@@ -389,7 +389,7 @@ def test_save_after_cancel_waits_for_running_requests(site: Site) -> None:
 
 def test_row_removed_during_upload_is_not_saved(site: Site) -> None:
     page = _open_album(site, 4)
-    site.emulator.app.faults.add(Fault("delay", method="POST", seconds=1, times=1))
+    site.emulator.app.faults.add(Fault("delay", method="POST", seconds=3))
     site.press_save()
     _expect_summary(page, "0 of 4 images uploaded")
     page.locator("#photo_set-3 .inline-deletelink").click()
