@@ -1,14 +1,11 @@
 "use strict";
 
 /*
- * Many images at once in an inline of the admin: a zone for them, from which each gets a row.
- *
- * Rows are added with the inline's own link, so that other scripts of the admin work. The
- * configuration is built by forms/admin_widgets.py. image_order.js numbers and moves the rows.
+ * Many images at once in an inline of the admin: a zone for them, from which each gets a row. Rows
+ * are added with the inline's own link, so that other scripts of the admin work.
  */
 if (!globalThis.groupmeImages.inlines) {
   const { TAG, RowOrder, createElement, elementsOf, isolate } = globalThis.groupmeImages;
-  // The inlines by the elements that Django and admin themes mark with this attribute.
   const inlines = (globalThis.groupmeImages.inlines = new Map());
   const GROUPS = "[data-inline-formset]";
   const CONFIGURED = "[data-groupme-inline]";
@@ -52,11 +49,7 @@ if (!globalThis.groupmeImages.inlines) {
     return files.get(element);
   };
 
-  /**
-   * Prevent the date shortcuts of all rows from being built again for each new row.
-   *
-   * Return a function that builds them once.
-   */
+  /** Do not build the date shortcuts of all rows for each new row. Return a function that does. */
   const suspendDateShortcuts = () => {
     const { DateTimeShortcuts } = globalThis;
     const init = DateTimeShortcuts?.init;
@@ -68,7 +61,7 @@ if (!globalThis.groupmeImages.inlines) {
     };
   };
 
-  /** Hide a new row, and its link from the script that otherwise updates those of all rows. */
+  /** Hide a new row, and its link from a script that updates the links of all rows. */
   const hideRow = (row) => {
     row.classList.add("groupme-adding");
     row.querySelector(".inline-deletelink")?.classList.replace("inline-deletelink", HIDDEN_LINK);
@@ -170,9 +163,8 @@ if (!globalThis.groupmeImages.inlines) {
     /** Return whether a row is as empty as the template, whose values can be passed. */
     isUntouched(row, values = this.valuesOf(this.template)) {
       if (!this.template || row.matches(SAVED_ROW)) return false;
-      const hasFile = [...row.querySelectorAll("input[type=file]")].some(
-        ({ files: { length } }) => length,
-      );
+      const fileInputs = [...row.querySelectorAll("input[type=file]")];
+      const hasFile = fileInputs.some((input) => input.files.length);
       return !hasFile && String(this.valuesOf(row)) === String(values);
     }
 
@@ -342,12 +334,10 @@ if (!globalThis.groupmeImages.inlines) {
       if (target.closest(DELETE_LINK)) this.restoreRows();
     }
 
-    /**
-     * Put the rows in the order of their indexes, because the script that removes a row numbers the
-     * others in the order of the document. Unfold's also loses what they contain.
-     */
+    /** Sort the rows by index before a script removes one and numbers the others in their order. */
     saveRows() {
       this.order.useIndexes();
+      // Unfold's script also loses what the rows contain.
       this.saved = this.rows.map((row) => {
         const controls = [...row.querySelectorAll("input, select, textarea")];
         return { row, element: row.querySelector(TAG), controls };
