@@ -5,8 +5,14 @@
 if (!globalThis.groupmeImages.handlesSubmit) {
   globalThis.groupmeImages.handlesSubmit = true;
 
-  const { uploadRequests, createElement, elementsOf, inlineRowData, isolate, setOrRemoveAttribute } =
-    globalThis.groupmeImages;
+  const {
+    uploadRequests,
+    createElement,
+    elementsOf,
+    inlineRowData,
+    isolate,
+    setOrRemoveAttribute,
+  } = globalThis.groupmeImages;
 
   const MAX_REQUESTS = 3; // at a time
   const MAX_OUTAGES = 3; // consecutive temporary failures, after which the queue ends
