@@ -46,7 +46,7 @@ class Picture:
 
     Instances are created by :meth:`parse`. They are immutable and hashable, and are equal if their
     URLs are. ``str(picture)`` is the URL. The ``Picture`` of an image that a form or serializer has
-    uploaded may have dimensions although its URL contains none.
+    uploaded also has a ``submitted_name``, and may have dimensions although its URL contains none.
     """
 
     # Properties read their group of the match when they are used, so that parsing is fast.
@@ -109,6 +109,11 @@ class Picture:
         return self._match[4]
 
     @property
+    def submitted_name(self) -> str | None:
+        """The name of the file that a form or serializer has uploaded, or ``None``."""
+        return None
+
+    @property
     def url(self) -> str:
         """The URL of the original."""
         return self._base_url + self._match[1]
@@ -164,33 +169,50 @@ class Picture:
         return Picture.parse, (self.url, self._base_url)
 
 
-class _MeasuredPicture(Picture):
-    """``Picture`` whose dimensions are known, although they are not in its URL."""
+class _UploadedPicture(Picture):
+    """``Picture`` with values that are not in its URL: dimensions, and the name of the file."""
 
-    __slots__ = ("_size",)
+    __slots__ = ("_size", "_submitted_name")
 
-    _size: tuple[int, int]
+    _size: tuple[int | None, int | None]
+    _submitted_name: str | None
 
     @property
-    def width(self) -> int:
+    def width(self) -> int | None:
         return self._size[0]
 
     @property
-    def height(self) -> int:
+    def height(self) -> int | None:
         return self._size[1]
 
+    @property
+    def submitted_name(self) -> str | None:
+        return self._submitted_name
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return with_size, (Picture.parse(self.url, self._base_url), *self._size)
+        picture = Picture.parse(self.url, self._base_url)
+        return _uploaded_picture, (picture, self._size, self._submitted_name)
+
+
+def _uploaded_picture(
+    picture: Picture, size: tuple[int | None, int | None], submitted_name: str | None
+) -> Picture:
+    uploaded = object.__new__(_UploadedPicture)
+    uploaded._base_url, uploaded._match = picture._base_url, picture._match
+    uploaded._size, uploaded._submitted_name = size, submitted_name
+    return uploaded
 
 
 def with_size(picture: Picture, width: int, height: int) -> Picture:
     """Return the ``Picture`` with this width and height, in pixels, if its URL contains none."""
     if picture.width is not None:
         return picture
-    measured = object.__new__(_MeasuredPicture)
-    measured._base_url, measured._match = picture._base_url, picture._match
-    measured._size = width, height
-    return measured
+    return _uploaded_picture(picture, (width, height), picture.submitted_name)
+
+
+def with_submitted_name(picture: Picture, name: str) -> Picture:
+    """Return the ``Picture`` with the name of the file that was uploaded."""
+    return _uploaded_picture(picture, (picture.width, picture.height), name)
 
 
 def variant_size(name: str, width: int, height: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from django_groupme_images.exceptions import InvalidPicture
-from django_groupme_images.pictures import Picture, variant_size
+from django_groupme_images.pictures import Picture, variant_size, with_size, with_submitted_name
 from tests.support.urls_of_pictures import ID, JPEG, LARGE, LEGACY
 
 pytestmark = pytest.mark.any_django
@@ -189,11 +189,23 @@ def test_picture_is_immutable_and_compares_by_url():
     assert picture != JPEG
     assert repr(picture) == f"<Picture {JPEG}>"
     assert copy.deepcopy(picture) == pickle.loads(pickle.dumps(picture)) == picture
+    assert picture.submitted_name is None
     with pytest.raises(TypeError, match="made by Picture.parse"):
         Picture()
     for name in ("url", "width", "id", "anything"):
         with pytest.raises(AttributeError):
             setattr(picture, name, 1)
+
+
+@pytest.mark.parametrize("url", [JPEG, LEGACY])
+def test_picture_with_submitted_name_keeps_its_size(url):
+    picture = with_size(Picture.parse(url), 480, 325)
+    named = with_submitted_name(picture, "cat.jpg")
+    sized = with_size(with_submitted_name(Picture.parse(url), "cat.jpg"), 480, 325)
+    for each in (named, sized, copy.copy(named), pickle.loads(pickle.dumps(named))):
+        assert each == picture
+        assert each.submitted_name == "cat.jpg"
+        assert (each.width, each.height, each.format) == (480, 325, picture.format)
 
 
 @pytest.mark.parametrize(

@@ -162,12 +162,14 @@ def initial_images(initial: Any) -> list[Any]:
 
 
 def _description(image: Any, number: int, storage: Storage) -> str:
-    """Return the number and the size of an uploaded image, or the name of a pending file."""
-    if picture := picture_from_value(image, storage):
-        text = _("Image %(number)s, %(width)s × %(height)s pixels")
-        params = {"number": number, "width": picture.width, "height": picture.height}
-        return (text if picture.width else _("Image %(number)s")) % params
-    return safe_name(getattr(image, "submitted_name", None) or "")
+    """Return the name of an image, or its number, and its size. A pending file has no size."""
+    name = safe_name(getattr(image, "submitted_name", None) or "")
+    picture = picture_from_value(image, storage)
+    if not picture:
+        return name
+    name = name or _("Image %(number)s") % {"number": number}
+    text = _("%(name)s, %(width)s × %(height)s pixels") if picture.width else "%(name)s"
+    return text % {"name": name, "width": picture.width, "height": picture.height}
 
 
 def _values(data: Any, name: str) -> list[Any]:

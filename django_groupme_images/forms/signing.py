@@ -13,7 +13,7 @@ from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 from django.db.models.fields.files import FieldFile
 
 from django_groupme_images.conf import configured_storage
-from django_groupme_images.pictures import Picture, with_size
+from django_groupme_images.pictures import Picture, with_size, with_submitted_name
 from django_groupme_images.storage.names import is_file_name, picture_from_name
 
 from .uploads import pending_file
@@ -90,10 +90,12 @@ def get_signer(purpose: str = "") -> TimestampSigner:
 def sign(value: Picture | FieldFile, storage: Storage, purpose: str = "") -> str:
     """Return a signed token for an uploaded image, or a pending file in the fallback storage."""
     if isinstance(value, Picture):
-        return get_signer(purpose).sign(_url_with_size(value))
-    name = f"{_storage_prefix(storage)}{value.name}"
+        name = _url_with_size(value)
+    else:
+        name = f"{_storage_prefix(storage)}{value.name}"
     if purpose:
-        name += f"?{quote(getattr(value, 'submitted_name', None) or '', safe='')}"
+        submitted_name = getattr(value, "submitted_name", None) or ""
+        name += f"?{quote(submitted_name, safe='', errors='replace')}"
     return get_signer(purpose).sign(name)
 
 
@@ -108,8 +110,9 @@ def unsign(token: str, storage: Storage, purpose: str = "") -> Picture | FieldFi
     name, submitted_name = _unsigned_names(encodable, purpose)
     url, _, size = name.partition("#")
     if picture := picture_from_name(url, storage):
-        sides = re.fullmatch(r"(\d+)x(\d+)", size)
-        return with_size(picture, *map(int, sides.groups())) if sides else picture
+        if sides := re.fullmatch(r"(\d+)x(\d+)", size):
+            picture = with_size(picture, *map(int, sides.groups()))
+        return with_submitted_name(picture, submitted_name) if submitted_name else picture
     # In another storage, the same name may belong to a file of another user.
     prefix = _storage_prefix(storage)
     if not name.startswith(prefix) or not is_file_name(name.removeprefix(prefix)):
@@ -129,7 +132,7 @@ def _unsigned_names(token: str, purpose: str) -> tuple[str, str]:
     except BadSignature:
         # Tokens that were signed before an upgrade stay valid until they expire.
         return get_signer().unsign(token, max_age=SIGNED_PICTURE_MAX_AGE), ""
-    if not purpose or "?" not in name:  # The URL of an uploaded image has no query.
+    if not purpose or "?" not in name:  # An earlier version signed the URL of an image alone.
         return name, ""
     name, _, submitted_name = name.rpartition("?")
     return name, unquote(submitted_name)

@@ -32,7 +32,7 @@ from django_groupme_images.exceptions import (
 )
 from django_groupme_images.field_files import GroupMeImageFieldFile
 from django_groupme_images.images.options import ImageOptions
-from django_groupme_images.pictures import CDN_URL, Picture
+from django_groupme_images.pictures import CDN_URL, Picture, with_submitted_name
 from django_groupme_images.storage.backend import GroupMeStorage
 from django_groupme_images.storage.file import RemoteImage
 from django_groupme_images.storage.names import (
@@ -183,6 +183,8 @@ def upload_file(
     name = save_once(file, storage, lambda: _save(file, storage, field))
     if picture := picture_from_name(name, storage):
         picture = with_dimensions(picture, file, storage)
+        if not isinstance(file, RemoteImage):
+            picture = with_submitted_name(picture, str(file.name))
         validate_url_length(
             require_allowed_format(picture, storage).url, getattr(field, "max_length", None)
         )

@@ -194,6 +194,14 @@ def test_token_from_earlier_version_is_accepted(emulator, fallback, db):
         assert form.save().photo.name == payload.removeprefix("default:")
 
 
+@pytest.mark.parametrize("name", ["IMG_1.jpg", "a?b#c&d+%.jpg", "Ä“x”\ud800.jpg"])
+def test_token_keeps_submitted_name(service, name):
+    form = CardForm({}, {"photo": uploaded_file(name)})
+    form = CardForm({"title": "x", "photo-uploaded": rendered_token(form)})
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["photo"].submitted_name == name.replace("\ud800", "?")
+
+
 def test_token_older_than_max_age_is_rejected(emulator):
     purpose = purpose_of(CardForm, "photo", groupme_storage)
     for signer_class, code in ((ExpiredSigner, "expired"), (TimestampSigner, None)):

@@ -85,6 +85,7 @@ def test_invalid_file_of_three_is_an_error_with_its_name_and_others_are_kept(
     first, second, third = again.cleaned_data["photos"]
     assert isinstance(first, Picture)
     assert widths([first, second, third]) == [1, 2, 1]
+    assert [first.submitted_name, second.submitted_name] == ["good.jpg", "other.jpg"]
     assert third.name == "new.jpg"
     assert upload_count(list_requests) == 3
 

@@ -94,8 +94,8 @@ def test_widget_of_uploaded_images_contains_grid(emulator):
     kept = [image.url for image in form["photos"].value()]
     assert re.findall(r'<img src="([^"]*)"', html) == [f"{url}.preview" for url in kept]
     assert re.findall(r'<a href="([^"]*)">([^<]*)</a>', html) == [
-        (kept[0], "Image 1, 1 × 1 pixels"),
-        (kept[1], "Image 2, 2 × 1 pixels"),
+        (kept[0], "a.jpg, 1 × 1 pixels"),
+        (kept[1], "b.jpg, 2 × 1 pixels"),
     ]
     assert html.count('role="list"') == 1
     assert html.count('role="listitem"') == 2
