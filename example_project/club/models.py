@@ -48,7 +48,7 @@ class Album(models.Model):
         return reverse("album", args=[self.slug])
 
     def last_position(self) -> int:
-        """Return the position of the last photo. A new photo of the same position follows it."""
+        """Return the position of the last photo, or 0."""
         return self.photos.aggregate(last=Max("position", default=0))["last"]
 
 

@@ -1,13 +1,16 @@
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.messages.views import SuccessMessageMixin
+from django.db import transaction
 from django.db.models import Count
-from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.html import format_html
-from django.views.generic import CreateView, DeleteView, DetailView, ListView, UpdateView
+from django.utils.translation import ngettext
+from django.views.generic import DeleteView, DetailView, FormView, ListView, UpdateView
 
-from .forms import PhotoForm
+from .forms import PhotoForm, PhotosForm
 from .models import Album, Member, Photo
 
 
@@ -27,24 +30,25 @@ class MemberList(ListView):
     queryset = Member.objects.annotate(photo_count=Count("photos"))
 
 
-class PhotoAdd(SuccessMessageMixin, CreateView):
-    form_class = PhotoForm
-    template_name = "club/photo_add.html"
+class PhotosAdd(FormView):
+    form_class = PhotosForm
+    template_name = "club/photos_add.html"
 
     def setup(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().setup(request, *args, **kwargs)
         self.album = get_object_or_404(Album, slug=kwargs["slug"])
 
-    def get_form_kwargs(self) -> dict[str, Any]:
-        photo = Photo(album=self.album, position=self.album.last_position())
-        return super().get_form_kwargs() | {"instance": photo}
-
-    def get_success_message(self, cleaned_data: dict[str, Any]) -> str:
-        url = self.object.get_absolute_url()
-        return format_html('“<a href="{}">{}</a>” is in the album.', url, self.object.caption)
-
-    def get_success_url(self) -> str:
-        return self.album.get_absolute_url()
+    def form_valid(self, form: PhotosForm) -> HttpResponse:
+        with transaction.atomic():
+            photos = form.save_in(self.album)
+        text = ngettext(
+            "“{first}” is in the album.",
+            "{count} photos were added, beginning with “{first}”.",
+            len(photos),
+        )
+        link = format_html('<a href="{}">{}</a>', photos[0].get_absolute_url(), photos[0].caption)
+        messages.success(self.request, format_html(text, first=link, count=len(photos)))
+        return redirect(self.album)
 
 
 class PhotoEdit(SuccessMessageMixin, UpdateView):

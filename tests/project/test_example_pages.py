@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import runpy
 from urllib.parse import urljoin, urlsplit
 
 import django
@@ -11,11 +12,13 @@ import pytest
 import requests
 
 from tests.support.example_project import (
+    EXAMPLE,
     PHOTOS,
     Browser,
     Example,
     fetch_image,
     linked_pages,
+    new_photos,
     photo_files,
 )
 
@@ -84,11 +87,12 @@ def test_member_without_avatar_shows_initials(example: Example) -> None:
     assert ">RO</span>" in page.text
 
 
-def test_photo_form_with_valid_image_adds_photo_to_album(example: Example) -> None:
+def test_photos_form_with_one_file_adds_photo_to_album(example: Example) -> None:
     browser = Browser(f"{example.site}albums/clubhouse-wall/add/")
-    caption = "Upright & <b>sound</b>"
-    page = browser.submit(photo_files("dandelion-clock.jpg"), caption=caption, taken="2025-03-09")
+    photos = new_photos(**{"upright_& <b>-sound": "dandelion-clock.jpg"})
+    page = browser.submit(photos, taken="2025-03-09")
     assert page.url == f"{example.site}albums/clubhouse-wall/"
+    caption = "Upright & <b> sound"
     (link,) = re.findall(r"“(<a .*</a>)” is in the album\.", page.text)
     match = re.fullmatch(r'<a href="(/photos/\d+/)">(.*)</a>', link)
     assert match[2] == html.escape(caption)
@@ -98,6 +102,76 @@ def test_photo_form_with_valid_image_adds_photo_to_album(example: Example) -> No
     original = image["src"].removesuffix(".preview")
     assert fetch_image(original).size == (1000, 1500)
     assert fetch_image(f"{original}.large").size == (640, 960)
+
+
+def test_photos_form_with_several_files_adds_them_in_order(example: Example) -> None:
+    browser = Browser(f"{example.site}albums/clubhouse-wall/add/")
+    page = browser.submit(
+        new_photos(
+            **{
+                "sunset_at-the lake": "avatar-cat.jpg",
+                "IMG_1234": "avatar-cup.jpg",
+                "Étoiles, 2025": "avatar-galaxy.jpg",
+            }
+        ),
+        taken="2025-03-10",
+        by="2",
+    )
+    (link,) = re.findall(r'3 photos were added, beginning with “<a href="([^"]*)">', page.text)
+    captions = re.findall(r">([^<]*)</span>", page.text)
+    number = len(captions) - 1
+    assert captions[-3:] == [
+        "Sunset at the lake",
+        f"On the clubhouse wall {number}",
+        "Étoiles, 2025",
+    ]
+    photo = example.get(link)
+    assert "<h1>Sunset at the lake</h1>" in photo.text
+    assert "Tomasz Wilk" in photo.text
+
+
+def test_photos_form_keeps_valid_files_and_their_names(example: Example) -> None:
+    browser = Browser(f"{example.site}albums/clubhouse-wall/add/")
+    photos = new_photos(**{"kept file": "avatar-cat.jpg"})
+    page = browser.submit([*photos, ("pictures", ("notes.jpg", b"agenda"))], taken="2025-03-09")
+    assert "The photos were not saved" in page.text
+    assert "“notes.jpg” is not an image" in page.text
+    tokens = [each["value"] for each in page.find_all("input", name="pictures-uploaded")]
+    uploads = example.upload_count()
+    page = browser.submit(taken="2025-03-09", **{"pictures-uploaded": tokens})
+    assert "Kept file</a>” is in the album." in page.text
+    assert example.upload_count() == uploads
+
+
+def test_photos_form_with_too_many_files_shows_error(example: Example) -> None:
+    browser = Browser(f"{example.site}albums/clubhouse-wall/add/")
+    uploads = example.upload_count()
+    page = browser.submit(new_photos(cat="avatar-cat.jpg") * 51, taken="2025-03-09")
+    assert "Choose at most 50 images. 51 were chosen." in page.text
+    assert example.upload_count() == uploads
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("sunset_at-the lake.jpeg", "Sunset at the lake"),
+        ("étoile.png", "Étoile"),
+        ("  St. John's  eve.jpg", "St. John's eve"),
+        ("星空.jpg", "星空"),
+        ("Meadow (2).jpg", "Meadow (2)"),
+        *(
+            (name, "Album 7")
+            for name in (
+                *("IMG_1234.jpg", "DSC01234.JPG", "_DSC1234.jpg", "P1010023.JPG", "image.png"),
+                *("PXL_20250621_223344.jpg", "IMG-20250621-WA0003.jpg", "20250621_223344.jpg"),
+                *("a.png", "---.png", ""),
+            )
+        ),
+    ],
+)
+def test_caption_from_name_is_readable_or_default(name: str, caption: str) -> None:
+    caption_from_name = runpy.run_path(str(EXAMPLE / "club/captions.py"))["caption_from_name"]
+    assert caption_from_name(name, default="Album 7") == caption
 
 
 UPLOAD_FAILURES = {
@@ -117,31 +191,31 @@ UPLOAD_FAILURES = {
 
 
 @pytest.mark.parametrize(("fault", "message"), UPLOAD_FAILURES.values(), ids=UPLOAD_FAILURES)
-def test_photo_form_with_failed_upload_shows_field_error(
+def test_photos_form_with_failed_upload_shows_field_error(
     fault: dict[str, object], message: str, example: Example
 ) -> None:
     browser = Browser(f"{example.site}albums/after-the-meeting/add/")
     example.fail_uploads(**fault)
-    page = browser.submit(photo_files("cat.jpg"), caption="Failed upload", taken="2025-10-05")
+    page = browser.submit(new_photos(**{"Failed upload": "cat.jpg"}), taken="2025-10-05")
     assert page.status == 200
     assert message in page.text
+    assert "Failed upload.jpg" in page.text
     assert "token" not in page.text.replace(page.csrf_token, "").replace("csrfmiddlewaretoken", "")
-    (file_input,) = page.find_all("input", name="picture")
+    (file_input,) = page.find_all("input", name="pictures")
     assert file_input["accept"].startswith("image/jpeg,image/png,image/gif,image/webp,")
     assert file_input["aria-invalid"] == "true"
-    assert "id_picture_error" in file_input["aria-describedby"]
-    assert page.find_all("ul", id="id_picture_error")
-    assert page.find_all("input", name="caption", value="Failed upload")
+    assert "id_pictures_error" in file_input["aria-describedby"]
+    assert page.find_all("ul", id="id_pictures_error")
     assert page.find_all("input", name="taken", value="2025-10-05")
     assert "Failed upload" not in example.get("/albums/after-the-meeting/").text
 
 
-def test_photo_form_with_invalid_image_shows_field_errors(example: Example) -> None:
+def test_photos_form_with_invalid_values_shows_field_errors(example: Example) -> None:
     browser = Browser(f"{example.site}albums/after-the-meeting/add/")
-    page = browser.submit({"picture": ("notes.jpg", b"agenda")}, caption="", taken="2025-10-05")
+    page = browser.submit({"pictures": ("notes.jpg", b"agenda")}, taken="")
     assert page.status == 200
-    assert page.find_all("ul", id="id_picture_error")
-    assert page.find_all("ul", id="id_caption_error")
+    assert page.find_all("ul", id="id_pictures_error")
+    assert page.find_all("ul", id="id_taken_error")
 
 
 def test_admin_lists_thumbnails_and_saves_image(example: Example) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -70,6 +71,10 @@ class Example:
 
     def get(self, path: str) -> Page:
         return Page(requests.get(urljoin(self.site, path), timeout=5))
+
+    def upload_count(self) -> int:
+        entries = requests.get(f"{self.emulator}_emulator/requests", timeout=5).json()
+        return sum(entry["method"] == "POST" for entry in entries)
 
     def fail_uploads(self, **fault: object) -> None:
         url = f"{self.emulator}_emulator/faults"
@@ -140,7 +145,7 @@ class Browser:
         self.page = Page(self.session.get(url, timeout=5))
         return self.page
 
-    def submit(self, files: dict[str, tuple[str, bytes]] | None = None, **data: str) -> Page:
+    def submit(self, files: Any = None, **data: Any) -> Page:
         data["csrfmiddlewaretoken"] = self.page.csrf_token
         headers = {"Referer": self.page.url}
         response = self.session.post(
@@ -159,6 +164,14 @@ def fetch_image(url: str) -> Image.Image:
 def photo_files(name: str) -> dict[str, tuple[str, bytes]]:
     """Return a photo of the example as the ``picture`` that a form submits."""
     return {"picture": (name, (PHOTOS / name).read_bytes())}
+
+
+def new_photos(**names: str) -> list[tuple[str, tuple[str, bytes]]]:
+    """Return photos of the example as several ``pictures``, by the captions of their files."""
+    return [
+        ("pictures", (f"{caption}.jpg", (PHOTOS / name).read_bytes()))
+        for caption, name in names.items()
+    ]
 
 
 def linked_pages(example: Example) -> dict[str, Page]:
