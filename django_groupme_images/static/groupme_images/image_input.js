@@ -12,6 +12,7 @@ if (!customElements.get("groupme-image-input")) {
   const WIDGETS = `${TAG}, groupme-images-input`;
   const ZONES = ".groupme-inline"; // in the admin, see image_inlines.js
   const MAX_PREVIEW_SIZE = 400; // pixels
+  const BUILT = ".groupme-chosen, .groupme-actions, .groupme-script, .groupme-new";
   const STATUS_DELAY = 300; // milliseconds
   const MAX_DECODED = 2; // images at once, because each large photo takes about 50 MB
   const SIGNATURE_SIZE = 64; // bytes, which include the brands of AVIF and HEIF files
@@ -72,7 +73,7 @@ if (!customElements.get("groupme-image-input")) {
     value ? element.setAttribute(name, value) : element.removeAttribute(name);
 
   const elementsOf = (form) =>
-    [...document.querySelectorAll(TAG)].filter((element) => element.fileInput?.form === form);
+    [...document.querySelectorAll(WIDGETS)].filter((element) => element.fileInput?.form === form);
 
   /** Return the URL of a dragged or copied image, or else of a link, or an empty string. */
   const urlIn = (transfer) => {
@@ -84,7 +85,8 @@ if (!customElements.get("groupme-image-input")) {
     return /^https?:\/\/\S+$/i.test(url) ? url : "";
   };
 
-  class GroupMeImageInput extends HTMLElement {
+  /** What the elements for one and for several images have in common. */
+  class ImageElement extends HTMLElement {
     connectedCallback() {
       if (this.fileInput) return; // The element was moved within the document.
       this.fileInput = this.querySelector("input[type=file]");
@@ -93,21 +95,147 @@ if (!customElements.get("groupme-image-input")) {
       else document.addEventListener("DOMContentLoaded", () => this.connectedCallback());
     }
 
+    /** Build the messages, and read what the server has rendered. */
     initialize() {
       this.config = JSON.parse(this.dataset.script);
+      this.describedBy = this.fileInput.getAttribute("aria-describedby");
       // Otherwise, the script of Unfold expects a text input next to the file input.
       this.fileInput.hasChangeListener = true;
+      // The admin adds a row by copying one, including the elements that were built in it.
+      this.querySelectorAll(BUILT).forEach((element) => element.remove());
+      this.status = createElement("span", { role: "status" });
+      this.error = createElement("span", {
+        role: "alert",
+        id: `groupme-image-input-${++elementCount}`,
+      });
+      this.append(createElement("span", { class: "groupme-script" }, this.status, this.error));
+      this.labelGroup();
+    }
+
+    createButton(key, handleClick) {
+      const button = createElement("button", { type: "button" }, this.config.texts[key]);
+      button.disabled = this.fileInput.disabled;
+      button.addEventListener("click", handleClick);
+      return button;
+    }
+
+    /** Label the element like its field. */
+    labelGroup() {
+      const [label, ...others] = this.fileInput.labels;
+      if (others.length) {
+        this.setAttribute("role", "group");
+        this.setAttribute("aria-label", label.textContent.trim().replace(/:$/, ""));
+      }
+    }
+
+    get uploadRequest() {
+      return groupmeImages.uploadRequests.get(this.fileInput.form);
+    }
+
+    get needsUpload() {
+      const { config, fileInput } = this;
+      const isSubmitted = fileInput.files.length > 0 && !fileInput.matches(":disabled");
+      return Boolean(config.ahead) && isSubmitted && !this.isMarkedForDeletion;
+    }
+
+    // The server ignores the files of forms that are marked for deletion.
+    get isMarkedForDeletion() {
+      const prefix = this.fileInput.name.slice(0, this.fileInput.name.lastIndexOf("-") + 1);
+      const checkboxes = [...document.getElementsByName(`${prefix}DELETE`)];
+      return checkboxes.some(({ form, checked }) => form === this.fileInput.form && checked);
+    }
+
+    /** Return the file, or the result of shrinking or converting it. */
+    async shrunkFile(chosen) {
+      const format = await formatOf(chosen);
+      const shrink = () => globalThis.groupmeShrinkImage?.(chosen, format, this.config) ?? chosen;
+      return decodeNext(shrink);
+    }
+
+    async rejectionReason(file) {
+      const { formats, formatsText, allowedText, limit: maxUploadSize } = this.config;
+      const name = isolate(file.name);
+      if (!file.size) return this.text("empty", { name });
+      if (maxUploadSize !== null && file.size > maxUploadSize) {
+        // Two different sizes can be equal when they are rounded.
+        const isEqual = this.formatSize(file.size) === this.formatSize(maxUploadSize);
+        const unit = isEqual ? "byte" : undefined;
+        const size = this.formatSize(file.size, unit);
+        return this.text("tooLarge", { name, size, limit: this.formatSize(maxUploadSize, unit) });
+      }
+      const format = await formatOf(file);
+      const isAllowed = formats.some((name) => name === format || !(name in SIGNATURES));
+      if (isAllowed) return "";
+      if (!format) return this.text("wrongType", { name, formats: formatsText });
+      const formatName = this.config.formatNames[format];
+      return this.text("wrongFormat", { name, format: formatName, formats: allowedText });
+    }
+
+    /** Draw an image on a canvas, unless it is null, and return the description of its file. */
+    drawPreview(canvas, image, file) {
+      canvas.hidden = !image;
+      if (image) {
+        const scale = Math.min(1, MAX_PREVIEW_SIZE / Math.max(image.width, image.height));
+        canvas.width = Math.max(1, Math.round(image.width * scale));
+        canvas.height = Math.max(1, Math.round(image.height * scale));
+        const context = canvas.getContext("2d");
+        context.imageSmoothingQuality = "high";
+        context.drawImage(image, 0, 0, canvas.width, canvas.height);
+      }
+      return this.text(image ? "chosen" : "unreadable", {
+        name: isolate(file.name),
+        width: image && this.formatNumber(image.width),
+        height: image && this.formatNumber(image.height),
+        size: this.formatSize(file.size),
+      });
+    }
+
+    setFiles(files) {
+      const transfer = new DataTransfer();
+      for (const file of files) transfer.items.add(file);
+      this.fileInput.files = transfer.files;
+    }
+
+    showStatus(text) {
+      this.status.textContent = text;
+    }
+
+    showError(...content) {
+      this.error.replaceChildren(...content);
+      const hasError = Boolean(this.error.textContent);
+      const ids = [this.describedBy, hasError && this.error.id].filter(Boolean).join(" ");
+      setOrRemoveAttribute(this.fileInput, "aria-describedby", ids);
+      setOrRemoveAttribute(this.fileInput, "aria-invalid", hasError && "true");
+    }
+
+    text(key, values) {
+      return this.config.texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+    }
+
+    formatNumber(value, options) {
+      return new Intl.NumberFormat(this.config.language || undefined, options).format(value);
+    }
+
+    formatSize(bytes, unit = bytes < 1024 ? "byte" : bytes < 1024 ** 2 ? "kilobyte" : "megabyte") {
+      return this.formatNumber(bytes / { byte: 1, kilobyte: 1024, megabyte: 1024 ** 2 }[unit], {
+        style: "unit",
+        unit,
+        unitDisplay: unit === "byte" ? "long" : "short",
+        maximumFractionDigits: unit === "megabyte" ? 1 : 0,
+      });
+    }
+  }
+
+  class GroupMeImageInput extends ImageElement {
+    initialize() {
+      super.initialize();
       this.urlInput = this.querySelector("input[type=url]"); // It is null if URLs are not allowed.
       this.clearCheckbox = this.querySelector("input[type=checkbox]");
       this.tokenInput = this.querySelector("input[type=hidden]");
       this.initialToken = this.tokenInput.value;
       // Otherwise, a browser may restore the token of an image that is not displayed.
       this.tokenInput.autocomplete = "off";
-      this.describedBy = this.fileInput.getAttribute("aria-describedby");
       this.choice = 0; // This counter identifies asynchronous results of an earlier choice.
-      // The admin adds a row by copying one, including the elements that were built in it.
-      const built = this.querySelectorAll(".groupme-chosen, .groupme-actions, .groupme-script");
-      built.forEach((element) => element.remove());
       this.buildElements();
       this.buildActions();
       this.addEventListener("change", (event) => this.handleChange(event.target));
@@ -122,13 +250,6 @@ if (!customElements.get("groupme-image-input")) {
       this.removeButton.hidden = true;
       const chosen = [this.canvas, this.description, this.removeButton];
       this.fileInput.after(createElement("span", { class: "groupme-chosen" }, ...chosen));
-      this.status = createElement("span", { role: "status" });
-      this.error = createElement("span", {
-        role: "alert",
-        id: `groupme-image-input-${++elementCount}`,
-      });
-      this.append(createElement("span", { class: "groupme-script" }, this.status, this.error));
-      this.labelGroup();
     }
 
     /** Build the buttons next to the current image, and hide the inputs until they are needed. */
@@ -142,13 +263,6 @@ if (!customElements.get("groupme-image-input")) {
       const children = [this.note, this.replaceButton, this.clearButton];
       this.present.append(createElement("span", { class: "groupme-actions" }, ...children));
       this.showInputs(this.fileInput.getAttribute("aria-invalid") === "true");
-    }
-
-    createButton(key, handleClick) {
-      const button = createElement("button", { type: "button" }, this.config.texts[key]);
-      button.disabled = this.fileInput.disabled;
-      button.addEventListener("click", handleClick);
-      return button;
     }
 
     showInputs(isShown) {
@@ -177,37 +291,11 @@ if (!customElements.get("groupme-image-input")) {
       this.clearButton.textContent = isCleared ? undo : remove;
     }
 
-    /** Label the element like its field. */
-    labelGroup() {
-      const [label, ...others] = this.fileInput.labels;
-      if (others.length) {
-        this.setAttribute("role", "group");
-        this.setAttribute("aria-label", label.textContent.trim().replace(/:$/, ""));
-      }
-    }
-
     /** Show the file that the browser restored after a reload or a history navigation. */
     showRestoredFile() {
       const isHandled = this.fileName || this.preparation;
       if (this.fileInput?.files.length && !isHandled) this.handleFileChange();
       this.update();
-    }
-
-    get uploadRequest() {
-      return groupmeImages.uploadRequests.get(this.fileInput.form);
-    }
-
-    get needsUpload() {
-      const { config, fileInput } = this;
-      const isSubmitted = fileInput.files.length > 0 && !fileInput.matches(":disabled");
-      return Boolean(config.ahead) && isSubmitted && !this.isMarkedForDeletion;
-    }
-
-    // The server ignores the files of forms that are marked for deletion.
-    get isMarkedForDeletion() {
-      const prefix = this.fileInput.name.slice(0, this.fileInput.name.lastIndexOf("-") + 1);
-      const checkboxes = [...document.getElementsByName(`${prefix}DELETE`)];
-      return checkboxes.some(({ form, checked }) => form === this.fileInput.form && checked);
     }
 
     handleChange(target) {
@@ -260,9 +348,7 @@ if (!customElements.get("groupme-image-input")) {
         this.showStatus(status);
       };
       const timer = setTimeout(showStatus, STATUS_DELAY);
-      const format = await formatOf(chosen);
-      const shrink = () => globalThis.groupmeShrinkImage?.(chosen, format, this.config) ?? chosen;
-      const file = await decodeNext(shrink);
+      const file = await this.shrunkFile(chosen);
       clearTimeout(timer);
       if (status === this.status.textContent) this.showStatus("");
       return file;
@@ -277,52 +363,17 @@ if (!customElements.get("groupme-image-input")) {
       if (hasFile && source !== this.fileInput) this.removeFile();
     }
 
-    async rejectionReason(file) {
-      const { formats, formatsText, allowedText, limit: maxUploadSize } = this.config;
-      const name = isolate(file.name);
-      if (!file.size) return this.text("empty", { name });
-      if (maxUploadSize !== null && file.size > maxUploadSize) {
-        // Two different sizes can be equal when they are rounded.
-        const isEqual = this.formatSize(file.size) === this.formatSize(maxUploadSize);
-        const unit = isEqual ? "byte" : undefined;
-        const size = this.formatSize(file.size, unit);
-        return this.text("tooLarge", { name, size, limit: this.formatSize(maxUploadSize, unit) });
-      }
-      const format = await formatOf(file);
-      const isAllowed = formats.some((name) => name === format || !(name in SIGNATURES));
-      if (isAllowed) return "";
-      if (!format) return this.text("wrongType", { name, formats: formatsText });
-      const formatName = this.config.formatNames[format];
-      return this.text("wrongFormat", { name, format: formatName, formats: allowedText });
-    }
-
     async showPreview(file, choice) {
       if (choice !== this.choice) return;
       const image = await createImageBitmap(file).catch(() => null);
       if (choice === this.choice) {
-        if (image) this.drawPreview(image);
-        this.canvas.hidden = !image;
+        const text = this.drawPreview(this.canvas, image, file);
+        this.canvas.setAttribute("aria-label", this.text("preview"));
         this.removeButton.hidden = false;
-        const text = this.text(image ? "chosen" : "unreadable", {
-          width: image && this.formatNumber(image.width),
-          height: image && this.formatNumber(image.height),
-          size: this.formatSize(file.size),
-        });
         const caption = createElement("strong", {}, this.config.texts.newImage);
         this.description.replaceChildren(caption, " ", text);
       }
       image?.close();
-    }
-
-    drawPreview(image) {
-      const scale = Math.min(1, MAX_PREVIEW_SIZE / Math.max(image.width, image.height));
-      const canvas = this.canvas;
-      canvas.width = Math.max(1, Math.round(image.width * scale));
-      canvas.height = Math.max(1, Math.round(image.height * scale));
-      canvas.setAttribute("aria-label", this.text("preview"));
-      const context = canvas.getContext("2d");
-      context.imageSmoothingQuality = "high";
-      context.drawImage(image, 0, 0, canvas.width, canvas.height);
     }
 
     reset() {
@@ -347,9 +398,7 @@ if (!customElements.get("groupme-image-input")) {
     }
 
     setFile(file) {
-      const transfer = new DataTransfer();
-      if (file) transfer.items.add(file);
-      this.fileInput.files = transfer.files;
+      this.setFiles(file ? [file] : []);
     }
 
     /** Accept the first file, or else a URL. Return whether there was one. */
@@ -376,34 +425,13 @@ if (!customElements.get("groupme-image-input")) {
       this.file = null;
     }
 
-    showStatus(text) {
-      this.status.textContent = text;
-    }
-
     showError(text, ...links) {
       if (text) this.showInputs(true);
-      this.error.replaceChildren(text, ...links);
-      const ids = [this.describedBy, text && this.error.id].filter(Boolean).join(" ");
-      setOrRemoveAttribute(this.fileInput, "aria-describedby", ids);
-      setOrRemoveAttribute(this.fileInput, "aria-invalid", text && "true");
+      super.showError(text, ...links);
     }
 
     text(key, values) {
-      const allValues = { name: isolate(this.fileName), ...values };
-      return this.config.texts[key].replace(/\{(\w+)\}/g, (_, name) => allValues[name]);
-    }
-
-    formatNumber(value, options) {
-      return new Intl.NumberFormat(this.config.language || undefined, options).format(value);
-    }
-
-    formatSize(bytes, unit = bytes < 1024 ? "byte" : bytes < 1024 ** 2 ? "kilobyte" : "megabyte") {
-      return this.formatNumber(bytes / { byte: 1, kilobyte: 1024, megabyte: 1024 ** 2 }[unit], {
-        style: "unit",
-        unit,
-        unitDisplay: unit === "byte" ? "long" : "short",
-        maximumFractionDigits: unit === "megabyte" ? 1 : 0,
-      });
+      return super.text(key, { name: isolate(this.fileName), ...values });
     }
   }
 
@@ -412,7 +440,7 @@ if (!customElements.get("groupme-image-input")) {
     setTimeout(() => elementsOf(form).forEach((element) => element.reset()));
 
   const showRestoredFiles = () =>
-    document.querySelectorAll(TAG).forEach((element) => element.showRestoredFile());
+    document.querySelectorAll(WIDGETS).forEach((element) => element.showRestoredFile?.());
 
   const isEnabled = ({ fileInput }) => Boolean(fileInput) && !fileInput.matches(":disabled");
 
@@ -420,7 +448,8 @@ if (!customElements.get("groupme-image-input")) {
   const receiverAt = (node, { files, types }) => {
     const element = node.closest(WIDGETS);
     // During a drag, the number of files is not known yet.
-    const isForZone = types.includes("Files") && (!element || files.length > 1);
+    const isUnsuitable = !element || (files.length > 1 && element.matches(TAG));
+    const isForZone = types.includes("Files") && isUnsuitable;
     return (isForZone && groupmeImages.zoneAt?.(node)) || element;
   };
 
@@ -483,8 +512,10 @@ if (!customElements.get("groupme-image-input")) {
   // The other scripts of the widget use these.
   globalThis.groupmeImages = {
     TAG,
+    ImageElement,
     uploadRequests: new Map(), // Each form has at most one running UploadRequest.
     createElement,
+    decodeNext,
     elementsOf,
     isolate,
     setOrRemoveAttribute,
