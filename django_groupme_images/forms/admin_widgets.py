@@ -12,6 +12,7 @@ from django import forms
 from django.contrib.admin.widgets import AdminFileWidget
 from django.utils.translation import gettext_lazy as _
 
+from .widget_script import SEVERAL_FILES_TEXTS
 from .widgets import GroupMeImageInput
 
 __all__ = ["AdminGroupMeImageInput", "admin_widget_for"]
@@ -30,6 +31,7 @@ class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
         css = {"all": ["groupme_images/image_inlines.css"]}
         js = [
             *GroupMeImageInput.Media.js,  # Otherwise, Django may reorder the scripts.
+            forms.Script("groupme_images/image_copies.js", defer=True),
             forms.Script("groupme_images/image_order.js", defer=True),
             forms.Script("groupme_images/image_inlines.js", defer=True),
         ]
@@ -50,20 +52,15 @@ class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
 
 # The script replaces the placeholders. Keys must not change without need, because browsers may have
 # cached an older script.
-INLINE_TEXTS = {
+INLINE_TEXTS = SEVERAL_FILES_TEXTS | {
     "choose": _("Choose images or drop them here"),
     "take": _("Choose or take photos"),
     "adding": _("Adding images: {number} of {count}"),
-    "added": _("Images added: {count}"),
-    "limit": _("These files were not added, because the limit is {limit}: {names}"),
-    "copies": _("Chosen more than once: {names}. Remove the copies that you do not need."),
-    "copy": _("This is the same image as “{name}”. It would be uploaded again."),
     "removed": _("“{name}” was removed from the form."),
     "row": _("image {number}"),
     "drag": _("Drag to reorder"),
     "up": _("Move “{name}” up"),
     "down": _("Move “{name}” down"),
-    "moved": _("Moved to position {number} of {count}"),
 }
 
 

@@ -23,7 +23,7 @@ from .validation import format_list
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
-__all__ = ["acceptable_formats", "widget_config_json"]
+__all__ = ["SEVERAL_FILES_TEXTS", "acceptable_formats", "widget_config_json"]
 
 # The script replaces the placeholders. The texts about a failed upload request must not claim that
 # nothing was uploaded: once its body has been sent, the server may upload the image even if the
@@ -70,6 +70,15 @@ _SCRIPT_TEXTS = {
     "openPage": _("Open the page"),
     "tooLargeForSite": _("“{name}” is too large for this site. Choose a smaller image."),
     "stop": _("Stop"),
+}
+
+#: The texts of scripts that accept several files at once.
+SEVERAL_FILES_TEXTS = {
+    "added": _("Images added: {count}"),
+    "limit": _("These files were not added, because the limit is {limit}: {names}"),
+    "copies": _("Chosen more than once: {names}. Remove the copies that you do not need."),
+    "copy": _("This is the same image as “{name}”. It would be uploaded again."),
+    "moved": _("Moved to position {number} of {count}"),
 }
 
 

@@ -5,7 +5,8 @@
  * are added with the inline's own link, so that other scripts of the admin work.
  */
 if (!globalThis.groupmeImages.inlines) {
-  const { TAG, RowOrder, createElement, elementsOf, isolate } = globalThis.groupmeImages;
+  const { TAG, RowOrder, createElement, elementsOf, findCopies, isolate } =
+    globalThis.groupmeImages;
   const inlines = (globalThis.groupmeImages.inlines = new Map());
   const GROUPS = "[data-inline-formset]";
   const CONFIGURED = "[data-groupme-inline]";
@@ -13,33 +14,8 @@ if (!globalThis.groupmeImages.inlines) {
   const HIDDEN_LINK = "groupme-deletelink";
   const DELETE_LINK = ".inline-deletelink, .delete-template";
   const SLICE = 50; // milliseconds, after which the page can react to its user
-  const CHUNK_SIZE = 1024 ** 2; // bytes
 
-  /** Return whether two files of the same size have the same content. */
-  const haveSameBytes = async (file, other) => {
-    for (let start = 0; start < file.size; start += CHUNK_SIZE) {
-      const slices = [file, other].map((each) => each.slice(start, start + CHUNK_SIZE));
-      const buffers = await Promise.all(slices.map((slice) => slice.arrayBuffer()));
-      const [bytes, otherBytes] = buffers.map((buffer) => new Uint8Array(buffer));
-      if (bytes.some((byte, index) => byte !== otherBytes[index])) return false;
-    }
-    return true;
-  };
-
-  const originals = new Map(); // The files with different contents, by size.
-  const originalOf = new WeakMap(); // The first file with the same content as a file.
   const files = new WeakMap(); // The last file of an element, which may be uploaded already.
-
-  const findOriginal = async (file) => {
-    const known = originals.get(file.size) ?? [];
-    originals.set(file.size, known);
-    for (const other of known) {
-      // A file cannot be read after it has been changed.
-      if (await haveSameBytes(file, other).catch(() => false)) return other;
-    }
-    known.push(file);
-    return file;
-  };
 
   /** Return the file of an element, or undefined without a new image. */
   const fileOf = (element) => {
@@ -270,24 +246,17 @@ if (!globalThis.groupmeImages.inlines) {
     /** Warn about images that were chosen more than once in the form. */
     async findCopies() {
       const search = (this.search = {});
-      const firsts = new Map();
-      const copies = [];
-      for (const element of elementsOf(this.form)) {
-        const file = fileOf(element);
-        if (!file) continue;
-        if (!originalOf.has(file)) originalOf.set(file, findOriginal(file));
-        const original = await originalOf.get(file);
-        if (firsts.has(original)) copies.push([element, file, firsts.get(original)]);
-        else firsts.set(original, file);
-      }
+      const elements = elementsOf(this.form).filter((element) => element.matches(TAG));
+      const entries = elements.map((element) => [fileOf(element), element]);
+      const copies = await findCopies(entries.filter(([file]) => file));
       if (search !== this.search) return;
       this.root.querySelectorAll(".groupme-copy").forEach((warning) => warning.remove());
-      const own = copies.filter(([element]) => this.root.contains(element));
-      for (const [element, , first] of own) {
+      const own = copies.filter(([, , element]) => this.root.contains(element));
+      for (const [, first, element] of own) {
         const text = this.text("copy", { name: isolate(first.name) });
         element.after(createElement("span", { class: "groupme-copy" }, text));
       }
-      this.show("copies", own.map(([, { name }]) => name));
+      this.show("copies", own.map(([{ name }]) => name));
     }
 
     /** Show a message about files, or none if there are none. */
