@@ -48,7 +48,7 @@ class Form(forms.Form):
 
 with translation.override("de"):
     assert "Abbrechen" in str(Form()), "the template or the translation is missing"
-scripts = ("image_shrink", "image_input", "image_form_data", "image_uploads", "late_thumbnails")
+scripts = ("image_shrink", "image_input", "image_form_data", "image_uploads", "image_grid")
 for script in scripts:
     assert finders.find(f"groupme_images/{script}.js"), "static files are missing"
 template = Template('{% load groupme_images %}{% groupme_image url "avatar" %}')

@@ -24,6 +24,7 @@ from .multiple_widget import (
     submitted_images,
 )
 from .signing import sign
+from .upload_requests import is_temporary
 from .uploads import is_uploaded_by_form, is_uploaded_early, set_picture
 from .validation import safe_name
 
@@ -120,6 +121,7 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
             shown,
             [(image, sign(image, self.storage, purpose)) for image in images],
             error.messages if error else [],
+            is_temporary=error is not None and is_temporary(error),
         )
 
     def upload_in_form(self, form: Any, name: str) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.core.files import File
 from django.db.models.fields.files import FieldFile
 from django.utils.datastructures import MultiValueDict
@@ -15,7 +15,9 @@ from django.utils.translation import gettext_lazy as _
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.names import picture_from_value
 
+from .upload_requests import errors_json
 from .validation import safe_name
+from .widget_script import GRID_TEXTS
 from .widgets import (
     PREFLIGHT_FIELD,
     GroupMeImageInput,
@@ -63,12 +65,14 @@ class BoundImages:
     The images that a bound form displays: the initial ones, and those that it has uploaded.
 
     ``uploads`` contains each uploaded image with its signed token. ``errors`` are those of an
-    upload request. Templates can loop over the images.
+    upload request, and ``is_temporary`` is true if a later one may succeed. Templates can loop over
+    the images.
     """
 
     initial: list[Any] = field(default_factory=list)
     uploads: list[tuple[Picture | FieldFile, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    is_temporary: bool = False
 
     def __iter__(self) -> Iterator[Any]:
         yield from self.initial
@@ -93,11 +97,18 @@ class GroupMeMultipleImageInput(GroupMeImageInput):
     max_files: int | None = None
 
     initial_text: Any = _("Current images")
-    file_label = _("Choose images")
+    file_label = _("Choose images or drop them here")
+    touch_label = _("Choose or take photos")
     remove_label = _("Remove")
+    script_texts = GRID_TEXTS
 
     class Media:
         css = {"all": ["groupme_images/image_grid.css"]}
+        js = [
+            *GroupMeImageInput.Media.js,  # Otherwise, Django may reorder the scripts.
+            forms.Script("groupme_images/image_copies.js", defer=True),
+            forms.Script("groupme_images/image_grid.js", defer=True),
+        ]
 
     def remove_name(self, name: str) -> str:
         """Return the name of the checkboxes that remove an upload; the value is its token."""
@@ -132,7 +143,7 @@ class GroupMeMultipleImageInput(GroupMeImageInput):
             initial_images=[image for image in images if not image["token"]],
             uploads=[image for image in images if image["token"]],
             uploads_text=self.carried_text,
-            errors=json.dumps(bound.errors) if bound.errors else "",
+            errors=errors_json(bound),
         )
         return context
 
@@ -167,8 +178,9 @@ def _description(image: Any, number: int, storage: Storage) -> str:
     picture = picture_from_value(image, storage)
     if not picture:
         return name
-    name = name or _("Image %(number)s") % {"number": number}
-    text = _("%(name)s, %(width)s × %(height)s pixels") if picture.width else "%(name)s"
+    # The direction of a file name may differ from the text's.
+    name = f"\u2068{name}\u2069" if name else _("Image %(number)s") % {"number": number}
+    text = _("%(name)s: %(width)s × %(height)s pixels") if picture.width else "%(name)s"
     return text % {"name": name, "width": picture.width, "height": picture.height}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +23,7 @@ from .validation import format_list
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
-__all__ = ["SEVERAL_FILES_TEXTS", "acceptable_formats", "widget_config_json"]
+__all__ = ["GRID_TEXTS", "SEVERAL_FILES_TEXTS", "acceptable_formats", "widget_config_json"]
 
 # The script replaces the placeholders. The texts about a failed upload request must not claim that
 # nothing was uploaded: once its body has been sent, the server may upload the image even if the
@@ -81,19 +81,30 @@ SEVERAL_FILES_TEXTS = {
     "moved": _("Moved to position {number} of {count}"),
 }
 
+#: The texts of the widget for several images.
+GRID_TEXTS = SEVERAL_FILES_TEXTS | {
+    "earlier": _("Move “{name}” earlier"),
+    "later": _("Move “{name}” later"),
+}
+
 
 def widget_config_json(
-    storage: Storage, preflight_field: str, row_fields: Mapping[str, str] = MappingProxyType({})
+    storage: Storage,
+    preflight_field: str,
+    row_fields: Mapping[str, str] = MappingProxyType({}),
+    more_texts: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     """
     Return the configuration of the widget's script as JSON: limits, formats, and texts.
 
     The texts are in the active language. ``preflight_field`` is the name that marks an upload
     request. If it is empty, or the storage does not upload early, the script sends no such request,
-    and files are submitted with their form. ``row_fields`` are those of the widget.
+    and files are submitted with their form. ``row_fields`` and ``more_texts`` are those of the
+    widget.
     """
     options = image_options(storage)
     formats = acceptable_formats(options)
+    texts = _SCRIPT_TEXTS | UPLOAD_TEXTS | dict(more_texts)
     is_early = isinstance(storage, GroupMeStorage) and validated_option(storage, "upload_early")
     return json.dumps(
         {
@@ -106,7 +117,7 @@ def widget_config_json(
             "maxDimension": options.max_dimension,
             "limit": options.max_upload_size,
             "language": (get_language() or "").partition("@")[0],
-            "texts": {name: str(text) for name, text in (_SCRIPT_TEXTS | UPLOAD_TEXTS).items()},
+            "texts": {name: str(text) for name, text in texts.items()},
             **row_fields,
         }
     )

@@ -175,6 +175,8 @@ class GroupMeImageInput(forms.ClearableFileInput):
     row_fields: Mapping[str, str] = MappingProxyType({})
     #: Name of the field that orders the forms of a formset; it starts with a hyphen if descending.
     order_name = ""
+    #: More texts of the script.
+    script_texts: Mapping[str, Any] = MappingProxyType({})
 
     address_label = _("Or enter an image URL")
     carried_text = _("Uploaded; not saved yet")
@@ -255,7 +257,10 @@ class GroupMeImageInput(forms.ClearableFileInput):
             carried=bound.token,
             errors=errors_json(bound),
             script=widget_config_json(
-                self.storage, PREFLIGHT_FIELD if self.uploads_ahead else "", self.row_fields
+                self.storage,
+                PREFLIGHT_FIELD if self.uploads_ahead else "",
+                self.row_fields,
+                self.script_texts,
             ),
         )
         return context

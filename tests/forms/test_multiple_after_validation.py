@@ -127,15 +127,16 @@ def test_upload_request_without_tokens_uploads_file(emulator, list_requests):
     assert len(tokens_of(form)) == 1
 
 
-@pytest.mark.parametrize("status", [400, 503])
-def test_failed_upload_request_returns_errors(emulator, settings, status):
+@pytest.mark.parametrize(("status", "hints"), [(400, []), (503, [{"temporary": True}])])
+def test_failed_upload_request_returns_errors(emulator, settings, status, hints):
     settings.GROUPME_MAX_RETRIES = 0
     form = submit(AlbumForm, images("a.jpg"), more=PREFLIGHT)
     tokens = tokens_of(form)
     fail_uploads(emulator, status)
     form = submit(AlbumForm, images("b.jpg"), tokens, more=PREFLIGHT)
-    [error] = errors_of_upload_request(form)
+    error, *rest = errors_of_upload_request(form)
     assert "“b.jpg”" in error
+    assert rest == hints
     assert len(tokens_of(form)) == 1
 
 

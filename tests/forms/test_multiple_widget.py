@@ -77,7 +77,8 @@ def test_page_without_script_keeps_images_until_they_are_saved(client, emulator,
 
 def test_widget_without_images_contains_labeled_file_input():
     html = str(AlbumForm()["photos"])
-    assert '<label for="id_photos">Choose images</label>' in html
+    assert '<label for="id_photos"><svg' in html
+    assert "Choose images or drop them here</span>" in html
     assert " multiple" in html
     assert input_attribute(html, "photos", "accept").startswith("image/jpeg,")
     assert 'data-max-files="4"' in html
@@ -94,8 +95,8 @@ def test_widget_of_uploaded_images_contains_grid(emulator):
     kept = [image.url for image in form["photos"].value()]
     assert re.findall(r'<img src="([^"]*)"', html) == [f"{url}.preview" for url in kept]
     assert re.findall(r'<a href="([^"]*)">([^<]*)</a>', html) == [
-        (kept[0], "a.jpg, 1 × 1 pixels"),
-        (kept[1], "b.jpg, 2 × 1 pixels"),
+        (kept[0], "\u2068a.jpg\u2069: 1 × 1 pixels"),
+        (kept[1], "\u2068b.jpg\u2069: 2 × 1 pixels"),
     ]
     assert html.count('role="list"') == 1
     assert html.count('role="listitem"') == 2
@@ -118,7 +119,7 @@ def test_widget_without_auto_id_has_no_dangling_references(emulator):
 def test_widget_with_initial_images_displays_them_without_checkboxes(initial):
     html = str(AlbumForm(initial={"photos": initial})["photos"])
     assert re.findall(r'src="([^"]*)"', html) == [f"{JPEG}.preview", f"{LEGACY}.preview"]
-    assert "Image 1, 480 × 325 pixels" in html
+    assert "Image 1: 480 × 325 pixels" in html
     assert ">Image 2</a>" in html
     assert "<strong>Current images</strong>" in html
     assert "checkbox" not in html

@@ -10,7 +10,7 @@ import pytest
 
 import django_groupme_images
 from django_groupme_images.forms.admin_widgets import INLINE_TEXTS
-from django_groupme_images.forms.widget_script import widget_config_json
+from django_groupme_images.forms.widget_script import GRID_TEXTS, widget_config_json
 from django_groupme_images.storage import groupme_storage
 
 pytestmark = pytest.mark.any_django
@@ -57,8 +57,9 @@ def test_script_uses_each_text_of_widget_config():
     assert used <= texts.keys() | INLINE_TEXTS.keys()
 
 
-def test_script_uses_each_text_of_inline_config():
-    assert {key for key in INLINE_TEXTS if not re.search(rf"\b{key}\b", CODE)} == set()
+@pytest.mark.parametrize("texts", [INLINE_TEXTS, GRID_TEXTS])
+def test_script_uses_each_text_about_several_files(texts):
+    assert {key for key in texts if not re.search(rf"\b{key}\b", CODE)} == set()
 
 
 def test_texts_after_sent_request_mention_possible_upload():

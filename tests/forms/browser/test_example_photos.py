@@ -1,15 +1,20 @@
-"""The arrow keys and swipes between the photos of the example site."""
+"""The photos of the example site: arrow keys and swipes, and adding several at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.support.example_project import Example, running
 from tests.support.ports import free_port
+
+from .grid import choose
+from .site import file, landscape
 
 pytestmark = pytest.mark.browser
 
@@ -256,7 +261,11 @@ def test_swipe_on_zoomed_page_follows_no_link(phone: Any, open_photo: Any) -> No
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "path", ["albums/midsummer-camp", "photos/2", "photos/2/edit", "photos/2/delete"]
+    "path",
+    [
+        *("albums/midsummer-camp", "albums/midsummer-camp/add"),
+        *("photos/2", "photos/2/edit", "photos/2/delete"),
+    ],
 )
 def test_page_of_example_passes_axe(page: Any, example: Example, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)
@@ -266,3 +275,25 @@ def test_page_of_example_passes_axe(page: Any, example: Example, path: str, sche
     assert Axe().run(page, options=options).response["violations"] == []
     page.set_viewport_size({"width": 360, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_photos_chosen_together_are_added_to_album(
+    page: Any, tmp_path: Path, screenshots: Path
+) -> None:
+    ports = {"PORT": str(free_port()), "EMULATOR_PORT": str(free_port())}
+    with running({**ports, "EXAMPLE_DATA": str(tmp_path)}) as example:
+        page.goto(f"{example.site}albums/clubhouse-wall/add/")
+        chosen = [file(f"evening_{n}.jpg", landscape((480 + n, 325))) for n in range(12)]
+        choose(page, [*chosen, file("IMG_1.jpg", landscape((700, 400)))], "pictures")
+        page.screenshot(path=screenshots / "example-photos.png", full_page=True)
+        with page.expect_navigation(url="**/clubhouse-wall/"):
+            page.get_by_role("button", name="Add the photos").click()
+        message = page.locator(".message")
+        expect(message).to_have_text("13 photos were added, beginning with “Evening 0”.")
+        captions = page.locator(".photos span").all_text_contents()
+        assert captions[-13:] == [
+            *(f"Evening {number}" for number in range(12)),
+            f"On the clubhouse wall {len(captions)}",
+        ]
+        message.get_by_role("link").click()
+        expect(page.get_by_role("heading", name="Evening 0")).to_be_visible()

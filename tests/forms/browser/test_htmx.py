@@ -13,6 +13,8 @@ from playwright.sync_api import Page, expect
 from tests.support.emulator_pictures import plain
 from tests.testapp.models import Member
 
+from . import grid
+from .inlines import images
 from .site import NOTES, Site, file
 
 pytestmark = pytest.mark.browser
@@ -54,10 +56,14 @@ def htmx(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def add_page(site: Site, add_page: Page, htmx: Path) -> Page:
     """Return the page with the add form of a member, with htmx."""
-    add_page.route("**/htmx.js", lambda route: route.fulfill(path=htmx))
-    add_page.evaluate(_CONFIGURE_HTMX)
-    add_page.add_script_tag(url="/htmx.js")
+    _add_htmx(add_page, htmx)
     return add_page
+
+
+def _add_htmx(page: Page, htmx: Path) -> None:
+    page.route("**/htmx.js", lambda route: route.fulfill(path=htmx))
+    page.evaluate(_CONFIGURE_HTMX)
+    page.add_script_tag(url="/htmx.js")
 
 
 def _submit_invalid(site: Site, page: Page) -> None:
@@ -138,3 +144,21 @@ def test_swapped_form_submitted_without_htmx_is_saved(site: Site, add_page: Page
     site.save()
     assert Member.objects.get().photo.width == 480
     assert len(site.uploads) == 1
+
+
+def test_swapped_form_with_several_images_keeps_and_adds_images(site: Site, htmx: Path) -> None:
+    page = grid.open_form(site, title=" ")
+    _add_htmx(page, htmx)
+    page.evaluate(_LET_HTMX_SUBMIT)
+    grid.choose(page, images(2))
+    site.press_save()
+    expect(page.get_by_text("This field is required.")).to_be_visible()
+    expect(grid.items(page).get_by_role("button", name="Remove")).to_have_count(2)
+    grid.choose(page, images(3)[2:])
+    grid.items(page).nth(2).get_by_role("button", name="earlier").click()
+    page.get_by_label("Title").fill("Trip")
+    site.press_save()
+    expect(page.locator("body")).to_contain_text("3 photos were saved.")
+    assert len(site.posts) == 3  # Two submissions, and one upload request.
+    assert len(site.uploads) == 3
+    assert grid.saved_widths() == [100, 102, 101]
