@@ -34,7 +34,10 @@ class Person(models.Model):
     photo = GroupMeImageField(blank=True, null=True)
     banner = GroupMeImageField(storage=make_storage)
     badge = GroupMeImageField(storage=GroupMeStorage(), alt_field="motto")
-    motto = models.CharField(max_length=50)
+
+    @property
+    def motto(self) -> str:
+        return "Per aspera ad astra"
 
     class Meta:
         app_label = "typed"
