@@ -127,12 +127,13 @@ if (!globalThis.groupmeImages.inlines) {
       return row.querySelector(`[name="${this.prefix}-${this.indexOf(row)}-${name}"]`);
     }
 
-    /** Return the values of a row, without its files and its position. */
+    /** Return the values of a row, without its files, its position, and its parent. */
     valuesOf(row) {
-      const position = this.order.controlOf(row);
+      // The parent is not submitted, so it is empty in the rows of an invalid form.
+      const ignored = [this.order.controlOf(row), this.controlOf(row, this.config.parent)];
       return [...row.querySelectorAll("input, select, textarea")]
         .filter(({ name, type }) => name.startsWith(`${this.prefix}-`) && type !== "file")
-        .filter((control) => control !== position)
+        .filter((control) => !ignored.includes(control))
         .map(({ type, checked, value }) => (/^(checkbox|radio)$/.test(type) ? checked : value));
     }
 

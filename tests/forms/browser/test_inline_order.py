@@ -110,6 +110,24 @@ def test_rows_of_invalid_form_are_displayed_in_their_order(site: Site) -> None:
     assert _captions() == ["Saved 0", "", "Saved 1"]
 
 
+def test_empty_rows_of_invalid_form_are_used_first(site: Site) -> None:
+    page = open_shelf(site, path="stackedshelf")
+    choose(page, images(1))
+    expect_added(page, 1)
+    page.get_by_label("Title").evaluate("(input) => { input.required = false; }")
+    page.get_by_label("Title").fill("")
+    site.save()
+    expect(page.locator("body")).to_contain_text("Please correct the error below")
+    expect(page.locator("#shelfphoto_set-1 .groupme-order")).to_be_hidden()
+    choose(page, images(3)[1:])
+    expect_added(page, 2)
+    assert positions(page) == ["1", "2", "3"]
+    page.get_by_label("Title").fill("Cats")
+    site.save()
+    expect(page.locator("body")).to_contain_text("was changed successfully")
+    assert saved_widths() == [100, 101, 102]
+
+
 def test_equal_positions_are_numbered_when_row_is_moved(site: Site) -> None:
     page = open_shelf(site, saved=3)
     ShelfPhoto.objects.update(position=7)
