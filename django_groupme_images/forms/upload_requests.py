@@ -27,6 +27,7 @@ UPLOAD_TEXTS = {
     "done": _("Uploaded"),
     "retry": _("Retry"),
     "cancel": _("Cancel"),
+    "prepared": _("{done} of {total} images prepared"),
     "progress": _("{done} of {total} images uploaded"),
     "someFailed": _(
         "{done} of {total} images were uploaded. {failed} failed. Retry or remove them, then save."
@@ -38,6 +39,10 @@ UPLOAD_TEXTS = {
     "canceled": _(
         "Canceled. The form was not saved. {done} of {total} images were uploaded and are kept for "
         "the next time you save."
+    ),
+    "tooManyFields": _(
+        "The form was not saved, because it would have {count} fields, and this site accepts "
+        "{limit}. Remove some of the new images and save. Then add the others."
     ),
     "loggedOut": _(
         "You have been logged out, so the form was not saved. Log in on a new page, then return to "

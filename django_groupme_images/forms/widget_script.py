@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -116,6 +117,7 @@ def widget_config_json(
             "convert": [name for name in options.convert_formats if options.is_converted(name)],
             "maxDimension": options.max_dimension,
             "limit": options.max_upload_size,
+            "maxFields": settings.DATA_UPLOAD_MAX_NUMBER_FIELDS,
             "language": (get_language() or "").partition("@")[0],
             "texts": {name: str(text) for name, text in texts.items()},
             **row_fields,

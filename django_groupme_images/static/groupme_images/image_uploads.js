@@ -533,34 +533,70 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     return plainForms.has(form) ? [] : elementsOf(form).flatMap(itemsIn);
   };
 
-  const preparationsOf = (form) =>
-    elementsOf(form).flatMap((element) => element.preparation ?? []);
+  const isPreparing = ({ preparation }) => preparation;
+
+  /** Return whether all files are accepted that are being prepared, unless the user cancels. */
+  const prepareFiles = (form) => {
+    const elements = elementsOf(form).filter(isPreparing);
+    const preparations = elements.map(({ preparation }) => preparation);
+    const result = Promise.allSettled(preparations).then((results) =>
+      results.every(({ value }) => value),
+    );
+    const total = elements.length;
+    if (total < 2) return result;
+    removeSummary(form);
+    return new Promise((resolve) => {
+      let done = -1;
+      const summary = new Summary(form, elements[0], () => resolve(false));
+      const showNext = () => {
+        done += 1;
+        summary.update(elements[0].text("prepared", { done, total }), done / total);
+      };
+      showNext();
+      for (const preparation of preparations) preparation.then(showNext, showNext);
+      result.then(resolve);
+    }).finally(() => removeSummary(form));
+  };
+
+  /** Return whether the site would reject the form with its new tokens. Then show why. */
+  const hasTooManyFields = (form, items) => {
+    const [item] = items;
+    const { maxFields: limit } = item.element.config;
+    const fields = [...new FormData(form).values()].filter((value) => !(value instanceof File));
+    const count = fields.length + items.length + 1; // One is that of the button.
+    if (!limit || count <= limit) return false;
+    removeSummary(form);
+    new Summary(form, item).end(item.text("tooManyFields", { count, limit }));
+    return true;
+  };
 
   /** Submit the form when its files are prepared and uploaded, unless one is not accepted. */
   const submitWithFiles = async (form, submitter) => {
     let isAccepted = true;
     // Another file may be chosen while the first one is prepared.
-    for (let all; isAccepted && (all = preparationsOf(form)).length; ) {
+    while (isAccepted && elementsOf(form).some(isPreparing)) {
       waitingForms.add(form);
-      isAccepted = (await Promise.allSettled(all)).every(({ value }) => value);
+      isAccepted = await prepareFiles(form);
       isAccepted &&= waitingForms.delete(form);
     }
-    if (isAccepted) {
-      const items = itemsOf(form);
+    const items = itemsOf(form);
+    if (isAccepted && !(items.length && hasTooManyFields(form, items))) {
       if (items.length) queueOf(form).save(items, submitter);
       else submitForm(form, submitter);
       return;
     }
     waitingForms.delete(form);
     if (submitter) submitter.disabled = false; // The page may have disabled it.
-    elementsOf(form).find((element) => element.error.textContent)?.fileInput.focus();
+    const rejected = elementsOf(form).find((element) => element.error.textContent);
+    if (rejected) rejected.fileInput.focus();
+    else submitter?.focus({ preventScroll: true });
   };
 
   const handleSubmit = (event) => {
     const { target: form, submitter } = event;
     if (waitingForms.has(form) || uploadRequests.get(form)?.submits) event.preventDefault();
     if (event.defaultPrevented || !isSupported(form, submitter)) return;
-    if (!preparationsOf(form).length && !itemsOf(form).length) return;
+    if (!elementsOf(form).some(isPreparing) && !itemsOf(form).length) return;
     event.preventDefault();
     submitWithFiles(form, submitter);
   };

@@ -145,6 +145,22 @@ def test_save_of_300_rows_sends_two_fields_for_each(site: Site, posts: list[Post
     assert Photo.objects.count() == 300
 
 
+def test_form_with_too_many_fields_for_site_uploads_nothing(
+    site: Site, posts: list[Post], settings: Any
+) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 14
+    page = _open_album(site, 4)
+    site.press_save()
+    _expect_summary(page, "it would have 16 fields, and this site accepts 14. Remove some")
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_focused()
+    assert site.posts == []
+    page.locator("#photo_set-3 .inline-deletelink").click()
+    site.save()
+    assert site.posts == ["upload"] * 3 + ["submit"]
+    assert len(posts[-1].fields) == 14
+    assert _captions() == ["No. 0", "No. 1", "No. 2"]
+
+
 @pytest.mark.parametrize("number", [100, 300])
 def test_form_data_of_new_rows_contains_token_and_visible_fields(site: Site, number: int) -> None:
     """The empty ID, the foreign key, and the empty inputs are omitted."""

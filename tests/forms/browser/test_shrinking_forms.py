@@ -107,6 +107,29 @@ def test_form_waits_for_all_files(site: Site, large: dict[str, Any], webp: dict[
     assert site.posts == ["upload", "upload", "submit"]
 
 
+def test_form_shows_prepared_files_until_submission_is_canceled(
+    site: Site, large: dict[str, Any], webp: dict[str, Any]
+) -> None:
+    page = site.open("/card/")
+    page.get_by_label("Title").fill("Cats")
+    page.evaluate(_HOLD)
+    page.locator("input[name='picture']").set_input_files(large)
+    page.locator("input[name='logo']").set_input_files(webp)
+    site.press_save()
+    summary = page.locator(".groupme-summary")
+    expect(summary.get_by_role("status")).to_have_text("0 of 2 images prepared")
+    summary.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Save", exact=True)).to_be_focused()
+    expect(summary).to_have_count(0)
+    _release(page)
+    expect(site.input("picture")).to_contain_text("1,000 × 667 pixels")
+    expect(site.input("logo")).to_contain_text("480 × 325 pixels")
+    assert site.posts == []
+    site.press_save()
+    expect(page.locator("body")).to_contain_text("1000x667.jpeg")
+    assert site.posts == ["upload", "upload", "submit"]
+
+
 def test_rejected_file_prevents_submission(
     site: Site, settings: Any, large: dict[str, Any]
 ) -> None:
