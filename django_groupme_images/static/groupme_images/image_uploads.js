@@ -334,8 +334,10 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       const failed = [...this.items].find((item) => !this.isStopped && this.failed.has(item));
       this.end ??= (text) => [text(failed ? "someFailed" : "progress")];
       this.showSummary();
-      if (failed) failed.focus();
-      else if (this.submits) submitWithFiles(this.form, this.submitter);
+      if (failed) {
+        failed.focus();
+        failed.view.error.scrollIntoView({ block: "center" }); // The summary would cover it.
+      } else if (this.submits) submitWithFiles(this.form, this.submitter);
     }
 
     close() {

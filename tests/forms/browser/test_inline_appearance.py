@@ -72,3 +72,29 @@ def test_dragged_files_highlight_zone(site: Site) -> None:
         assert zone(page).evaluate("({ classList }) => classList.contains('groupme-dragged')") is (
             is_highlighted
         )
+
+
+def test_row_with_new_image_hides_url_input_until_image_is_removed(site: Site) -> None:
+    page = open_shelf(site, path="stackedshelf")
+    url = page.locator("input[name='shelfphoto_set-0-picture-url']")
+    expect(url).to_be_visible()
+    choose(page, images(1))
+    expect(url).to_be_hidden()
+    page.locator("input[name='shelfphoto_set-0-caption']").fill("A cat")
+    site.input("shelfphoto_set-0-picture").get_by_role("button", name="Remove").click()
+    expect(url).to_be_visible()
+
+
+def test_first_error_is_not_covered_by_summary(site: Site) -> None:
+    page = open_shelf(site)
+    choose(page, [*images(5), file("damaged.jpg", CAT["buffer"][:300])])
+    expect_added(page, 6)
+    site.press_save()
+    summary = page.locator(".groupme-summary")
+    expect(summary).to_contain_text("5 of 6 images were uploaded. 1 failed.")
+    error = site.input("shelfphoto_set-5-picture").get_by_role("alert")
+    expect(error).to_be_in_viewport(ratio=1)
+    box, summary_box = error.bounding_box(), summary.bounding_box()
+    assert box
+    assert summary_box
+    assert box["y"] + box["height"] <= summary_box["y"]
