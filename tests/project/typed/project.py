@@ -35,12 +35,12 @@ class Person(models.Model):
     banner = GroupMeImageField(storage=make_storage)
     badge = GroupMeImageField(storage=GroupMeStorage(), alt_field="motto")
 
+    class Meta:
+        app_label = "typed"
+
     @property
     def motto(self) -> str:
         return "Per aspera ad astra"
-
-    class Meta:
-        app_label = "typed"
 
 
 def use_field_value(person: Person) -> None:
