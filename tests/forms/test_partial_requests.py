@@ -141,7 +141,7 @@ def test_user_without_permission_for_parent_is_rejected(album, log_in, list_requ
 def test_required_row_without_add_permission_is_not_uploaded(
     album, log_in, list_requests, marker, monkeypatch
 ):
-    """Django validates as many new rows as ``min_num`` requires, whatever the user may do."""
+    """Django validates as many new rows as ``min_num`` requires, regardless of permissions."""
     monkeypatch.setattr(PhotoInline, "min_num", 2)
     client = log_in("change_album", "view_photo", "change_photo")
     _post(client, f"album/{album.pk}/change/", _new_row() | marker)
