@@ -212,12 +212,18 @@ def test_concurrent_uploads_with_deferred_send_nothing(fallback, list_requests):
     assert list_requests() == []
 
 
+def pool_threads() -> set[threading.Thread]:
+    """Return the threads of pools, which may include those of earlier tests."""
+    return {thread for thread in threading.enumerate() if "ThreadPool" in thread.name}
+
+
 def test_concurrent_uploads_after_exception_finish_and_report(storage, sent):
-    contents = files(5)
+    contents, threads = files(5), pool_threads()
     with pytest.raises(KeyError), storage.concurrent_uploads(contents):
         storage.save(None, contents[0])
+        assert pool_threads() - threads
         raise KeyError
-    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+    assert not pool_threads() - threads
     assert [values["name"] for _, values in sent] == ["1.jpg", "2.jpg", "3.jpg"]
 
 

@@ -59,7 +59,7 @@ def test_form_with_several_images_leaves_no_socket_and_no_thread(status, setting
             form = submit(AlbumForm, images("a.jpg", "b.jpg", "c.jpg", "d.jpg"))
             assert form.is_valid() is (status == 200)
             forms.append(form)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
 
 
 def test_form_with_several_images_and_fallback_leaves_no_socket(status, fallback):
