@@ -259,8 +259,8 @@ def _error_message(error: ServiceError) -> tuple[str, Any]:
     """Return the error code and the message for visitors."""
     if isinstance(error, UploadRejected):
         return "rejected", _(
-            "The image service did not accept “%(name)s”. Choose another picture, or save this "
-            "one anew as a JPEG or PNG and try again."
+            "The image service did not accept “%(name)s”. Choose another image, or save this "
+            "one as a JPEG or PNG and try again."
         )
     if isinstance(error, RateLimited):
         return "busy", _(

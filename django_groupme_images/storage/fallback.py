@@ -114,8 +114,8 @@ def save_pending(
         raise _fallback_failed(error, upload_error) from error
     if not is_file_name(saved_name):
         raise ImproperlyConfigured(
-            f"The fallback storage named a file {saved_name!r}, which cannot be told from a "
-            "picture."
+            f"The fallback storage returned the name {saved_name!r}, which looks like the URL of "
+            "an uploaded image. Return a path instead."
         )
     return saved_name
 

@@ -148,7 +148,7 @@ def test_save_to_fallback_that_returns_urls_raises(storage, emulator, settings):
     settings.STORAGES = settings.STORAGES | {"urls": {"BACKEND": f"{__name__}.UrlNameStorage"}}
     settings.GROUPME_FALLBACK = "urls"
     fail_uploads(emulator)
-    with pytest.raises(ImproperlyConfigured, match="cannot be told from a picture"):
+    with pytest.raises(ImproperlyConfigured, match="looks like the URL of an uploaded image"):
         storage.save("cat.jpg", ContentFile(PHOTO))
 
 
