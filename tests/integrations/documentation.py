@@ -4,7 +4,7 @@ import re
 
 from tests.project.manual.pages import ROOT, blocks
 
-_PAGE = "docs/howto/neighbours.md"
+_PAGE = "docs/howto/third_party.md"
 
 
 def documented_code(app: str) -> list[str]:

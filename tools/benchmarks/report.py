@@ -17,7 +17,7 @@ from .measure import Result
 
 ROOT = Path(__file__).parents[2]
 README = Path(__file__).with_name("results") / "README.md"
-PAGE = ROOT / "docs/explanation/cost.md"
+PAGE = ROOT / "docs/benchmarks.md"
 BEGIN, END = "<!-- written by make bench -->\n\n", "\n\n<!-- until here -->"
 
 

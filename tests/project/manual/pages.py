@@ -14,7 +14,7 @@ TUTORIAL = "docs/tutorial.md"
 CONTRIBUTING = "CONTRIBUTING.md"
 
 # The tests of integrations use this page, because they need a project with third-party apps.
-_INTEGRATIONS = "docs/howto/neighbours.md"
+_INTEGRATIONS = "docs/howto/third_party.md"
 
 #: The README and all other pages of the documentation, as paths in the repository.
 PAGES = sorted(
