@@ -27,14 +27,17 @@ class Handler(BaseHTTPRequestHandler):
         while left:
             left -= self.rfile.readinto(buffer[:left])
         url = f"https://i.groupme.com/480x325.jpeg.{uuid.uuid4().hex}"
-        self._respond(json.dumps({"payload": {"url": url, "picture_url": url}}).encode())
+        self._respond(
+            json.dumps({"payload": {"url": url, "picture_url": url}}).encode(), "application/json"
+        )
 
     def do_GET(self) -> None:
-        self._respond(bytes(int(self.path[1:])))
+        self._respond(bytes(int(self.path[1:])), "image/jpeg")
 
-    def _respond(self, body: bytes) -> None:
+    def _respond(self, body: bytes, content_type: str) -> None:
         time.sleep(self.latency)
         self.send_response_only(200)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
