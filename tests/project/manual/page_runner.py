@@ -186,7 +186,8 @@ class PageRunner:
 
 def _check_installed(requirements: list[str]) -> None:
     """Skip the test if a package is not installed and ``WORKER_TESTS`` does not require it."""
-    for name in [canonicalize_name(text.partition("[")[0]) for text in requirements]:
+    names = [text.partition("[")[0] for text in requirements if not text.startswith("-")]
+    for name in map(canonicalize_name, names):
         try:
             metadata.version(name)
         except metadata.PackageNotFoundError:
