@@ -63,7 +63,7 @@ class CleanupMember(models.Model):
     photo = GroupMeImageField(blank=True)
 
 
-class SitePicture(AbstractImage):  # WAGTAILIMAGES_IMAGE_MODEL = "your_app.SitePicture"
+class SitePicture(AbstractImage):
     file = GroupMeImageField(
         upload_to="original_images", width_field="width", height_field="height"
     )
@@ -74,7 +74,7 @@ class SitePicture(AbstractImage):  # WAGTAILIMAGES_IMAGE_MODEL = "your_app.SiteP
         try:
             with super().open_file() as file:
                 yield file
-        except PictureNotFound as error:  # Wagtail expects it before the first byte is read
+        except PictureNotFound as error:  # Wagtail handles this exception only.
             raise SourceImageIOError(str(error)) from error
 
 

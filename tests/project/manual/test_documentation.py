@@ -69,6 +69,7 @@ def test_page_in_project_of_tutorial_works(path, folder):
         ("docs/howto/production.md", "docs/howto/testing.md"),
         ("docs/howto/production.md", "docs/howto/tokens.md"),
         ("docs/howto/production.md", "docs/howto/forms.md"),
+        ("docs/howto/production.md", "docs/howto/multiple_images.md"),
         ("docs/howto/background.md", "docs/howto/testing.md"),
     ],
 )
