@@ -1,6 +1,8 @@
 """Configuration of Sphinx: ``make docs``."""
 
+import os
 import sys
+import tomllib
 from pathlib import Path
 
 import django
@@ -32,9 +34,26 @@ extensions = [
     "sphinxcontrib.mermaid",
 ]
 
+metadata = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+urls = {
+    "GitHub": metadata["urls"]["Source"],
+    "PyPI": f"https://pypi.org/project/{project}/",
+    "Issues": metadata["urls"]["Issues"],
+}
+
 html_theme = "furo"
 html_title = f"{project} {release}"
-html_theme_options = {"navigation_with_keys": True}
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", metadata["urls"]["Documentation"])
+html_theme_options = {
+    "navigation_with_keys": True,
+    "source_repository": metadata["urls"]["Source"],
+    "source_branch": "main",
+    "source_directory": "docs/",
+    # The theme shows these links below each page.
+    "footer_icons": [
+        {"name": name, "url": url, "html": name, "class": ""} for name, url in urls.items()
+    ],
+}
 
 # Do not copy prompts.
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "

@@ -42,8 +42,8 @@ class PageRunner:
 
     A block whose first line is a comment with a path is written to that file, or appended to it
     if the file is ``settings.py``. Other Python code runs in the Django shell of the project, and
-    templates are rendered with the first member. The lines below a command are its expected
-    output. HTML is expected in the last rendered template, or in the start page of the site.
+    templates are rendered with the first member. In a ``console`` block, the lines below a command
+    are its expected output; in an ``sh`` block, each line is a command. HTML is expected in the last rendered template, or in the start page of the site.
 
     The ports of the page are replaced by free ones, and IDs of images are not compared.
     """
@@ -95,9 +95,14 @@ class PageRunner:
         assert result.returncode == 0, f"{command!r} printed {result.stdout}{result.stderr}"
         return result.stdout
 
+    @property
+    def site_url(self) -> str:
+        """The URL of the running site, without a path."""
+        return f"http://127.0.0.1:{self._ports['8000']}"
+
     def get(self, path: str = "/") -> str:
         """Request a page of the running site, and return its content."""
-        response = requests.get(f"http://127.0.0.1:{self._ports['8000']}{path}", timeout=10)
+        response = requests.get(f"{self.site_url}{path}", timeout=10)
         response.raise_for_status()
         return response.text
 
@@ -155,9 +160,16 @@ class PageRunner:
             command, _, expected = part.partition("\n")
             self._run_command(command.partition("  #")[0].strip(), expected)
 
+    def _sh(self, block: Block) -> None:
+        for command in self.replace_ports(block.text).splitlines():
+            self._run_command(command, "")
+
     def _run_command(self, command: str, expected: str) -> None:
         arguments = shlex.split(command)
-        if arguments[0] == "make":
+        if arguments[0] == "export":
+            name, _, value = arguments[1].partition("=")
+            self.environment[name] = value
+        elif arguments[0] == "make":
             assert f"\n{arguments[1]}:" in (ROOT / "Makefile").read_text(), command
         elif server := next(
             (argument for argument in arguments if argument.rpartition(".")[2] in _SERVERS), ""

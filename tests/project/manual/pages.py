@@ -10,16 +10,18 @@ from markdown_it import MarkdownIt
 
 from tests import ROOT
 
+README = "README.md"
+INSTALLATION = "docs/installation.md"
 TUTORIAL = "docs/tutorial.md"
 CONTRIBUTING = "CONTRIBUTING.md"
 
 # The tests of integrations use this page, because they need a project with third-party apps.
 _INTEGRATIONS = "docs/howto/third_party.md"
 
-#: The README and all other pages of the documentation, as paths in the repository.
+#: The pages whose blocks continue the project of the tutorial, as paths in the repository.
 PAGES = sorted(
-    {"README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md"))}
-    - {TUTORIAL, CONTRIBUTING, _INTEGRATIONS}
+    {str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md")}
+    - {INSTALLATION, TUTORIAL, _INTEGRATIONS}
 )
 
 

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import django
 import pytest
+import requests
 from PIL import Image
 
 from django_groupme_images import exceptions
@@ -16,7 +17,7 @@ from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import _OPTIONS as FAULTS
 
 from .page_runner import PageRunner
-from .pages import CONTRIBUTING, PAGES, ROOT, TUTORIAL, blocks
+from .pages import CONTRIBUTING, INSTALLATION, PAGES, README, ROOT, TUTORIAL, blocks
 
 pytestmark = pytest.mark.any_django
 
@@ -41,6 +42,56 @@ def folder(tmp_path):
 
 def test_tutorial_in_empty_folder_works(folder):
     PageRunner(folder).follow(blocks(TUTORIAL))
+
+
+def test_quickstart_of_readme_in_empty_folder_works(folder):
+    runner = PageRunner(folder)
+    runner.follow(with_member_of_admin(runner, blocks(README)))
+
+
+def with_member_of_admin(runner, readme):
+    """Yield the blocks, and add a member in the admin after the site was started."""
+    for block in readme:
+        yield block
+        if "runserver" in block.text:
+            assert "images" in {path.name for path in runner.folder.iterdir()}
+            add_member(f"{runner.site_url}/admin/club/member/add/", runner.folder / "cat.jpg")
+
+
+def add_member(url, photo):
+    """Log in to the admin and submit the form at this URL, as a browser without scripts does."""
+    with requests.Session() as session:
+        login = {"username": "admin", "password": "admin"}
+        page = submit(session, session.get(url, timeout=10), login)
+        page = submit(session, page, {"name": "Ada"}, photo)
+    assert "was added successfully" in page.text
+    assert re.search(r'<img src="[^"]+\.avatar"', page.text), page.text
+
+
+def submit(session, page, data, photo=None):
+    """Submit the form of a page with its CSRF token, and return the next page."""
+    page.raise_for_status()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+    return session.post(
+        page.url,
+        {"csrfmiddlewaretoken": token, **data},
+        files={"photo": (photo.name, photo.read_bytes())} if photo else None,
+        timeout=10,
+    )
+
+
+def test_installation_in_existing_project_works(folder):
+    runner = PageRunner(folder)
+    runner.run("django-admin startproject mysite .")
+    runner.run("python manage.py startapp club")
+    with (folder / "mysite/settings.py").open("a") as file:
+        file.write('INSTALLED_APPS += ["club"]\n')
+    runner.follow(blocks(INSTALLATION))
+
+
+def test_commands_of_readme_can_be_pasted():
+    """The README has no prompts, because GitHub and PyPI copy them with the commands."""
+    assert {block.language for block in blocks(README)} == {"sh", "python", "django", "html"}
 
 
 def start_project(runner):
