@@ -176,7 +176,7 @@ class PageRunner:
         ):
             self._start_server(command, _SERVERS[server.rpartition(".")[2]])
         elif arguments[:4] == ["python", "-m", "pip", "install"]:
-            _check_installed(arguments[4:])
+            _check_installed(name for name in arguments[4:] if not name.startswith("-"))
         elif not _SKIPPED_COMMANDS.match(command):
             output = self.run(command + _NONINTERACTIVE_OPTIONS.get(arguments[-1], ""))
             matches = doctest.OutputChecker().check_output
@@ -196,7 +196,7 @@ class PageRunner:
             time.sleep(0.05)
 
 
-def _check_installed(requirements: list[str]) -> None:
+def _check_installed(requirements: Iterable[str]) -> None:
     """Skip the test if a package is not installed and ``WORKER_TESTS`` does not require it."""
     names = [text.partition("[")[0] for text in requirements if not text.startswith("-")]
     for name in map(canonicalize_name, names):
