@@ -1,4 +1,4 @@
-"""The sdist and the wheel contain the files that are committed, and no others."""
+"""Tests of the sdist, the wheel, and their metadata, which includes the README."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,8 @@ import django_groupme_images
 from tests import ROOT
 
 PACKAGE = Path(django_groupme_images.__file__).parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 pytestmark = pytest.mark.any_django
 
@@ -95,6 +98,9 @@ def test_wheel_metadata(built):
     required = set(re.findall(r"Requires-Dist: ([a-z0-9-]+)[^;\n]*\n", metadata))
     assert required == {"django", "django-storages", "pillow", "requests", "tqdm", "urllib3"}
     assert re.findall(r"Provides-Extra: (.+)", metadata) == ["heif"]
+    urls = dict(re.findall(r"Project-URL: (\w+), (\S+)", metadata))
+    assert urls == PROJECT["urls"]
+    assert {"Documentation", "Source", "Changelog", "Issues"} < urls.keys()
 
 
 def modules():
@@ -121,8 +127,34 @@ def test_changelog_contains_the_version():
 
 def test_relative_links_of_the_readme_can_be_made_absolute():
     """The workflow "release" replaces links that begin with these patterns."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = re.findall(r"(?:\]\(|^\[[^]]+\]: |src=\"|href=\")([^)\"\s]+)", readme, re.MULTILINE)
+    links = re.findall(r"(?:\]\(|^\[[^]]+\]: |src=\"|href=\")([^)\"\s]+)", README, re.MULTILINE)
     for link in (link for link in links if not re.match("https?://|#", link)):
         assert re.match(r"docs/|[A-Z]+\.md", link), link
         assert (ROOT / link.partition("#")[0]).exists(), link
+
+
+def test_badges_of_the_readme_are_of_this_project():
+    name, urls = PROJECT["name"], PROJECT["urls"]
+    badges = dict(re.findall(r"^\[!\[[^]]+\]\((\S+)\)\]\((\S+)\)$", README, re.MULTILINE))
+    pypi = f"https://pypi.org/project/{name}/"
+    workflow = f"{urls['Source']}/actions/workflows/tests.yml"
+    assert badges == {
+        f"https://img.shields.io/pypi/v/{name}": pypi,
+        f"https://img.shields.io/pypi/pyversions/{name}": pypi,
+        f"https://img.shields.io/pypi/frameworkversions/django/{name}": pypi,
+        f"https://img.shields.io/readthedocs/{name}": urls["Documentation"],
+        f"{workflow}/badge.svg": workflow,
+        f"https://img.shields.io/pypi/l/{name}": f"{urls['Source']}/blob/main/LICENSE",
+    }
+    assert (ROOT / ".github/workflows/tests.yml").exists()
+
+
+def test_requirements_of_the_readme_are_those_of_the_metadata():
+    rows = dict(re.findall(r"^\| ([0-9]\.[0-9])\b.*? \| ([0-9., ]+) \|$", README, re.MULTILINE))
+    classifiers = "\n".join(PROJECT["classifiers"])
+    assert sorted(rows) == re.findall(r":: Django :: (\d+\.\d+)", classifiers)
+    pythons = re.findall(r":: Python :: (3\.\d+)", classifiers)
+    assert rows["5.2"].split(", ") == pythons
+    assert PROJECT["requires-python"] == f">={pythons[0]}"
+    (django,) = (each for each in PROJECT["dependencies"] if each.startswith("django>"))
+    assert f"| 5.2 ({django.partition('>=')[2]} or newer) |" in README

@@ -43,7 +43,8 @@ class PageRunner:
     A block whose first line is a comment with a path is written to that file, or appended to it
     if the file is ``settings.py``. Other Python code runs in the Django shell of the project, and
     templates are rendered with the first member. In a ``console`` block, the lines below a command
-    are its expected output; in an ``sh`` block, each line is a command. HTML is expected in the last rendered template, or in the start page of the site.
+    are its expected output; in an ``sh`` block, each line is a command. HTML is expected in the
+    last rendered template, or in the start page of the site.
 
     The ports of the page are replaced by free ones, and IDs of images are not compared.
     """
