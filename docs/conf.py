@@ -43,7 +43,7 @@ urls = {
 
 html_theme = "furo"
 html_title = f"{project} {release}"
-html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", metadata["urls"]["Documentation"])
+html_baseurl = os.environ.get("READTHEDOCS_CANONICAL_URL", "")
 html_theme_options = {
     "navigation_with_keys": True,
     "source_repository": metadata["urls"]["Source"],
