@@ -16,8 +16,10 @@ from django_groupme_images.emulator import Assumptions, EmulatorServer
 from django_groupme_images.pictures import CDN_URL, UPLOAD_URL
 from tests.client.faults.servers import respond_with, server
 
-from .facts import ASSUMED, DOCUMENTED, FACTS, OBSERVED, UNKNOWN, Fact
+from .evidence import ASSUMED, DOCUMENTATION, DOCUMENTED, NONE, OBSERVED, UNKNOWN, Fact
+from .facts import FACTS
 from .service import Service
+from .untested_facts import UNTESTED_FACTS
 
 pytestmark = pytest.mark.any_django
 
@@ -47,8 +49,19 @@ def test_real_service_for_each_reliable_fact_returns_expected_result(
 
 
 def test_facts_have_unique_descriptions_and_every_kind_of_evidence():
-    assert len({fact.description for fact in FACTS}) == len(FACTS)
-    assert {fact.evidence for fact in FACTS} == {DOCUMENTED, OBSERVED, ASSUMED, UNKNOWN}
+    facts = [*FACTS, *UNTESTED_FACTS]
+    assert len({fact.description for fact in facts}) == len(facts)
+    for group in (FACTS, UNTESTED_FACTS):
+        assert {fact.evidence for fact in group} == {DOCUMENTED, OBSERVED, ASSUMED, UNKNOWN}
+
+
+def test_documented_and_observed_facts_have_a_source():
+    for fact in (*FACTS, *UNTESTED_FACTS):
+        assert fact.source
+        if fact.evidence == DOCUMENTED:
+            assert DOCUMENTATION in fact.source, fact.description
+        if fact.evidence == OBSERVED:
+            assert fact.source != NONE, fact.description
 
 
 def test_default_urls_are_the_documented_urls():
@@ -61,43 +74,40 @@ def test_default_urls_are_the_documented_urls():
     [
         (
             Assumptions(missing_status=404),
-            "assumed    the status of a missing image (403 was observed, and 404 is possible): "
-            "403 | DIFFERS: 404",
+            "assumed    Status of a missing image: 403 | DIFFERS: 404",
         ),
         (
             Assumptions(dimensions_as_displayed=False),
-            "unknown    the dimensions in a URL are those of the displayed image: "
-            "(32, 48) | DIFFERS: (48, 32)",
+            "unknown    Dimensions in the URL of 48x32 pixels that are displayed as 32x48: "
+            "32x48 pixels | DIFFERS: 48x32 pixels",
         ),
         (
             Assumptions(thumbnail_format="jpeg"),
-            "unknown    the type of thumbnails of a PNG: image/png | DIFFERS: image/jpeg",
+            "unknown    `Content-Type` of a thumbnail of a PNG: image/png | DIFFERS: image/jpeg",
         ),
         (
             Assumptions(thumbnail_delay=3600),
-            "assumed    the status of .preview after an upload (403 and 404 were observed for 30 "
-            "seconds): 200 | DIFFERS: 403",
+            "assumed    Status of `.preview` immediately after an upload: 200 | DIFFERS: 403",
         ),
         (
             Assumptions(unauthorized_code=40100),
-            "assumed    meta.code of a wrong token: 401 | DIFFERS: 40100",
+            "assumed    `meta.code` in the response to a wrong token: 401 | DIFFERS: 40100",
         ),
         (
             Assumptions(suffix_on_suffix_is_missing=False),
-            "assumed    the status of a suffix after a suffix (observed, but disputed): "
-            "404 | DIFFERS: 200",
+            "assumed    Status of `.preview` after the suffix `.large`: 404 | DIFFERS: 200",
         ),
         (
             Assumptions(accepts_chunked_bodies=True),
-            "unknown    the status of a body of unknown length: 411 | DIFFERS: 200",
+            "unknown    Status of an upload with a chunked body: 411 | DIFFERS: 200",
         ),
         (
             Assumptions(upload_status=201),
-            "documented the status of an upload: 200 | DIFFERS: 201",
+            "documented Status of an upload: 200 | DIFFERS: 201",
         ),
         (
             Assumptions(formats={}),
-            "documented the status of an upload: 200 | DIFFERS: 400",
+            "documented Status of an upload: 200 | DIFFERS: 400",
         ),
     ],
     ids=lambda value: "",
@@ -123,7 +133,7 @@ def test_documented_facts_with_other_assumptions_hold():
         service = Service("right", upload_url=server.upload_url, cdn_url=server.cdn_url)
         differing = [fact for fact in FACTS if fact.result(service) != fact.expected]
     assert [fact.description for fact in differing if fact.evidence in (DOCUMENTED, OBSERVED)] == [
-        "a URL is WIDTHxHEIGHT.FORMAT.ID"
+        "Start of the paths of three uploaded images, before their IDs"
     ]
     assert len(differing) == 8
 
