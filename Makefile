@@ -90,6 +90,7 @@ messages: $(VENV)/dev
 
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	$(BIN)/python -m tools.search_check build/docs/searchindex.js
 
 screenshots: $(VENV)/dev
 	$(BIN)/python tools/screenshots.py
