@@ -22,36 +22,37 @@ def run(topic):
 
 
 @pytest.mark.parametrize("topic", TOPICS)
-def test_topic(topic):
+def test_quick_run_of_topic_prints_a_table(topic):
     process = run(topic)
     assert process.returncode == 0, process.stderr
     assert f"| {OURS}" in process.stdout
 
 
-def test_unknown_topic_is_an_error():
+def test_run_with_unknown_topic_is_an_error():
     process = run("speed")
     assert process.returncode == 2
     assert "unknown topic: speed" in process.stderr
 
 
-def test_page_contains_the_goals_of_the_results():
+def test_page_contains_the_environment_and_the_targets_of_the_results():
     page = report.PAGE.read_text(encoding="utf-8")
-    goals = page.partition(report.BEGIN)[2].partition(report.END)[0]
-    assert goals.startswith("|")
-    assert goals in report.README.read_text(encoding="utf-8")
+    summary = page.partition(report.BEGIN)[2].partition(report.END)[0]
+    assert summary.startswith("Measured on ")
+    assert "| Target " in summary
+    assert summary in report.README.read_text(encoding="utf-8")
 
 
-def test_compare():
+def test_compare_reports_each_target_as_met_or_missed():
     runs = []
     ways = {name: lambda size, name=name: lambda: runs.append(name) for name in ("ours", "theirs")}
-    goals = [("theirs", 1, 1e9), ("theirs", 10, 1e-9), ("absent", 1, 1), ("theirs", 100, 1)]
-    result = compare("Any", "things", ways, goals=goals, quick=True)
+    targets = [("theirs", 1, 1e9), ("theirs", 10, 1e-9), ("absent", 1, 1), ("theirs", 100, 1)]
+    result = compare("Any", "things", ways, targets=targets, quick=True)
     assert set(runs) == {"ours", "theirs"}
     assert [row[0] for row in result.rows] == ["ours", "theirs"]
     assert [len(row) for row in result.rows] == [3, 3]
-    assert [(goal.text, goal.is_met) for goal in result.goals] == [
+    assert [(target.text, target.is_met) for target in result.targets] == [
         ("1 things: at most 1e+09 times as long as theirs", True),
         ("10 things: at least 1e+09 times as fast as theirs", False),
-        ("1 things: no longer than absent", False),
+        ("1 things: no slower than absent", False),
     ]
-    assert result.goals[2].found == "not measured"
+    assert result.targets[2].result == "not measured"

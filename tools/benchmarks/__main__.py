@@ -11,11 +11,15 @@ from .processes import TOPICS, measure_topic, run_in_process
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m tools.benchmarks",
-        description="Compare the costs of the app with those of its alternatives.",
-        epilog="Without topics, all of them run, and the results are saved.",
+        description="Measure the app, and compare it with alternatives.",
+        epilog="Without topics, run all of them and save the results.",
     )
-    parser.add_argument("topics", nargs="*", metavar="TOPIC", help=f"one of {', '.join(TOPICS)}")
-    parser.add_argument("--quick", action="store_true", help="measure little, and save nothing")
+    parser.add_argument(
+        "topics", nargs="*", metavar="TOPIC", help=f"topic to measure: one of {', '.join(TOPICS)}"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="measure small sizes, and save nothing"
+    )
     options = parser.parse_args()
     if unknown := set(options.topics).difference(TOPICS):
         parser.error(f"unknown topic: {', '.join(unknown)}")

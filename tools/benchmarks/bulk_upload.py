@@ -1,4 +1,4 @@
-"""Time and memory of ``groupme_upload``."""
+"""Time and memory for ``groupme_upload``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .measure import OURS, Goal, Result, compare
+from .measure import OURS, Result, Target, compare
 from .processes import peak_memory, run_in_process, run_server
 from .project import FOLDER, create_tables, set_up
 
@@ -16,7 +16,7 @@ WORKERS = 16
 MAX_GROWTH = 0.05
 SERVER = "tools.benchmarks.image_service"
 
-# WAL is usual in production. The cache is limited because it is part of the measured memory.
+# WAL mode is common in production. The cache is part of the measured memory, so it is limited.
 PRAGMAS = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-100"
 
 
@@ -26,14 +26,14 @@ def results(quick: bool) -> Iterator[Result]:
         member = _set_up(FOLDER, url)
         _create_rows(member, sizes[-1])
         yield compare(
-            f"`groupme_upload` with a latency of {LATENCY * 1000:.0f} ms",
+            f"`groupme_upload` with {LATENCY * 1000:.0f} ms of latency",
             "files",
             {
                 f"{OURS}, {WORKERS} workers": partial(_upload, member, WORKERS),
-                "one worker": partial(_upload, member, 1),
+                "1 worker": partial(_upload, member, 1),
             },
             sizes=sizes,
-            goals=[("one worker", 1_000, 1 / 14)],
+            targets=[("1 worker", 1_000, 1 / 14)],
             quick=quick,
         )
     few, many = (10, 20) if quick else (1_000, 100_000)
@@ -42,12 +42,11 @@ def results(quick: bool) -> Iterator[Result]:
     growth = peaks[many] / peaks[few] - 1
     text = f"{many:,} files: at most {MAX_GROWTH:.0%} more than {few:,}"
     yield Result(
-        "Memory of `groupme_upload`",
+        "Peak memory of `groupme_upload`",
         ["files", "MB"],
         [[f"{size:,}", f"{count / 1e6:,.1f}"] for size, count in peaks.items()],
-        [Goal(text, f"{growth:.1%}", growth <= MAX_GROWTH)],
-        "The peak memory of the process, including Python and Django. The cache of SQLite is "
-        f"limited: `{PRAGMAS}`.",
+        [Target(text, f"{growth:.1%}", growth <= MAX_GROWTH)],
+        f"The memory includes Python and Django. The cache of SQLite is limited: `{PRAGMAS}`.",
     )
 
 

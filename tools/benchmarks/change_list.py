@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from .measure import OURS, SIZES, Goal, Result, Way, compare, count_calls
+from .measure import OURS, SIZES, Result, Target, Way, compare, count_calls
 from .project import create_tables, image_urls, set_up
 
-WITHOUT = "without a column of thumbnails"
-WITH_TEXT = "with a column of text in its place"
+WITHOUT = "without a thumbnail column"
+WITH_TEXT = "with a text column instead"
 
 urlpatterns: list[Any] = []
 
@@ -35,25 +35,32 @@ def results(quick: bool) -> Iterator[Result]:
         WITHOUT: partial(prepare, []),
         WITH_TEXT: partial(prepare, [display(lambda row: row.last_name)]),
     }
-    goals = [(WITHOUT, 100, 1.1), (WITH_TEXT, 100, 1.1)]
-    yield compare("Admin change list", "rows", ways, goals=goals, quick=quick)
+    targets = [(WITHOUT, 100, 1.1), (WITH_TEXT, 100, 1.1)]
+    yield compare("Admin change list", "rows", ways, targets=targets, quick=quick)
     yield _count_calls({name: ways[name] for name in (OURS, WITHOUT)})
 
 
 def _count_calls(ways: Mapping[str, Way]) -> Result:
     counts = {name: count_calls(prepare(100)) for name, prepare in ways.items()}
     more = counts[OURS]["queries"] - counts[WITHOUT]["queries"]
-    calls = counts[OURS]["calls of the storage"]
+    calls = counts[OURS]["storage calls"]
+    text = "no additional queries, and no storage calls"
     return Result(
-        "Queries and calls of an admin change list of 100 rows",
+        "Queries and calls for an admin change list of 100 rows",
         ["", *counts[OURS]],
         [[name, *map(str, each.values())] for name, each in counts.items()],
-        [Goal("no additional query, and no request", f"{more}, {calls}", more == calls == 0)],
+        [
+            Target(
+                text,
+                f"{more}, {calls}",
+                more == calls == 0,
+            )
+        ],
     )
 
 
 def _change_list() -> Callable[[list[Any], int], Callable[[], object]]:
-    """Create users with photos, and return a function that prepares pages with more columns."""
+    """Create users with photos, and return a function that prepares pages with extra columns."""
     from django.contrib import admin
     from django.contrib.auth.models import User
     from django.contrib.messages.storage import default_storage

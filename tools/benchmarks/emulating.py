@@ -1,4 +1,4 @@
-"""The emulator, compared with moto's S3."""
+"""The emulator, compared with the S3 server of moto."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from urllib.parse import urlsplit
 from .measure import OURS, Result, Way, compare, is_installed
 from .processes import run_server
 
-MOTO = "moto, S3"
-PILLOW = "Pillow alone, without a server"
+MOTO = "moto (S3)"
+PILLOW = "Pillow without a server"
 ROUNDS = 5
-MAX_PER_ROUND = 100  # so many thumbnails cannot be created in MIN_ROUND
+MAX_PER_ROUND = 100  # thumbnails; creating more of them takes longer than MIN_ROUND
 
-# Objects without an owner need no signature, which would be work of the client.
+# Requests for public objects need no signature, which would take time in the client.
 HEADERS = {"X-Access-Token": "any", "x-amz-acl": "public-read", "Content-Type": "image/jpeg"}
 NOTES = """\
-A JPEG of 480×325 pixels, about 30 KB, on one connection. moto closes each connection, so that its
-times include connecting again. The emulator parses each image, as the image service does, and
-writes it to a disk; moto keeps any bytes in memory. The emulator creates a thumbnail when it is
-first requested, and keeps it; moto returns an object that contains one."""
+The image is a JPEG of 480×325 pixels and about 30 KB. The emulator keeps the connection open. moto
+closes it after each response, so its times include reconnecting. The emulator parses each image and
+writes it to disk; moto keeps the bytes in memory. The emulator creates a thumbnail for the first
+request, and keeps it; moto returns an object that contains a thumbnail."""
 
 
 def results(quick: bool) -> Iterator[Result]:
@@ -52,7 +52,7 @@ def results(quick: bool) -> Iterator[Result]:
                 unit,
                 ways,
                 sizes=(1, 10, 100, 1_000),
-                goals=[(MOTO, 100, 1), (MOTO, 1_000, 1)],
+                targets=[(MOTO, 100, 1), (MOTO, 1_000, 1)],
                 notes=notes,
                 rounds=ROUNDS,
                 quick=quick,
@@ -60,7 +60,7 @@ def results(quick: bool) -> Iterator[Result]:
 
 
 class Client:
-    """A client that does little work of its own."""
+    """A client with little overhead."""
 
     def __init__(self, url: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc)

@@ -1,5 +1,5 @@
 """
-An image service that keeps nothing, and responds to ``GET /123`` with 123 bytes.
+An image service that discards uploads, and responds to ``GET /123`` with 123 bytes.
 
 Each response is delayed by ``--latency`` seconds.
 """
@@ -16,9 +16,9 @@ BUFFER_SIZE = 256 * 1024  # bytes
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"  # connections are kept
+    protocol_version = "HTTP/1.1"  # keeps connections open
     disable_nagle_algorithm = True
-    wbufsize = -1  # head and body are one packet
+    wbufsize = -1  # sends headers and body in one packet
     latency = 0.0  # seconds
 
     def do_POST(self) -> None:

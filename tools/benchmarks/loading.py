@@ -1,4 +1,4 @@
-"""Loading rows, and reading the width and height of each image."""
+"""Loading rows and reading the width and height of each image."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from .measure import OURS, SIZES, Result, compare
 from .project import create_tables, image_urls, set_up
 
-COLUMNS = "ImageField with columns for them"
+COLUMNS = "ImageField with dimension columns"
 
 
 def results(quick: bool) -> Iterator[Result]:
     set_up()
     ours, with_columns = _create_rows(1_000 if quick else 100_000)
     yield compare(
-        "Loading rows, and reading the dimensions of each image",
+        "Load rows and read the dimensions of each image",
         "rows",
         {
             OURS: lambda n: lambda: [(row.photo.width, row.photo.height) for row in ours[:n]],
             COLUMNS: lambda n: lambda: [(row.width, row.height) for row in with_columns[:n]],
         },
         sizes=(*SIZES, 100_000),
-        goals=[(COLUMNS, 1_000, 1), (COLUMNS, 100_000, 1)],
+        targets=[(COLUMNS, 1_000, 1), (COLUMNS, 100_000, 1)],
         quick=quick,
     )
 

@@ -1,4 +1,4 @@
-"""Time several ways to do the same work, and count calls."""
+"""Measure the time of several ways to do the same work, and count calls."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ Times = Mapping[str, list[float]]
 # Patterns for ``file:function`` of the calls to count.
 COUNTED = {
     "queries": r"django/db/backends/utils\.py:execute",
-    "calls of the cache": r"django/core/cache/backends/",
+    "cache calls": r"django/core/cache/backends/",
     # url() performs no I/O.
-    "calls of the storage": r"(core/files/storage/|groupme_images/(client/|storage/backend)).*"
+    "storage calls": r"(core/files/storage/|groupme_images/(client/|storage/backend)).*"
     r":(?!url$|base_url$|_)",
 }
 
 
-class Goal(NamedTuple):
+class Target(NamedTuple):
     text: str
-    found: str
+    result: str
     is_met: bool
 
 
 class Result(NamedTuple):
-    """A table with goals."""
+    """A table of measurements, with targets."""
 
     title: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
-    goals: Sequence[Goal] = ()
+    targets: Sequence[Target] = ()
     notes: str = ""
 
 
@@ -59,7 +59,7 @@ def compare(
     ways: Mapping[str, Way],
     *,
     sizes: Sequence[int] = SIZES,
-    goals: Sequence[tuple[str, int, float]] = (),
+    targets: Sequence[tuple[str, int, float]] = (),
     notes: str = "",
     rounds: int = 9,
     quick: bool = False,
@@ -67,7 +67,7 @@ def compare(
     """
     Time all ways at all sizes, and compare the first way with the others.
 
-    A goal contains the name of another way, a size, and the highest ratio that is acceptable.
+    A target contains the name of another way, a size, and the highest acceptable ratio.
     """
     sizes = sizes[:2] if quick else sizes
     times = {size: time_ways(ways, size, 2 if quick else rounds) for size in sizes}
@@ -75,7 +75,7 @@ def compare(
         title,
         [f"milliseconds (ratio); {unit}:", *map("{:,}".format, sizes)],
         [[name, *(_format_cell(times[size], name) for size in sizes)] for name in ways],
-        [_goal(times[at], other, at, unit, limit) for other, at, limit in goals if at in times],
+        [_target(times[at], other, at, unit, limit) for other, at, limit in targets if at in times],
         notes,
     )
 
@@ -84,8 +84,8 @@ def time_ways(ways: Mapping[str, Way], size: int, max_rounds: int) -> Times:
     """
     Return the seconds of each way in each round.
 
-    A round runs all ways in random order. Ratios compare times of the same round, so that other
-    load of the machine distorts them little. pyperf and pytest-benchmark cannot do that.
+    A round runs all ways in random order. Ratios compare times of the same round, so that the load
+    of the machine affects them less. pyperf and pytest-benchmark do not support this.
     """
     # timeit disables garbage collection, which is part of the costs.
     timers = {name: Timer(prepare(size), gc.enable) for name, prepare in ways.items()}
@@ -110,18 +110,18 @@ def _format_cell(times: Times, name: str) -> str:
     return cell if is_first else f"{cell} ({_format(median(_ratios(times, name)))})"
 
 
-def _goal(times: Times, other: str, size: int, unit: str, limit: float) -> Goal:
+def _target(times: Times, other: str, size: int, unit: str, limit: float) -> Target:
     if limit < 1:
         text = f"{size:,} {unit}: at least {1 / limit:.3g} times as fast as {other}"
     else:
-        most = "no longer than" if limit == 1 else f"at most {limit:.3g} times as long as"
+        most = "no slower than" if limit == 1 else f"at most {limit:.3g} times as long as"
         text = f"{size:,} {unit}: {most} {other}"
     if other not in times:
-        return Goal(text, "not measured", is_met=False)
+        return Target(text, "not measured", is_met=False)
     ratios = _ratios(times, other)
     shown = ratios if limit >= 1 else [1 / ratio for ratio in ratios]
     low, middle, high = map(_format, quantiles(shown, n=4))
-    return Goal(text, f"{middle} ({low} to {high})", median(ratios) <= limit)
+    return Target(text, f"{middle} ({low} to {high})", median(ratios) <= limit)
 
 
 def _format(number: float) -> str:
@@ -130,7 +130,7 @@ def _format(number: float) -> str:
 
 
 def count_calls(work: Callable[[], object]) -> dict[str, int]:
-    """Count queries, and calls of caches and storages except those that they make themselves."""
+    """Count queries, and calls of caches and storages by code outside of them."""
     profile = cProfile.Profile()
     profile.runcall(work)
     counts = dict.fromkeys(COUNTED, 0)

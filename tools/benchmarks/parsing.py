@@ -1,4 +1,4 @@
-"""``Picture.parse()``, and a regular expression with the same groups."""
+"""``Picture.parse()``, compared with a regular expression with the same groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django_groupme_images.pictures import Picture
 from .measure import OURS, SIZES, Result, Way, compare
 from .project import image_urls
 
-REGEX = "a bare regular expression"
+REGEX = "a regular expression"
 PATTERN = re.compile(
     r"https?://i\.groupme\.com/((?:([1-9][0-9]{0,4})x([1-9][0-9]{0,4})\."
     r"([a-z][a-z0-9+-]{0,15})\.)?([0-9A-Za-z_-]{1,64}))(?:\.(?:preview|large|avatar))?"
@@ -21,8 +21,8 @@ PATTERN = re.compile(
 def results(quick: bool) -> Iterator[Result]:
     ways = {OURS: _parse_all(Picture.parse), REGEX: _parse_all(PATTERN.fullmatch)}
     sizes = (*SIZES, 100_000)
-    goals = [(REGEX, 100_000, 2)]
-    yield compare("`Picture.parse`", "URLs", ways, sizes=sizes, goals=goals, quick=quick)
+    targets = [(REGEX, 100_000, 2)]
+    yield compare("`Picture.parse()`", "URLs", ways, sizes=sizes, targets=targets, quick=quick)
 
 
 def _parse_all(parse: Callable[[str], object]) -> Way:

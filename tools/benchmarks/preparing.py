@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps
 
-from .measure import OURS, Goal, Result, compare, is_installed, time_ways
+from .measure import OURS, Result, Target, compare, is_installed, time_ways
 from .processes import peak_memory, run_in_process
 from .project import FOLDER
 
-BY_HAND = "by hand with Pillow"
+BY_HAND = "plain Pillow"
 MAX_DIMENSION = 2048  # pixels
 MAX_OVERHEAD = 1  # milliseconds for a file that is not changed
 MAX_MEMORY = 300  # MB to convert an image of 48 megapixels
 
 
 class Work(NamedTuple):
-    """What is done with a file: its name, the options, and the format of the result."""
+    """The preparation of a file: its title, the file, the options, and the format of the result."""
 
     title: str
     file: str
@@ -53,7 +53,7 @@ def results(quick: bool) -> Iterator[Result]:
             "megapixels",
             {OURS: partial(_prepare, work), BY_HAND: partial(_prepare_by_hand, work)},
             sizes=sizes,
-            goals=[(BY_HAND, size, 1.1) for size in sizes],
+            targets=[(BY_HAND, size, 1.1) for size in sizes],
             rounds=5,
             quick=quick,
         )
@@ -113,7 +113,7 @@ def prepare_with_app(path: Path, work: Work) -> int:
 
 
 def prepare_by_hand(path: Path, work: Work) -> int:
-    """Return the size in bytes of a file that the app's user would make with Pillow."""
+    """Return the size in bytes of a file that is prepared with Pillow directly."""
     if path.suffix == ".heif":
         import pillow_heif
 
@@ -129,8 +129,8 @@ def prepare_by_hand(path: Path, work: Work) -> int:
 
 
 def _compare_memory(works: list[Work], sizes: tuple[int, ...]) -> Result:
-    """Measure the memory of each way in a process of its own."""
-    rows, goals = [], []
+    """Measure the memory of each way in a separate process."""
+    rows, targets = [], []
     for work in works:
         cells = []
         for size in sizes:
@@ -141,23 +141,23 @@ def _compare_memory(works: list[Work], sizes: tuple[int, ...]) -> Result:
             )
             cells += [f"{ours:.0f}", f"{by_hand:.0f}"]
             text = f"{work.title}, {size} megapixels: no more than {BY_HAND}"
-            goals.append(Goal(text, f"{ours:.0f} and {by_hand:.0f} MB", ours <= by_hand * 1.02))
+            targets.append(Target(text, f"{ours:.0f} and {by_hand:.0f} MB", ours <= by_hand * 1.02))
             if size == 48 and "convert_formats" in work.options:
                 text = f"{work.title}, {size} megapixels: less than {MAX_MEMORY} MB"
-                goals.append(Goal(text, f"{ours:.0f} MB", ours < MAX_MEMORY))
+                targets.append(Target(text, f"{ours:.0f} MB", ours < MAX_MEMORY))
         rows.append([work.title, *cells])
     headers = [f"{size} megapixels, {way}" for size in sizes for way in (OURS, BY_HAND)]
-    return Result("Memory to prepare an image, in MB", ["", *headers], rows, goals)
+    return Result("Memory to convert or shrink an image, in MB", ["", *headers], rows, targets)
 
 
 def added_memory(function: Callable[[Path, Work], int], path: Path, work: Work) -> int:
-    """Return the bytes that the work needs in addition to those after a tiny image."""
+    """Return by how many bytes the work raises the peak memory, after the work on a tiny image."""
     tiny = path.with_name(f"tiny-{path.name}")
     if path.suffix == ".heif":
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    # It is wide enough to be scaled.
+    # This image is wide enough to be scaled down.
     Image.new("RGB", (MAX_DIMENSION + 64, 64)).save(tiny)
     function(tiny, work)
     before = peak_memory()
@@ -170,7 +170,7 @@ def _measure_overhead(quick: bool) -> Result:
     path = FOLDER / "unchanged.jpeg"
     image, quality = _photo(12), 95
     image.save(path, quality=quality)
-    rows, goals = [], []
+    rows, targets = [], []
     for title, options in {
         "default options": CONVERT,
         "max_dimension": CONVERT | {"max_dimension": 10_000},
@@ -180,9 +180,9 @@ def _measure_overhead(quick: bool) -> Result:
         (times,) = time_ways(ways, 1, 2 if quick else 9).values()  # type: ignore[arg-type]
         milliseconds = min(times) * 1000
         rows.append([title, f"{milliseconds:.3f}"])
-        text = f"a JPEG that is not changed, {title}: less than {MAX_OVERHEAD} ms"
-        goals.append(Goal(text, f"{milliseconds:.3f} ms", milliseconds < MAX_OVERHEAD))
+        text = f"{title}: less than {MAX_OVERHEAD} ms"
+        targets.append(Target(text, f"{milliseconds:.3f} ms", milliseconds < MAX_OVERHEAD))
     megabytes = path.stat().st_size / 1e6
     return Result(
-        f"Overhead for a JPEG of {megabytes:.1f} MB that is not changed", ["", "ms"], rows, goals
+        f"Overhead for an unchanged JPEG of {megabytes:.1f} MB", ["", "ms"], rows, targets
     )

@@ -1,4 +1,4 @@
-"""Run topics and servers in processes of their own."""
+"""Run topics and servers in separate processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Save the results in ``results/README.md`` and in the documentation."""
+"""Save the results in ``results/README.md`` and ``docs/benchmarks.md``."""
 
 from __future__ import annotations
 
@@ -27,42 +27,41 @@ def format_table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:
 
 def format_result(result: Result) -> str:
     """Return the result in Markdown."""
-    goals = "\n".join(
-        f"- {'met' if goal.is_met else '**missed**'}: {goal.text}; found {goal.found}"
-        for goal in result.goals
+    targets = "\n".join(
+        f"- {target.text}. {'Met' if target.is_met else '**Missed**'}: {target.result}"
+        for target in result.targets
     )
     table = format_table(result.rows, result.headers)
-    return "\n\n".join(filter(None, [f"## {result.title}", table, result.notes, goals]))
+    return "\n\n".join(filter(None, [f"## {result.title}", table, result.notes, targets]))
 
 
-def format_goals(results: Sequence[Result]) -> str:
+def format_targets(results: Sequence[Result]) -> str:
     rows = [
-        (result.title, goal.text, goal.found if goal.is_met else f"**{goal.found}**")
+        (result.title, target.text, target.result if target.is_met else f"**{target.result}**")
         for result in results
-        for goal in result.goals
+        for target in result.targets
     ]
-    return format_table(rows, ["", "goal", "found"])
+    return format_table(rows, ["Measurement", "Target", "Result"])
 
 
 def save(results: Sequence[Result]) -> None:
     """Replace the generated part of both pages."""
-    goals = format_goals(results)
-    for path, text in (
-        (PAGE, goals),
-        (README, "\n\n".join([environment(), goals, *map(format_result, results)])),
-    ):
+    summary = [environment(), format_targets(results)]
+    for path, parts in ((PAGE, summary), (README, [*summary, *map(format_result, results)])):
         before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
         after = rest.partition(END)[2]
+        text = "\n\n".join(parts)
         path.write_text(f"{before}{BEGIN}{text}{END}{after}", encoding="utf-8")
 
 
 def environment() -> str:
-    """Return the date, the machine, and the versions of the packages that are compared."""
+    """Return the date, the machine, and the versions of Python and of the packages."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["bench"]]
     names = {"groupyapi", *(re.match(r"[\w-]+", each)[0] for each in requirements)}
     versions = {each.name.lower(): each.version for each in distributions()}
     packages = [f"{name} {versions[name]}" for name in sorted(names & versions.keys())]
     machine = f"{platform.system()} {platform.machine()} with {os.cpu_count()} cores"
-    software = ", ".join([f"Python {platform.python_version()}", *packages])
-    return f"Measured on {datetime.now(UTC):%Y-%m-%d} on {machine}, {software}."
+    python = platform.python_version()
+    date = f"{datetime.now(UTC):%Y-%m-%d}"
+    return f"Measured on {date} with Python {python} on {machine}. Packages: {', '.join(packages)}."

@@ -1,4 +1,4 @@
-"""The template tags and filters, and the same HTML written by hand."""
+"""The template tags and filters, compared with handwritten templates."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Any
 from .measure import OURS, Result, Way, compare
 from .project import image_urls, set_up
 
+BY_HAND = "handwritten code"
 LAZY = 'loading="lazy" decoding="async">'
 
-# Titles, templates with a tag and by hand, and the highest ratio that is acceptable.
+# Title, template with the tag, handwritten template, and the highest acceptable ratio.
 PAGES = [
     (
-        "`<img>` of a variant",
+        "`<img>` of a thumbnail",
         '{% groupme_image row.photo "preview" %}',
         '<img src="{{ row.photo.url }}.preview" width="200" height="200" alt="" ' + LAZY,
         1,
     ),
     (
-        "`<img>` with a text from the row",
+        "`<img>` with alternative text from the row",
         '{% groupme_image row.photo "avatar" alt=row.name class="round" %}',
         '<img src="{{ row.photo.url }}.avatar" width="60" height="60" alt="{{ row.name }}" '
         'class="round" ' + LAZY,
         1,
     ),
     (
-        "`<img>` with the dimensions of its image",
+        "`<img>` with `srcset` and the dimensions of the image",
         '{% groupme_image row.photo "large" alt=row.name %}',
         "{% localize off %}{% with picture=row.photo.picture %}"
         '<img src="{{ picture.url }}.large" width="{{ picture.width }}" '
@@ -36,13 +37,13 @@ PAGES = [
         1,
     ),
     (
-        "URL of a variant, by a filter",
+        "Thumbnail URL, with a filter",
         "{{ row.photo|groupme_preview }}",
         "{{ row.photo.url }}.preview",
         1.1,
     ),
     (
-        "URL of a variant, by a tag",
+        "Thumbnail URL, with a tag",
         '{% groupme_url row.photo "preview" %}',
         "{{ row.photo.url }}.preview",
         1.1,
@@ -65,14 +66,14 @@ def results(quick: bool) -> Iterator[Result]:
         photo = models.URLField()
 
     for title, tag, by_hand, limit in PAGES:
-        ways = {OURS: _render_rows(tag, Member), "by hand": _render_rows(by_hand, Member)}
+        ways = {OURS: _render_rows(tag, Member), BY_HAND: _render_rows(by_hand, Member)}
         if "row.photo.url" in by_hand:
             template = by_hand.replace("row.photo.url", "row.photo")
-            ways["by hand, of a URLField"] = _render_rows(template, Plain)
+            ways[f"{BY_HAND}, with a URLField"] = _render_rows(template, Plain)
         assert len({prepare(3)() for prepare in ways.values()}) == 1
-        goals = [("by hand", size, limit) for size in (1_000, 10_000)]
+        targets = [(BY_HAND, size, limit) for size in (1_000, 10_000)]
         notes = f"- `{tag}`\n- `{by_hand}`"
-        yield compare(title, "tags", ways, goals=goals, notes=notes, quick=quick)
+        yield compare(title, "tags", ways, targets=targets, notes=notes, quick=quick)
 
 
 def _render_rows(source: str, model: Any) -> Way:
@@ -86,7 +87,7 @@ def _render_rows(source: str, model: Any) -> Way:
         rows = [model(name=f"Nº {n}", photo=photo) for n, photo in enumerate(photos)]
 
         def render() -> str:
-            # A row keeps its field file, but each run has to create it again.
+            # Each run has to create the field file again, which the row would otherwise keep.
             for row, photo in zip(rows, photos, strict=True):
                 vars(row)["photo"] = photo
             return template.render(Context({"rows": rows}))

@@ -1,4 +1,4 @@
-"""An ``<img>`` of 200×200 pixels, and that of apps that create thumbnails."""
+"""An ``<img>`` of 200×200 pixels, compared with apps that create thumbnails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from .measure import OURS, Goal, Result, Way, compare, count_calls, is_installed
+from .measure import OURS, Result, Target, Way, compare, count_calls, is_installed
 from .project import FOLDER, create_tables, set_up
 
 SIZES = (1, 10, 100, 1_000)
@@ -20,7 +20,7 @@ BY_HAND = '<img src="{{ %s }}" width="200" height="200" alt="{{ row.name }}">'
 @dataclass(frozen=True)
 class App:
     """
-    An app, and the fastest use of it in templates that its documentation describes.
+    The fastest use of an app in templates that its documentation describes.
 
     ``columns`` returns the fields of the model, and ``row`` the values of the nth row. ``warm``
     creates the thumbnails of rows, unless the first rendering does. ``load`` selects related
@@ -36,7 +36,7 @@ class App:
     warm: Callable[[Any], object] = lambda rows: None
     load: Callable[[Any], Any] = lambda rows: rows
     cached: Callable[[Any], tuple[Any, str]] = lambda row: (row, "photo")
-    has_goal: bool = True
+    has_target: bool = True
 
     @property
     def model(self) -> Any:
@@ -51,11 +51,11 @@ def results(quick: bool) -> Iterator[Result]:
     _create_rows(present.values(), 100 if quick else max(SIZES))
     ways = {name: partial(_render_rows, app) for name, app in present.items()}
     yield compare(
-        "`<img>`, compared with thumbnail apps",
+        "`<img>` of a thumbnail, compared with thumbnail apps",
         "tags",
         ways,
         sizes=SIZES,
-        goals=[(name, 1_000, 1 / 3) for name, app in APPS.items() if app.has_goal],
+        targets=[(name, 1_000, 1 / 3) for name, app in APPS.items() if app.has_target],
         notes="\n".join([NOTES, *(f"- {name}: `{app.template}`" for name, app in APPS.items())]),
         quick=quick,
     )
@@ -87,11 +87,11 @@ def _count_calls(ways: Mapping[str, Way]) -> Result:
     counts = {name: count_calls(prepare(100)) for name, prepare in ways.items()}
     ours = counts[OURS].values()
     return Result(
-        "Queries and calls of 100 of these tags",
+        "Queries and calls for 100 of these thumbnails",
         ["", *counts[OURS]],
         [[name, *map(str, each.values())] for name, each in counts.items()],
-        [Goal("no query or call", ", ".join(map(str, ours)), not any(ours))],
-        "Calls of `url()` are not included, because they perform no I/O.",
+        [Target("no queries or calls", ", ".join(map(str, ours)), not any(ours))],
+        "Calls of `url()` are not counted, because they perform no I/O.",
     )
 
 
@@ -105,13 +105,13 @@ def _render_rows(app: App, size: int) -> Callable[[], str]:
     stored = [(attributes, name, attributes[name]) for attributes, name in cached]
 
     def render() -> str:
-        # Each run starts without the file objects of the run before.
+        # Remove the file objects that the previous run has cached.
         for attributes, name, value in stored:
             attributes[name] = value
         return template.render(Context({"rows": rows}))
 
     assert render().count("<img") == size
-    # Otherwise, garbage collection would examine the rows of all ways.
+    # Garbage collection must not examine the rows of the other ways.
     gc.collect()
     gc.freeze()
     return render
@@ -176,7 +176,7 @@ APPS = {
         _field("django_groupme_images.fields.GroupMeImageField"),
         tag_module="groupme_images",
         row=lambda n: {"photo": f"https://i.groupme.com/240x200.jpeg.{n:032x}"},
-        has_goal=False,
+        has_target=False,
     ),
     "easy-thumbnails": App(
         "easy_thumbnails",
@@ -192,7 +192,7 @@ APPS = {
         _field("sorl.thumbnail.ImageField"),
         ("sorl.thumbnail",),
         "sorl_thumbnail",
-        has_goal=False,
+        has_target=False,
     ),
     "django-imagekit": App(
         "imagekit",
@@ -207,7 +207,7 @@ APPS = {
         _field("versatileimagefield.fields.VersatileImageField"),
         ("versatileimagefield",),
         warm=_warm_versatileimagefield,
-        has_goal=False,
+        has_target=False,
     ),
     "django-pictures": App(
         "pictures",
@@ -268,9 +268,9 @@ SETTINGS = {
     "VERSATILEIMAGEFIELD_SETTINGS": {"create_images_on_demand": False},
 }
 NOTES = """\
-Each app is used in the fastest way that its documentation describes for templates. Rows are loaded,
-thumbnails exist, and caches (in memory) are filled, but rows do not remember the last rendering.
-Files are in a local folder. django-imagekit has its strategy `Optimistic`,
-django-versatileimagefield creates no images on demand, and Wagtail has its renditions prefetched.
-The goals compare apps that have a tag or a property for an `<img>`. The templates:
+Each app is used in the fastest way that its documentation describes for templates. Before the
+measurement, rows are loaded, thumbnails are created, and the caches (in memory) are filled. Objects
+that an app caches on a row are removed before each run. Files are in a local folder.
+django-imagekit uses its strategy `Optimistic`, django-versatileimagefield does not create images on
+demand, and the renditions of Wagtail are prefetched. Not all apps have a target. The templates:
 """

@@ -1,4 +1,4 @@
-"""Time and memory of one upload."""
+"""Time and memory for an upload."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 
 from django.core.files import File
 
-from .measure import OURS, Goal, Result, compare, is_installed
+from .measure import OURS, Result, Target, compare, is_installed
 from .processes import peak_memory, run_in_process, run_server
 from .project import FOLDER, set_up
 
 SMALL, MEDIUM, LARGE = 100_000, 5_000_000, 200_000_000  # bytes
 MAX_ADDED = 4  # MB
-HTTP_CLIENT = "http.client, 512 KiB at a time"
+HTTP_CLIENT = "http.client, 512 KiB chunks"
 HEADERS = {"X-Access-Token": "any", "Content-Type": "image/jpeg"}
 
 # Uploads a file, and returns its URL.
@@ -48,11 +48,11 @@ def results(quick: bool) -> Iterator[Result]:
             if name not in PACKAGES or is_installed(PACKAGES[name])
         }
         yield compare(
-            "One upload",
+            "Upload one file",
             "bytes",
             ways,
             sizes=sizes,
-            goals=[("requests", SMALL, 1.1), (HTTP_CLIENT, LARGE, 1.05)],
+            targets=[("requests", SMALL, 1.1), (HTTP_CLIENT, LARGE, 1.05)],
             notes=NOTES,
             quick=quick,
         )
@@ -65,12 +65,12 @@ def _measure_memory(names: Iterable[str], servers: Servers, size: int) -> Result
     }
     ours = added[OURS]
     return Result(
-        f"Additional memory of one upload of {size:,} bytes",
+        f"Additional memory for an upload of {size:,} bytes",
         ["", "MB"],
         [[name, f"{megabytes:,.1f}"] for name, megabytes in added.items()],
-        [Goal(f"at most {MAX_ADDED} MB", f"{ours:.1f} MB", ours <= MAX_ADDED)],
-        "By how much the peak memory of a process grows that has uploaded 100,000 bytes before. "
-        "The memory of moto is not included.",
+        [Target(f"at most {MAX_ADDED} MB", f"{ours:.1f} MB", ours <= MAX_ADDED)],
+        "The increase of the peak memory of a process that has already uploaded 100,000 bytes. The "
+        "memory of moto is not included.",
     )
 
 
@@ -169,12 +169,12 @@ SENDERS: dict[str, Callable[[Servers], Send]] = {
     "requests": _requests,
     "GroupyAPI": _groupy,
     "groupme_bot": _groupme_bot,
-    "django-storages, S3": _s3,
+    "django-storages (S3)": _s3,
 }
-PACKAGES = {"GroupyAPI": "groupy", "groupme_bot": "groupme_bot", "django-storages, S3": "moto"}
+PACKAGES = {"GroupyAPI": "groupy", "groupme_bot": "groupme_bot", "django-storages (S3)": "moto"}
 NOTES = (
-    "The image service is a process on the same machine that reads uploads and keeps nothing. "
-    "django-groupme-images is `GroupMeStorage.save()`, which sends 512 KiB at a time. groupme_bot "
-    "creates a client for each upload, and downloads the image first. S3 is moto, which closes "
-    "each connection, keeps uploads in memory, and processes them itself."
+    "The image service is a process on the same machine that reads uploads and discards them. "
+    "django-groupme-images uses `GroupMeStorage.save()`, which sends chunks of 512 KiB. "
+    "groupme_bot creates a client for each upload, and downloads the image first. S3 is the server "
+    "of moto, which closes each connection, and keeps uploads in memory."
 )
