@@ -1,4 +1,4 @@
-# All commands use .venv, whose packages are installed again when pyproject.toml changes.
+# All commands use .venv. Its packages are installed again if pyproject.toml has changed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,13 +15,13 @@ help:
 	@echo "make integrations  run the tests with third-party apps"
 	@echo "make django-suite  run Django's own tests of ImageField with GroupMeImageField"
 	@echo "make matrix        run the tests with all supported versions of Python and Django"
-	@echo "make fuzz          fuzz the parsers for ten minutes, or SECONDS=60"
+	@echo "make fuzz          fuzz the parsers for ten minutes, or for SECONDS=60"
 	@echo "make mutants       run mutation tests, which takes hours"
-	@echo "make bench         compare the app with its alternatives, which takes twenty minutes"
+	@echo "make bench         run the benchmarks, and update docs/benchmarks.md"
 	@echo "make test-live     test the real image service; requires GM_TOKEN"
 	@echo "make messages      extract and compile the translations"
 	@echo "make docs          build the documentation into build/docs/; warnings are errors"
-	@echo "make screenshots   take docs/images/*.png of the example site; requires Chromium"
+	@echo "make screenshots   take the screenshots in docs/images/; requires Chromium"
 	@echo "make build         build the wheel and the sdist into dist/"
 	@echo "make release-check check the commit, the wheel, and the sdist of a release"
 
@@ -68,13 +68,13 @@ fuzz: $(VENV)/fuzz
 mutants: $(VENV)/mutants
 	$(BIN)/python -m tools.mutants
 
-# The newest versions of the alternatives are installed. TOPICS="tags parsing" limits the
-# measurement to these topics, and saves no results.
+# This installs the newest versions of the packages to compare. With TOPICS="tags parsing", it
+# measures only these topics, and does not save the results.
 bench:
 	test -d $(BENCH) || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
 	$(BENCH)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable . --group bench
-	# GroupyAPI requires requests 2.20 from 2018, but works with current versions.
+	# GroupyAPI requires requests 2.20, but works with current versions.
 	$(BENCH)/bin/python -m pip install --quiet --upgrade --no-deps GroupyAPI
 	$(BENCH)/bin/python -m tools.benchmarks $(TOPICS)
 

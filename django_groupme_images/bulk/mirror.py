@@ -31,7 +31,7 @@ __all__ = ["MIRROR_FOLDER", "InvalidCopy", "Mirror"]
 #: and must not be able to choose another file of the storage.
 MIRROR_FOLDER = "groupme-pictures"
 
-# Version 1.0.0 named copies after the ID alone, which has 32 digits in all URLs of the service.
+# Pre-releases named copies after the ID alone, which has 32 digits in all observed URLs.
 _OLD_NAME = re.compile("[0-9a-f]{32}")
 
 # The EXIF orientations that rotate an image by 90 or 270 degrees.

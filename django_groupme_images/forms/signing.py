@@ -79,7 +79,7 @@ def get_signer(purpose: str = "") -> TimestampSigner:
     """
     Return the signer of tokens that are valid for a purpose.
 
-    Without a purpose, return the signer that version 1.0.0 used.
+    Without a purpose, return the signer that pre-releases used.
 
     The signer is created on each call, because commands that import the admin must work without
     ``SECRET_KEY``.
