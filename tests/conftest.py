@@ -95,7 +95,7 @@ def free_port() -> int:
 
 @pytest.fixture
 def forbid_io(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """A function after whose call any use of the cache, a storage, or a socket fails the test."""
+    """A function. After it is called, using the cache, a storage, or a socket fails the test."""
 
     def fail(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("unexpected I/O")

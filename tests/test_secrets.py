@@ -1,4 +1,4 @@
-"""A marked access token is not contained in logs, errors, pages, pickles, or output."""
+"""Test that access tokens do not appear in logs, errors, pages, pickles, or output."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def logged(caplog):
 
 
 def representation(error: BaseException, settings) -> str:
-    """Return what error pages, emails, logs, and tools that follow the chain show of an error."""
+    """Return the error as error pages, emails, logs, and tracebacks of the chain display it."""
     error.__traceback__ = error.__traceback__.tb_next  # The frame of the test contains the token.
     request = RequestFactory().post("/", {"title": "A cat"})
     text = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())

@@ -3,8 +3,8 @@ Mutation testing with Cosmic Ray::
 
     python -m tools.mutants [MODULE ...]
 
-Each change of a module that no test notices is shown as a diff. The changes are made in a clone of
-the committed files, in ``build/mutants``. A module takes up to an hour.
+This shows a diff for each change of a module that no test detects. The changes are made in a clone
+of the committed files, in ``build/mutants``.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def find_survivors(module: str) -> str:
-    """Return the changes that no test notices; fail if the tests fail without any change."""
+    """Return the changes that no test detects. Fail if the tests fail without a change."""
     shutil.rmtree(CLONE, ignore_errors=True)
     subprocess.run(["git", "clone", "--quiet", ROOT, CLONE], check=True)
     text = SETTINGS.format(module=module, python=sys.executable, tests=TESTS[module])

@@ -196,7 +196,7 @@ async def test_aupdate_with_a_file_raises(emulator, list_requests):
 
 @pytest.mark.django_db
 @in_event_loop
-async def test_arefresh_from_db_discards_a_file_that_is_not_saved(emulator, list_requests):
+async def test_arefresh_from_db_discards_unsaved_file(emulator, list_requests):
     member = await Member.objects.acreate(photo=content_file())
     before = member.photo.url
     member.photo = content_file()

@@ -28,7 +28,7 @@ WEBP = pictures.plain("WEBP")
 
 
 def heic(size: tuple[int, int] = (48, 32)) -> bytes:
-    """Return a photo as an iPhone saves it, on its side."""
+    """Return a HEIC photo that is stored rotated, as iPhones do, with its EXIF orientation."""
     image = Image.new("RGB", size, "teal")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -117,7 +117,7 @@ def test_form_without_heif_decoder_names_the_format(
         ("a.tif", b"MM\0*\0\0\0\x08" + bytes(60), "TIFF"),
     ],
 )
-def test_form_with_other_format_names_it(
+def test_form_with_unsupported_format_reports_its_name(
     emulator: EmulatorServer, name: str, data: bytes, displayed: str
 ) -> None:
     form = MemberForm({"name": "Ada"}, {"photo": uploaded_file(name, data)})
@@ -127,7 +127,7 @@ def test_form_with_other_format_names_it(
     ]
 
 
-def test_form_with_result_that_is_not_allowed_says_so(
+def test_form_with_result_format_that_is_not_allowed_reports_error(
     emulator: EmulatorServer, settings: Any
 ) -> None:
     settings.GROUPME_ALLOWED_FORMATS = ["jpeg"]

@@ -115,7 +115,7 @@ def test_width_of_pending_files_that_share_columns_is_read(outage: FileSystemSto
     assert (row.second.width, row.second.height) == (20, 10)
 
 
-def test_width_of_a_value_is_that_of_the_file_saved_last(state: str) -> None:
+def test_width_after_second_save_is_that_of_last_file(state: str) -> None:
     for row in (
         Member.objects.create(photo=content_file()),
         Measured.objects.create(photo=content_file()),

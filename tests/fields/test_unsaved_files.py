@@ -136,7 +136,7 @@ def test_closed_unsaved_file_raises_when_saved(pending_file_of_other_row, copied
     ],
     ids=["cannot seek", "unknown size"],
 )
-def test_pickle_of_file_that_cannot_be_kept_raises_when_saved(pending_file_of_other_row, make):
+def test_pickle_of_unpicklable_file_raises_when_saved(pending_file_of_other_row, make):
     row = Member(photo=make())
     assert row.photo
     with pytest.raises(ValueError, match="is not available"), transaction.atomic():
@@ -155,7 +155,7 @@ def test_copy_of_value_without_file_stays_empty():
         assert stored_value(Member.objects.create(photo=twin)) == ""
 
 
-def test_borrowed_file_assigned_to_two_rows_uploads_twice(emulator, fallback):
+def test_file_of_other_storage_assigned_to_two_rows_uploads_twice(emulator, fallback):
     local = Local.objects.create(photo=content_file())
     first = Member(photo=local.photo)
     assert first.photo.width == 48

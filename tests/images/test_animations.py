@@ -72,7 +72,7 @@ def test_frames_of_many_colors_are_similar(mode):
     assert_shows(to_gif(animated(frames)), frames, 40)
 
 
-def test_unchanged_pixels_are_not_stored_again():
+def test_unchanged_pixels_are_stored_once():
     frames = moving(20, gradient((120, 90)))
     assert len(to_gif(animated(frames))) < 2 * len(to_gif(animated(frames[:2])))
 
@@ -83,7 +83,7 @@ def test_sampled_palette_is_similar_to_image():
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-def test_moving_object_leaves_nothing_behind_on_transparency(image_format):
+def test_moving_object_on_transparency_leaves_no_trace(image_format):
     frames = moving(6, Image.new("RGBA", (40, 30), CLEAR))
     gif = to_gif(animated(frames, image_format))
     results = [frame.image.getchannel("A").tobytes() for frame in shown(gif)]
@@ -96,7 +96,7 @@ def test_opaque_frames_between_transparent_ones_are_cleared():
     assert_shows(to_gif(animated(frames)), frames)
 
 
-def test_object_that_disappears_is_cleared():
+def test_disappearing_object_is_cleared():
     background = moving(1, Image.new("RGBA", (40, 30), CLEAR))[0]
     with_object = background.copy()
     with_object.paste(BLUE, (20, 15, 30, 25))
@@ -109,7 +109,7 @@ def test_transparent_first_frame_keeps_size():
     assert_shows(to_gif(animated(frames)), frames)
 
 
-def test_partial_transparency_becomes_none_or_full():
+def test_partial_transparency_becomes_opaque_or_transparent():
     frames = [*plain((255, 0, 0, 127), (255, 0, 0, 128))]
     assert_shows(to_gif(animated(frames)), plain(CLEAR, RED))
 
@@ -155,7 +155,7 @@ def test_total_time_of_avif_with_fractions_of_milliseconds_does_not_drift():
     assert abs(sum(durations(to_gif(data))) - 4_000 * 1_000 / 1_010) < 10
 
 
-def test_last_of_too_many_frames_is_shown():
+def test_too_many_frames_keep_last_frame_and_total_time():
     frames = plain(*((0, 6 * number, 0, 255) for number in range(40)))
     results = shown(to_gif(animated(frames, duration=11)))
     assert difference(results[-1].image, frames[-1]) == 0
@@ -321,7 +321,7 @@ def test_avif_without_time_scale_is_rejected():
         to_gif(data)
 
 
-def test_lack_of_memory_is_not_an_error_of_the_file(monkeypatch):
+def test_memory_error_while_decoding_propagates(monkeypatch):
     data = animated(plain(RED, BLUE))
     image = opened(data)
 
@@ -333,7 +333,7 @@ def test_lack_of_memory_is_not_an_error_of_the_file(monkeypatch):
         write_gif(image, io.BytesIO(), source=io.BytesIO(data), max_pixels=1_000)
 
 
-def test_error_of_output_is_raised():
+def test_write_gif_to_failing_output_raises_its_error():
     class FullDisk(io.BytesIO):
         def write(self, data):
             raise OSError("no space left")
@@ -343,7 +343,7 @@ def test_error_of_output_is_raised():
         write_gif(opened(data), FullDisk(), source=io.BytesIO(data), max_pixels=1_000)
 
 
-def test_few_frames_are_in_memory():
+def test_write_gif_keeps_few_frames_in_memory():
     class Output(io.BytesIO):
         images = 0
 
@@ -359,12 +359,12 @@ def test_few_frames_are_in_memory():
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-def test_only_images_of_several_frames_are_animations(image_format):
+def test_only_images_with_several_frames_are_animations(image_format):
     assert is_animation(opened(animated(plain(RED, BLUE), image_format)))
     assert not is_animation(opened(animated(plain(RED), image_format)))
 
 
-def test_heif_of_several_images_is_no_animation():
+def test_heif_with_several_images_is_not_an_animation():
     pillow_heif = pytest.importorskip("pillow_heif")
     from pillow_heif.as_plugin import HeifImageFile
 

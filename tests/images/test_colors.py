@@ -278,14 +278,14 @@ def with_code(image_format: str, primaries: int, transfer: int) -> bytes:
 
 
 @pytest.mark.parametrize("image_format", ["AVIF", "HEIF"])
-def test_wide_gamut_without_profile_gets_one(image_format: str) -> None:
+def test_wide_gamut_without_profile_gets_profile(image_format: str) -> None:
     result = converted(with_code(image_format, P3, 13), image_format)
     assert result.info["icc_profile"] == PROFILE
     assert_similar(result, photo())
 
 
 @pytest.mark.parametrize("image_format", ["AVIF", "HEIF"])
-def test_srgb_without_profile_gets_none(image_format: str) -> None:
+def test_srgb_without_profile_gets_no_profile(image_format: str) -> None:
     assert "icc_profile" not in converted(encoded(photo(), image_format), image_format).info
 
 

@@ -93,7 +93,7 @@ def test_heif_of_more_than_8_bits_is_reduced(bits: int) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("image_format", ["WEBP", "AVIF", "HEIF", "TIFF"])
-def test_result_is_upright(image_format: str, orientation: int) -> None:
+def test_image_with_orientation_becomes_upright(image_format: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     image = photo()
@@ -131,7 +131,7 @@ def test_large_image_is_converted_in_bands(mode: str) -> None:
 
 
 @each_format
-def test_result_has_no_metadata(image_format: str) -> None:
+def test_converted_image_has_no_metadata(image_format: str) -> None:
     exif = Image.Exif()
     exif[0x010F] = "Camera"
     exif[0x0131] = "Secret software"
@@ -276,7 +276,7 @@ class FailingFile(BytesIO):
 
 
 @each_format
-def test_exceptions_of_file_propagate(image_format: str) -> None:
+def test_convert_of_failing_file_raises_its_error(image_format: str) -> None:
     data = encoded(photo((300, 200)), image_format)
     counter = FailingFile(data, 10_000)
     convert_image(counter, image_format, options(), BytesIO())
@@ -285,7 +285,7 @@ def test_exceptions_of_file_propagate(image_format: str) -> None:
             convert_image(FailingFile(data, reads), image_format, options(), BytesIO())
 
 
-def test_exceptions_of_output_propagate() -> None:
+def test_convert_to_failing_output_raises_its_error() -> None:
     class FullDisk(BytesIO):
         def write(self, data: Any) -> int:
             raise OSError("no space left")
@@ -294,7 +294,7 @@ def test_exceptions_of_output_propagate() -> None:
         convert_image(BytesIO(encoded(photo(), "BMP")), "BMP", options(), FullDisk())
 
 
-def test_file_stays_open() -> None:
+def test_convert_image_keeps_file_open() -> None:
     for image_format in FORMATS:
         file = BytesIO(encoded(photo(), image_format))
         convert_image(file, image_format, options(), BytesIO())

@@ -52,7 +52,7 @@ def stored_content(emulator: EmulatorServer, url: str) -> bytes:
 
 
 def name_start(url: str) -> str:
-    """Return the size and the format in the URL of a picture, as ``"48x32.jpeg"``."""
+    """Return the size and the format in the URL of an image, as ``"48x32.jpeg"``."""
     return url.rpartition("/")[2].rpartition(".")[0]
 
 

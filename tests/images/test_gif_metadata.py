@@ -24,7 +24,7 @@ CONTROL = GIF.index(b"!\xf9\4")
 FRAME = GIF.index(b",\0\0\0\0")
 
 
-def test_gif_of_these_tests_has_loop_and_durations():
+def test_source_gif_has_loop_and_durations():
     assert LOOP in GIF
     assert [duration for *_, duration in frames(GIF)] == [50, 100, 70, 80, 300]
 
@@ -48,7 +48,7 @@ def test_gif_of_support_module_keeps_frames_without_traces():
     assert list(frames(result)) == list(frames(data))
 
 
-def test_gif_without_metadata_is_returned_itself():
+def test_gif_without_metadata_is_returned_unchanged():
     for data in (GIF, GIF[:-1], GIF[:-1] + b"!\xf9\4\0\0\0\0\0;", GIF.replace(LOOP, b"")):
         file = io.BytesIO(data)
         file.seek(3)

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.any_django
 # On a busy machine, some runs take longer than others. The memory that a run adds also differs,
 # because the allocator reuses what an earlier run has freed.
 _MAX_RUNS = 5
-# The time that a hostile file may take in addition to an ordinary one, in loops of measuring.py.
-# The loop runs before each attempt, because a busy machine slows both down. The slowest file takes
-# five loops.
+# The CPU time that a hostile file may need in addition to that of an ordinary file, in loops of
+# measuring.py. The loop runs before each attempt, because a busy machine slows both down. The
+# slowest file needs five loops.
 _MAX_LOOPS = 8
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.any_django
 
 EOI = b"\xff\xd9"
 
-#: What follows the data in place of EOI.
+#: Data that follows the image data in place of EOI.
 TRAILERS = {
     "nothing": b"",
     "half": b"\xff",
@@ -77,7 +77,7 @@ def test_jpeg_of_one_color_without_eoi_keeps_pixels(color, options):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_jpeg_with_data_cut_off_stays_without_eoi(kind):
+def test_truncated_jpeg_without_eoi_gets_no_eoi(kind):
     data = KINDS[kind]
     start = data.rindex(b"\xff\xda") + 18
     for length in (*range(start, len(data) - 4, len(data) // 40), len(data) - 10, len(data) - 4):
@@ -178,7 +178,7 @@ def test_jpeg_whose_data_ends_with_escaped_byte_keeps_it():
 
 
 class FailingFile(io.BytesIO):
-    """A file that can be read only a number of times."""
+    """A file that raises an error after a number of reads."""
 
     def __init__(self, data: bytes, reads: int) -> None:
         super().__init__(data)
@@ -198,7 +198,7 @@ def test_jpeg_without_eoi_that_becomes_unreadable_raises_its_error(kind):
 
 
 def reads_until_success(data):
-    """Return how many reads are needed. After fewer of them, the error of the file is raised."""
+    """Return the number of reads that are needed. With fewer, the error of the file is raised."""
     for reads in itertools.count():
         try:
             assert without_metadata(FailingFile(data, reads)).seek(0) == 0

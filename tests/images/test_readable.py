@@ -49,7 +49,7 @@ def test_jpeg_with_metadata_that_pillow_rejects_is_accepted_without_it(kind: str
     assert without_metadata(io.BytesIO(data)).read(2) == b"\xff\xd8"
 
 
-def test_jpeg_keeps_orientation_beside_rejected_metadata() -> None:
+def test_jpeg_with_rejected_metadata_keeps_orientation() -> None:
     bad = b"".join(REJECTED_BY_PILLOW.values())
     exif = photographs.app1(photographs.exif("<", {0x0112: [6]}, gps=False))
     data = JPEG[:2] + bad + exif + bad + JPEG[2:]

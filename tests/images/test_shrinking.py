@@ -137,7 +137,7 @@ def test_longer_side_of_copy_is_max_dimension(size, max_dimension, expected, ima
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("max_dimension", [30, 100, 250, 300])
-def test_jpeg_is_scaled_like_with_lanczos(mode, progressive, max_dimension):
+def test_scaled_jpeg_is_similar_to_lanczos(mode, progressive, max_dimension):
     image = Image.radial_gradient("L").resize((401, 301))
     image = Image.merge("RGB", (image, ImageOps.mirror(image), ImageOps.flip(image))).convert(mode)
     result = shrunk_image(
@@ -240,7 +240,7 @@ def test_cmyk_jpeg_becomes_rgb():
     assert difference(result, Image.new("RGB", (20, 10), "red")) < 4
 
 
-def test_adobe_rgb_of_cameras_gets_its_profile():
+def test_adobe_rgb_in_camera_exif_gets_its_profile():
     tags = Image.Exif()
     tags[0x8769] = {0xA001: 65535, 0xA005: {1: "R03"}}
     assert shrunk_image(encoded(scene(), "JPEG", exif=tags)).info["icc_profile"]
@@ -340,7 +340,7 @@ class FileThatFails(io.BytesIO):
 
 @pytest.mark.parametrize("failing_from", [0, 140_000])
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
-def test_exception_of_file_is_raised(failing_from, image_format):
+def test_shrink_of_failing_file_raises_its_error(failing_from, image_format):
     file = FileThatFails(encoded(scene((600, 600)), image_format, quality=98))
     file.failing_from = failing_from
     options = ImageOptions(allowed_formats=("jpeg", "png"), max_dimension=100)
@@ -354,7 +354,7 @@ class FullOutput(io.BytesIO):
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
-def test_exception_of_output_is_raised(image_format):
+def test_shrink_to_failing_output_raises_its_error(image_format):
     options = ImageOptions(allowed_formats=("jpeg", "png"), max_dimension=20)
     file = io.BytesIO(encoded(scene(), image_format))
     with pytest.raises(OSError, match="no space left"):

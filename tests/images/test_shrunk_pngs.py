@@ -108,7 +108,7 @@ def test_edge_of_transparent_pixels_has_no_other_color(max_dimension):
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "I;16"])
 @pytest.mark.parametrize("max_dimension", [1300, 600])
-def test_image_larger_than_a_band_is_scaled_like_as_a_whole(mode, max_dimension):
+def test_scaling_in_bands_equals_scaling_of_whole_image(mode, max_dimension):
     size = (1501, 1403)
     image = Image.radial_gradient("L").resize(size)
     if mode in ("RGBA", "P"):

@@ -183,7 +183,7 @@ def test_png_with_damaged_critical_chunk_is_rejected() -> None:
         assert not is_accepted(flipped(data, data.index(kind) + 5))
 
 
-def test_png_of_apple_is_rejected() -> None:
+def test_apple_png_is_rejected() -> None:
     data = photographs.png()
     compressor = zlib.compressobj(wbits=-15)
     pixels = compressor.compress(bytes(64 * (1 + 96 * 4))) + compressor.flush()
@@ -237,7 +237,7 @@ def test_png_with_broken_compression_of_metadata_is_accepted() -> None:
     assert frames(with_chunks(*parts)) == frames(with_chunks())
 
 
-def test_png_keeps_orientation_and_profile_beside_rejected_text() -> None:
+def test_png_with_rejected_text_keeps_orientation_and_profile() -> None:
     profile = photographs.profile()
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -24,7 +24,7 @@ def logged_urls(caplog):
     return [record.args[0] for record in caplog.records if record.name == STORAGE_LOGGER]
 
 
-def test_uploaded_image_replaced_or_deleted_stays_on_groupme(photo_url, list_requests, caplog):
+def test_replaced_or_deleted_image_stays_on_groupme(photo_url, list_requests, caplog):
     caplog.set_level(logging.INFO)
     member = CleanupMember.objects.create(photo=photo_url)
     member.photo = ContentFile(half_red_jpeg(), "cat.jpg")

@@ -61,7 +61,7 @@ def test_import_of_invalid_url_is_row_error(photo_url, wrong, list_requests):
     assert list_requests() == []
 
 
-def test_import_without_clean_model_instances_stores_any_string():
+def test_import_without_clean_model_instances_stores_invalid_string():
     assert documented_block("clean_model_instances = True")
     assert MemberResource._meta.clean_model_instances
     result = import_rows(("", "Bob", "any text"), resource=modelresource_factory(Member))

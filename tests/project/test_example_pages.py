@@ -130,7 +130,7 @@ def test_photos_form_with_several_files_adds_them_in_order(example: Example) -> 
     assert "Tomasz Wilk" in photo.text
 
 
-def test_photos_form_keeps_valid_files_and_their_names(example: Example) -> None:
+def test_photos_form_with_invalid_file_keeps_valid_files(example: Example) -> None:
     browser = Browser(f"{example.site}albums/clubhouse-wall/add/")
     photos = new_photos(**{"kept file": "avatar-cat.jpg"})
     page = browser.submit([*photos, ("pictures", ("notes.jpg", b"agenda"))], taken="2025-03-09")

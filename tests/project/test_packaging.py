@@ -88,7 +88,7 @@ def test_wheel_of_a_checkout_with_stray_files_contains_tracked_files(built):
     assert names == tracked(PACKAGE.name)
 
 
-def test_wheel_metadata(built):
+def test_wheel_metadata_contains_version_license_and_requirements(built):
     (path,) = built.glob("*.whl")
     wheel = zipfile.ZipFile(path)
     (name,) = [name for name in wheel.namelist() if name.endswith("/METADATA")]
@@ -109,7 +109,7 @@ def modules():
             yield importlib.import_module(module.name)
 
 
-def test_every_public_name_is_there_and_documented():
+def test_public_names_exist_and_have_docstrings():
     for module in modules():
         for name in getattr(module, "__all__", []):
             value = getattr(module, name)

@@ -23,7 +23,7 @@ OLD_PATHS = re.findall(r"`(django_groupme_images\.[\w.]+\.\w+)`", PAGE.split("##
 
 
 @pytest.mark.parametrize("module", PUBLIC)
-def test_all_of_a_public_module_contains_the_names_on_the_page(module):
+def test_all_of_public_module_equals_names_on_page(module):
     assert sorted(importlib.import_module(module).__all__) == sorted(PUBLIC[module])
 
 
@@ -41,7 +41,7 @@ def test_public_names_are_documented_in_the_reference(module):
 
 
 @pytest.mark.parametrize("path", OLD_PATHS)
-def test_old_path_leads_to_the_public_name(path):
+def test_old_import_path_returns_public_object(path):
     module, _, name = path.rpartition(".")
     (public,) = (found for found, names in PUBLIC.items() if name in names)
     value = getattr(importlib.import_module(module), name)

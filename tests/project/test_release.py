@@ -16,7 +16,7 @@ def problems(changelog=CHANGELOG, version="1.1.0", tag="v1.1.0", allow_unrelease
     return " ".join(find_problems(changelog, version, tag, allow_unreleased))
 
 
-def test_release_without_problems():
+def test_valid_release_has_no_problems():
     assert problems() == problems(tag="") == problems(UNRELEASED, allow_unreleased=True) == ""
 
 
@@ -30,5 +30,5 @@ def test_release_without_problems():
         ({"tag": "1.1.0"}, "The tag is 1.1.0, but __version__ is 1.1.0."),
     ],
 )
-def test_release_with_problem_is_reported(arguments, problem):
+def test_invalid_release_reports_problem(arguments, problem):
     assert problem in problems(**arguments)

@@ -1,4 +1,4 @@
-"""Properties of any input, which the tests and the fuzzer check."""
+"""Properties that hold for arbitrary input, checked by the tests and the fuzzer."""
 
 from __future__ import annotations
 

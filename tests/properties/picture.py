@@ -12,7 +12,7 @@ from . import check_message
 
 
 def check_url(url: str, base_url: str = CDN_URL) -> Picture | None:
-    """Check that a string is rejected or is one of the URLs of a picture on the CDN."""
+    """Check that a string is rejected or is one of the URLs of an image on the CDN."""
     try:
         picture = Picture.parse(url, base_url)
     except InvalidPicture as error:
@@ -24,14 +24,14 @@ def check_url(url: str, base_url: str = CDN_URL) -> Picture | None:
 
 
 def equivalent_urls(picture: Picture) -> list[str]:
-    """Return all URLs of the picture, including those of its variants."""
+    """Return all URLs of the image, including those of its variants."""
     suffixes = ["", *(f".{name}" for name in VARIANTS)]
     starts = {picture.url, re.sub("^https:", "http:", picture.url)}
     return [start + suffix for start in starts for suffix in suffixes]
 
 
 def check_picture(picture: Picture, base_url: str = CDN_URL) -> None:
-    """Check that the URL is on the CDN, and that equivalent URLs are equal pictures."""
+    """Check that the URL is on the CDN, and that equivalent URLs result in equal objects."""
     url, base = urlsplit(picture.url), urlsplit(base_url)
     assert (url.scheme, url.netloc) == (base.scheme, base.netloc)
     assert picture.url.startswith(base_url)

@@ -88,7 +88,7 @@ class Emulator:
         return self.app(environ, start_response)
 
     def _read(self, responses: bytes) -> Iterator[int]:
-        """Yield the status of each response, which are read as a client reads them."""
+        """Read the responses as a client does, and yield the status of each."""
         methods = iter(self.methods)
         while responses:
             head = _HEAD.match(responses)

@@ -73,7 +73,7 @@ def client_of(response: bytes, cdn_url: str = CDN_URL) -> GroupMeClient:
 
 
 def check_response(response: bytes) -> Picture | ServiceError:
-    """Check that an upload returns a picture on the CDN or raises the error of the status."""
+    """Check that an upload returns a ``Picture`` or raises the error of the status."""
     try:
         picture = client_of(response).upload(b"a picture")
     except ServiceError as error:
@@ -91,7 +91,7 @@ def _check_error(error: ServiceError) -> None:
 
 
 def kinds_of(status: int | None) -> set[type[ServiceError]]:
-    """Return the errors that a status may raise; without one, the response was unreadable."""
+    """Return the errors that a status may raise, or that an unreadable response may raise."""
     if status is None:
         return {ServiceUnavailable, UnexpectedResponse}
     if status in (401, 403):

@@ -70,7 +70,7 @@ class StorageWithoutSizes(StorageWithoutTimes):
 
 
 def fail_query(*args: Any) -> None:
-    """Raise as a database does whose connection was lost. Use it as an execute wrapper."""
+    """Raise the error of a lost database connection. Use this as an execute wrapper."""
     raise OperationalError("the connection was lost")
 
 

@@ -66,7 +66,7 @@ def channels(pixel: Any) -> tuple[int, ...]:
 
 
 def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
-    """Return the data with one sequence of bytes, which it must contain, replaced."""
+    """Return the data with a sequence of bytes replaced, which the data must contain."""
     assert old in data
     assert len(old) == len(new)
     return data.replace(old, new)

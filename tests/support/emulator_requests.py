@@ -16,7 +16,7 @@ TOKEN = {"X-Access-Token": "any"}
 
 
 def upload(server: EmulatorServer, data: Any, **options: Any) -> requests.Response:
-    """Upload with any token."""
+    """Upload a file with a placeholder token."""
     return requests.post(server.upload_url, data, headers=TOKEN, timeout=10, **options)
 
 

@@ -36,7 +36,7 @@ def photo_set_data(*rows: dict[str, Any], initial: int = 0) -> dict[str, Any]:
 
 
 class ExpiredSigner(TimestampSigner):
-    """A signer of tokens that are older than they may be."""
+    """A signer whose tokens have already expired."""
 
     def timestamp(self) -> str:
         return b62_encode(int(time.time() - SIGNED_PICTURE_MAX_AGE.total_seconds() - 10))

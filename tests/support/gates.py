@@ -1,4 +1,4 @@
-"""Gates in the emulator, which show how many requests it handles at the same time."""
+"""Gates in the emulator, which measure how many requests it handles at the same time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import threading
 
 class Gate:
     """
-    A ``log`` of an ``EmulatorServer``: it holds responses back until ``parties`` requests arrived.
+    ``log`` of an ``EmulatorServer`` that delays responses until ``parties`` requests arrived.
 
-    ``peak`` is the largest number of requests at the same time. A request that waits in vain breaks
-    the gate, and then none waits anymore.
+    ``peak`` is the largest number of simultaneous requests. A request that times out at the gate
+    breaks it: all waiting and later requests pass at once.
     """
 
     def __init__(self, parties: int = 1) -> None:

@@ -252,7 +252,7 @@ LARGE: dict[str, Callable[[], bytes]] = {
 _TAGS = photographs.exif("<", photographs.described("x"), thumbnail=THUMBNAIL)
 _EXIF_AND_THUMBNAIL = photographs.app1(_TAGS)
 
-#: Images with a location in their metadata, whose structure decoders do not follow to the pixels.
+#: Images with a location in their metadata, in whose structure decoders do not find the pixels.
 LOST = {
     "begun twice": JPEG[:2] + photographs.jpeg(_EXIF_AND_THUMBNAIL),
     "a length too short": photographs.jpeg(

@@ -222,7 +222,7 @@ class Hidden(models.Model):
 
 
 class MemberView(models.Model):
-    """Model without a table, unless a test creates a database view."""
+    """Model without a table. A test may create a database view for it."""
 
     photo = GroupMeImageField()
 
@@ -259,7 +259,7 @@ class ShelfPhoto(models.Model):
 
 
 class StackedShelf(Shelf):
-    """The same model, for another class in the admin."""
+    """Proxy model for a second admin class."""
 
     class Meta:
         proxy = True

@@ -218,7 +218,7 @@ def test_delete_without_name_raises(unchanged, outage):
         GroupMeStorage().fallback_storage.delete("")
 
 
-def test_save_with_name_of_deleted_file_uses_it_again(media, outage):
+def test_save_with_name_of_deleted_file_reuses_it(media, outage):
     name = save_image("ada.png")
     GroupMeStorage().delete(name)
     assert save_image("ada.png") == name

@@ -54,7 +54,7 @@ def test_files_after_failed_block_are_deleted(unchanged):
     assert GroupMeStorage().fallback_storage is unchanged
 
 
-def test_files_in_memory_turned_off_writes_real_files(media):
+def test_block_without_files_in_memory_writes_real_files(media):
     with InProcessService(files_in_memory=False) as service:
         service.fail(status=503)
         name = save_image()
@@ -63,7 +63,7 @@ def test_files_in_memory_turned_off_writes_real_files(media):
     assert media.exists(name)
 
 
-def test_files_in_memory_turned_off_in_inner_block_writes_real_files(media, outage):
+def test_inner_block_without_files_in_memory_writes_real_files(media, outage):
     with InProcessService(files_in_memory=False) as service:
         service.fail(status=503)
         assert media.exists(save_image("inner.png"))
@@ -144,7 +144,7 @@ def test_media_root_overridden_in_block_keeps_files_in_memory(settings, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_aliases_share_files_if_their_folder_is_the_same(unchanged, settings, outage):
+def test_aliases_with_same_folder_share_files(unchanged, settings, outage):
     real = settings.STORAGES["default"]
     memory = {"BACKEND": "django.core.files.storage.InMemoryStorage"}
     settings.STORAGES = settings.STORAGES | {"same": real, "one": memory, "two": memory}

@@ -140,7 +140,7 @@ def test_nested_services_ended_in_any_order_use_last_started():
     assert transport_overrides == []
 
 
-def test_service_without_access_token_provides_one(production, monkeypatch):
+def test_service_without_access_token_provides_token(production, monkeypatch):
     monkeypatch.delenv("GM_TOKEN", raising=False)
     with InProcessService() as service:
         GroupMeStorage(access_token=None).save("a.png", image_file())

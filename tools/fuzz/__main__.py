@@ -1,10 +1,11 @@
 """
-Fuzz each target for its share of the time, two simultaneously::
+Fuzz each target for its share of the time, two targets at a time::
 
     python -m tools.fuzz --seconds 600
 
 Input that reaches new code is kept in ``build/fuzz``, and the next run starts with it. The exit
-code is 1 if a property is violated. The end of the log then names the input; this repeats it::
+code is 1 if a property is violated. The end of the log contains the path of the input. This command
+runs it again::
 
     python -m tools.fuzz.run_target TARGET FILE
 """

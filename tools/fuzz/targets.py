@@ -1,4 +1,4 @@
-"""Targets of the fuzzer, which check the properties in ``tests/properties`` for any bytes."""
+"""Targets of the fuzzer, which check the properties in ``tests/properties`` for arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def signed(data: bytes) -> None:
 
 
 def request(data: bytes) -> None:
-    """Check what the emulator does with the bytes of a connection."""
+    """Check the responses of the emulator to the bytes of a connection."""
     _emulator().check(data)
 
 

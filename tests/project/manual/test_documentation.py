@@ -177,7 +177,7 @@ def test_documented_tox_environments_exist():
 
 
 @pytest.mark.parametrize("page", ["docs/howto/testing.md", "docs/howto/emulator.md"])
-def test_page_about_failures_documents_every_kind(page):
+def test_page_about_faults_documents_each_kind(page):
     text = (ROOT / page).read_text()
     assert all(re.search(rf'(?:`|fail\("?){kind}\b', text) for kind in FAULTS)
 
