@@ -11,5 +11,6 @@ Each module imports only modules that come before it in this list:
 - ``results``: outcomes, and how they are counted and reported.
 - ``runner``: worker threads and the rate limit.
 - ``mirror``: copies of images in another storage.
+- ``inspection``: checks of files that are to be uploaded, without a request.
 - ``upload``, ``restore``, ``check``, ``cleanup``: the work of the commands.
 """

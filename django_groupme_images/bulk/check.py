@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from django.core.files.storage import Storage
@@ -75,11 +76,13 @@ class BulkCheck:
         """An explanation if too many images are missing to restore any, or ``""``."""
         return self._restore.refusal if self._restore else ""
 
-    def run(self, images: Iterable[StoredName]) -> Generator[Iterator[Result], None, None]:
-        """Check the images, restore missing ones, and yield the results of each."""
+    def run(
+        self, images: Iterable[StoredName], limit: int | None = None
+    ) -> Generator[Iterator[Result], None, None]:
+        """Check the images, at most ``limit``, restore missing ones, and yield the results."""
         checked = 0
         with MissingImages() as missing:
-            for stored, future in self._runner.run(images, self._check_one):
+            for stored, future in self._runner.run(islice(images, limit), self._check_one):
                 result = image_result(future)
                 checked += result.outcome in ("present", "mirrored", "gone")
                 if self._restore and result.outcome == "gone":

@@ -172,7 +172,7 @@ def find_columns(labels: Sequence[str] = (), database: str | None = None) -> lis
 
     A label names an app, a model, or a field (``app``, ``app.Model``, ``app.Model.field``). Each
     column is in the database that its model is written to. With ``database``, only tables in that
-    database count. Raise ``LookupError`` if a label names nothing, or no field on GroupMe.
+    database count. Raise ``LookupError`` if a label is invalid, or selects no such field.
     """
     tables = None if database is None else set(models_in(database, views=True))
     found: dict[tuple[FileField, type[Model]], Column] = {}
@@ -218,14 +218,17 @@ def _select_fields(labels: Sequence[str]) -> Iterator[tuple[type[Model], FileFie
     for label in labels:
         fields = list(_fields_for_label(label))
         if not fields:
-            raise LookupError(f"{label} has no field whose files go to GroupMe.")
+            verb = "does not use" if label.count(".") == 2 else "has no field that uses"
+            raise LookupError(f"{label} {verb} GroupMeStorage.")
         yield from fields
 
 
 def _fields_for_label(label: str) -> Iterator[tuple[type[Model], FileField]]:
     app, *rest = label.split(".")
     if len(rest) > 2:
-        raise LookupError(f"{label} is neither an app.Model nor an app.Model.field.")
+        raise LookupError(
+            f"{label!r} is not a valid label. Use app, app.Model, or app.Model.field."
+        )
     models = [apps.get_model(app, rest[0])] if rest else apps.get_app_config(app).get_models()
     for model in models:
         concrete = model._meta.concrete_model or model

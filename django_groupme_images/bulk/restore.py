@@ -140,8 +140,8 @@ class BulkRestore:
             return ""
         self.refusal = (
             f"{missing:,} of {checked:,} images are missing ({percent:.4g}%), more than "
-            f"{self._max_missing:g}%, so nothing was restored. A firewall, a proxy, or a fault of "
-            "the CDN can make images seem to be missing. Open some of the URLs from another "
+            f"{self._max_missing:g}%, so nothing was restored. A firewall, a proxy, or a failure "
+            "of the CDN can make images seem to be missing. Open some of the URLs from another "
             "network. If the images are gone, run the command again with --max-missing "
             f"{math.ceil(percent)}."
         )

@@ -27,9 +27,9 @@ __all__ = [
 _MAX_BYTES_IN_MEMORY = 256 * 1024
 
 # Reasons why a row was skipped.
-CHANGED = "the row was changed meanwhile"
-REPLACED = "the file was replaced meanwhile"
-DEFAULT = "the file is the default of a field; with --report it is uploaded once"
+CHANGED = "the row was changed in the meantime"
+REPLACED = "the file was replaced in the meantime"
+DEFAULT = "the file is the default of a field; pass --report to upload it once"
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Retries per upload: more than in a request of a visitor, who waits for the response.
+# Retries per upload: more than in a request of a site visitor, because nobody waits for a page.
 _MAX_RETRIES = 5
 # Seconds. A longer Retry-After stops the work.
 _MAX_RETRY_AFTER = 300
@@ -49,7 +49,7 @@ _MAX_CONNECTION_AGE = 20
 _RUN_AGAIN = "Run the command again to continue."
 _CHANGE_SETTING = (
     "Set the storage option 'access_token', the setting GROUPME_ACCESS_TOKEN, or the environment "
-    "variable GM_TOKEN to a valid access token of a GroupMe user."
+    "variable GM_TOKEN to a valid access token of a GroupMe user, and then run the command again."
 )
 
 
@@ -168,7 +168,7 @@ class BulkRunner:
         except StopIteration:
             return
         except Error as error:
-            logger.exception("no more items, because the database failed")
+            logger.exception("Reading the rows failed, so the work stops")
             self.stop(describe_exception(error))
 
     @contextmanager
@@ -185,7 +185,7 @@ class BulkRunner:
             return work(item)
         except RateLimited as error:
             if (pause := error.retry_after or _DEFAULT_RETRY_AFTER) > _MAX_RETRY_AFTER:
-                self.stop(f"the service asks to wait for {pause:,.0f} seconds")
+                self.stop(f"rate limited by the image service for {pause:,.0f} seconds")
             self.rate_limiter.pause_all(pause)
             raise
         finally:
@@ -223,4 +223,4 @@ class BulkRunner:
         elif isinstance(error, ImproperlyConfigured):
             self.stop(str(error), advice="")
         elif self._failures_in_a_row == _MAX_FAILURES_IN_A_ROW:
-            self.stop(f"the service failed {self._failures_in_a_row} times in a row")
+            self.stop(f"the image service failed {self._failures_in_a_row} times in a row")

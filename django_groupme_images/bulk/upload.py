@@ -10,6 +10,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple, cast
 
@@ -24,6 +25,7 @@ from django_groupme_images.storage.fallback import get_fallback_storage
 
 from .batches import StoredName
 from .columns import PAGE_SIZE, Column
+from .inspection import FileInspection, inspect_file
 from .references import ReferencesUnknown, default_names
 from .results import CHANGED, DEFAULT, REPLACED, Result, results_for
 from .runner import BulkRunner
@@ -92,11 +94,13 @@ class BulkUpload:
         # By the alias of the source storage: uploaded files that are still to be deleted.
         self._to_delete: dict[str, dict[str, Version]] = defaultdict(dict)
 
-    def run(self, files: Iterable[StoredName]) -> Generator[Iterator[Result], None, None]:
-        """Upload the files, and yield the results of the rows of each."""
+    def run(
+        self, files: Iterable[StoredName], limit: int | None = None
+    ) -> Generator[Iterator[Result], None, None]:
+        """Upload the files, at most ``limit``, and yield the results of the rows of each."""
         # A callable default may query a database, so it is called here and not in a worker.
         _ = self._default_files
-        items = (_UploadItem(file, file.current()) for file in files)
+        items = (_UploadItem(file, file.current()) for file in islice(files, limit))
         for item, future in self._runner.run(items, self._upload):
             yield self._finish(item, future)
         for alias in list(self._to_delete):
@@ -115,17 +119,22 @@ class BulkUpload:
         """Return the storage of the files to upload to ``storage``; ``None`` if there is none."""
         return get_fallback_storage(self._source) if self._source else storage.fallback_storage
 
-    def sizes(self, files: Iterable[StoredName]) -> Iterator[tuple[StoredName, int | None]]:
-        """Yield each file with its size in bytes, or ``None`` if it cannot be read."""
-        for file, future in self._runner.run(files, self._file_size):
-            yield file, None if future.exception() else future.result()
+    def inspect(
+        self, files: Iterable[StoredName]
+    ) -> Generator[tuple[StoredName, FileInspection], None, None]:
+        """Yield each file with what is known about its upload, without making a request."""
+        for file, future in self._runner.run(files, self._inspect):
+            if error := future.exception():
+                yield file, FileInspection(error=describe_exception(error))
+            else:
+                yield file, future.result()
 
     @cached_property
     def _default_files(self) -> frozenset[str]:
         return _find_default_files()
 
-    def _file_size(self, file: StoredName) -> int:
-        return self._source_of(file).size(file.name)
+    def _inspect(self, file: StoredName) -> FileInspection:
+        return inspect_file(self._source_of(file), file.name, file.storage)
 
     def _source_of(self, file: StoredName) -> Storage:
         # The callers pass only files whose source storage is known.

@@ -5,23 +5,23 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
 from django.core.files.storage import InvalidStorageError, Storage, storages
 from django.core.management.base import CommandError, CommandParser
-from django.db import connections
+from django.db import Error, connections
 
 from django_groupme_images.bulk.batches import StoredName, iter_pages
 from django_groupme_images.bulk.columns import Column, find_columns, skip_reason
-from django_groupme_images.bulk.results import Report, Result
+from django_groupme_images.bulk.results import Report, Result, format_count
 from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.bulk.upload_log import ReportFile
 from django_groupme_images.storage.backend import GroupMeStorage
 
 from .output import OutputCommand
-from .progress import above_progress_bar, progress_bar
+from .progress import above_progress_bar, advance, progress_bar
 from .stopping import stop_on_signals
 
 __all__ = ["BulkCommand", "get_storage", "non_negative_number"]
@@ -44,14 +44,16 @@ class BulkCommand(OutputCommand):
     outcomes: tuple[str, ...]
     #: The outcomes that make the command fail.
     failures: tuple[str, ...]
+    #: The end of the error message for one row, and for several rows, with such an outcome.
+    failure_verbs: tuple[str, str]
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "labels",
             nargs="*",
             metavar="app.Model[.field]",
-            help="App label, app.Model, or app.Model.field to process. Defaults to all fields that "
-            "use GroupMeStorage.",
+            help="App label, app.Model, or app.Model.field to process (default: all fields that "
+            "use GroupMeStorage).",
         )
         parser.add_argument(
             "--workers",
@@ -65,22 +67,26 @@ class BulkCommand(OutputCommand):
             type=non_negative_number,
             default=_DEFAULT_RATE,
             metavar="R",
-            help="Make at most R requests per second, all workers together; 0 for no limit "
-            "(default: %(default)s, which GroupMe's main API is known to allow).",
+            help="Make at most R requests per second, all workers together; 0 means no limit "
+            "(default: %(default)s, which GroupMe's main API was observed to allow).",
         )
         parser.add_argument(
-            "--limit", type=_positive_integer, metavar="N", help="Process at most N files."
+            "--limit",
+            type=_positive_integer,
+            metavar="N",
+            help=f"Process at most N {self._noun}s (default: no limit).",
         )
         parser.add_argument(
             "--database",
             choices=tuple(connections),
-            help="Process this database (default: for each model, the one it is written to).",
+            help="Process the tables in this database (default: for each model, the database that "
+            "the model is written to).",
         )
         parser.add_argument(
             "--report",
             type=Path,
             metavar="FILE",
-            help="Append the result of each row to this file, as a line of JSON.",
+            help="Append the result of each row to FILE, as a line of JSON.",
         )
 
     def get_columns(self, options: dict[str, Any]) -> list[Column]:
@@ -100,26 +106,39 @@ class BulkCommand(OutputCommand):
             if reason
         ]
         if len(warnings) == len(columns):
-            raise CommandError(
-                "\n".join(warnings) or "There is no field whose storage is GroupMe's."
-            )
-        for warning in warnings:
+            raise CommandError("\n".join(warnings) or "No field uses GroupMeStorage.")
+        for warning in warnings if options["verbosity"] else ():
             self.stderr.write(self.style.WARNING(warning))
         return [column for column, reason in reasons.items() if not reason]
 
-    def iter_names(self, columns: Sequence[Column], limit: int | None) -> Iterator[StoredName]:
-        """Return the stored names in the columns, at most ``limit``."""
-        names = chain.from_iterable(iter_pages(columns, urls=self.is_for_urls))
-        return islice(names, limit)
+    def iter_names(self, columns: Sequence[Column]) -> Iterator[StoredName]:
+        """Return the stored names in the columns."""
+        return chain.from_iterable(iter_pages(columns, urls=self.is_for_urls))
 
-    def count_names(self, columns: Sequence[Column], limit: int | None) -> int:
-        """Return about how many names there are. A name in several columns counts for each."""
-        count = sum(column.count_names(urls=self.is_for_urls) for column in columns)
-        return count if limit is None else min(count, limit)
+    def progress_bar(self, columns: Sequence[Column], options: dict[str, Any]) -> Any:
+        """
+        Return a progress bar for the names in the columns.
+
+        Its total is an estimate, because a name in several columns counts for each of them.
+        """
+        try:
+            count = sum(column.count_names(urls=self.is_for_urls) for column in columns)
+        except Error:  # Reading the names will also fail, and that stops the work.
+            count = 0
+        return progress_bar(
+            self._outputs["stderr"],
+            min(count, options["limit"] or count),
+            self._noun,
+            shown=options["verbosity"] > 0,
+        )
+
+    @property
+    def _noun(self) -> str:
+        return "image" if self.is_for_urls else "file"
 
     def process(
         self,
-        run: Callable[[Iterable[StoredName]], Generator[Iterator[Result], None, None]],
+        run: Callable[[Iterable[StoredName], int | None], Generator[Iterator[Result], None, None]],
         runner: BulkRunner,
         columns: Sequence[Column],
         options: dict[str, Any],
@@ -127,31 +146,29 @@ class BulkCommand(OutputCommand):
         """
         Process the names in the columns, show the progress, and write the results.
 
-        ``run`` is called with the names, and yields the results of the rows of each.
+        ``run`` is called with the names and the value of ``--limit``. It yields the results of the
+        rows of each name.
         """
         with (
             self._report_file(options["report"]) as file,
             Report(self.failures, file) as report,
             stop_on_signals(runner),
         ):
-            total = self.count_names(columns, options["limit"])
-            names = self.iter_names(columns, options["limit"])
-            bar = progress_bar(self._outputs["stderr"], total, shown=options["verbosity"] > 0)
             with (
-                bar as progress,
-                closing(run(names)) as results_by_name,
+                self.progress_bar(columns, options) as progress,
+                closing(run(self.iter_names(columns), options["limit"])) as results_by_name,
             ):
                 for results in results_by_name:
                     self._add_results(report, results, progress, options["verbosity"])
-                    progress.update()
-                    self._stop_if_output_failed(runner)
+                    advance(progress)
+                    self.stop_if_output_failed(runner)
             self._write_summary(report, options["verbosity"])
             return report
 
     def _write_summary(self, report: Report, verbosity: int) -> None:
         for line in report.failure_lines():
             self.stdout.write(self.style.ERROR(line))
-        if verbosity:
+        if verbosity and report.counts:
             self.stdout.write(report.summary(self.outcomes))
 
     def _add_results(
@@ -163,18 +180,21 @@ class BulkCommand(OutputCommand):
             except OSError as error:  # The disk with the temporary file of failures is full.
                 self._outputs["report"].error = error
             if verbosity > 1:
-                with above_progress_bar(progress, self._outputs["stderr"]):
-                    self.stdout.write(str(result))
+                self.write_above(progress, str(result))
+
+    def write_above(self, progress: Any, line: str) -> None:
+        """Write a line, and keep the progress bar below it."""
+        with above_progress_bar(progress, self._outputs["stderr"]):
+            self.stdout.write(line)
 
     def raise_if_failed(self, report: Report, runner: BulkRunner) -> None:
         """Raise ``CommandError`` if the work was stopped, or if there are failures."""
-        self._stop_if_output_failed(runner)
+        self.stop_if_output_failed(runner)
         self.raise_if_stopped(runner)
         if report.failure_count:
-            raise CommandError(
-                f"{report.failure_count:,} of {report.counts.total():,} rows are not as they "
-                "should be; see above."
-            )
+            total = format_count(report.counts.total(), "row")
+            verb = self.failure_verbs[report.failure_count != 1]
+            raise CommandError(f"{report.failure_count:,} of {total} {verb}.")
 
     @staticmethod
     def raise_if_stopped(runner: BulkRunner) -> None:
@@ -185,7 +205,7 @@ class BulkCommand(OutputCommand):
                 returncode=runner.stop_return_code,
             )
 
-    def _stop_if_output_failed(self, runner: BulkRunner) -> None:
+    def stop_if_output_failed(self, runner: BulkRunner) -> None:
         """Finish the uploads in flight, and start no others, because the results are not shown."""
         if error := self._output_error():
             runner.stop(f"the output cannot be written: {error}")
@@ -219,14 +239,14 @@ def get_storage(alias: str | None) -> Storage | None:
     except Exception as error:  # noqa: BLE001  # A storage of the project may raise anything.
         raise CommandError(f'STORAGES["{alias}"] cannot be created: {error}') from None
     if isinstance(storage, GroupMeStorage):
-        raise CommandError(f"{alias} is a storage on GroupMe; name another one.")
+        raise CommandError(f'STORAGES["{alias}"] is a GroupMeStorage. Choose a different storage.')
     return storage
 
 
 def _positive_integer(text: str) -> int:
     if text.isdecimal() and int(text):
         return int(text)
-    raise ArgumentTypeError(f"{text!r} is not a whole number from 1 up")
+    raise ArgumentTypeError(f"must be an integer greater than 0 (got {text!r}).")
 
 
 def non_negative_number(text: str) -> float:
@@ -237,4 +257,4 @@ def non_negative_number(text: str) -> float:
         value = -1
     if 0 <= value < float("inf"):
         return value
-    raise ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    raise ArgumentTypeError(f"must be a number that is not negative (got {text!r}).")

@@ -10,30 +10,36 @@ from tqdm import tqdm
 
 from .output import Output
 
-__all__ = ["above_progress_bar", "progress_bar"]
+__all__ = ["above_progress_bar", "advance", "progress_bar"]
 
 # Seconds between two lines if the output is not a terminal.
 _LINE_INTERVAL = 10
-_LINE_FORMAT = "{n} of {total} files, {rate_noinv_fmt}, {remaining} left"
+_LINE_FORMAT = "{n} of {total}{unit}, {rate_noinv_fmt}, {remaining} left"
 
 
-def progress_bar(stderr: Output, total: int, *, shown: bool) -> Any:
+def progress_bar(stderr: Output, total: int, noun: str, *, shown: bool) -> Any:
     """
-    Return a tqdm bar for ``total`` files, with the rate and the remaining time.
+    Return a tqdm bar for ``total`` files or images, with the rate and the remaining time.
 
-    If the output is not a terminal, the bar is written as lines. If it is not ``shown``, nothing
-    is written.
+    ``noun`` is the singular of what is counted. If the output is not a terminal, the bar is written
+    as lines. If it is not ``shown``, or if ``total`` is 0, nothing is written.
     """
+    unit = f" {noun}" if total == 1 else f" {noun}s"
+    options: dict[str, Any] = {"total": total, "unit": unit, "disable": not (shown and total)}
     if stderr.isatty():
-        return tqdm(total=total, unit=" files", disable=not shown, file=stderr)
+        return tqdm(**options, file=stderr)
     return tqdm(
-        total=total,
-        unit=" files",
-        disable=not shown,
+        **options,
         file=_LineWriter(stderr.write),
         mininterval=_LINE_INTERVAL,
         bar_format=_LINE_FORMAT,
     )
+
+
+def advance(bar: Any) -> None:
+    """Count one more file or image, also beyond the total, which is an estimate."""
+    bar.total = max(bar.total, bar.n + 1)
+    bar.update()
 
 
 def above_progress_bar(bar: Any, stderr: Output) -> AbstractContextManager[None]:

@@ -31,7 +31,7 @@ def test_upload_of_row_changed_during_upload_skips_it(upload, on_upload):
     output = upload(verbosity=2)
     assert "1 moved, 3 skipped, 0 failed" in output
     for row in (edited, cleared, deleted):
-        assert f"pk={row.pk} {name}: skipped, the row was changed meanwhile" in output
+        assert f"pk={row.pk} {name}: skipped, the row was changed in the meantime" in output
     assert is_uploaded(same)
     edited.refresh_from_db()
     assert edited.photo.name == "other.jpg"
@@ -77,7 +77,7 @@ def test_upload_of_file_replaced_during_upload_skips_row(upload, fallback, setti
     settings.GROUPME_ACCESS_TOKEN = lambda: replace() or "token"
     output = upload(delete_source=True, verbosity=2)
     settings.GROUPME_ACCESS_TOKEN = "token"
-    assert "skipped, the file was replaced meanwhile" in output
+    assert "skipped, the file was replaced in the meantime" in output
     assert member.photo.name == name
     assert fallback.size(name) == len(newer)
     assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n1 file deleted\n"
@@ -89,5 +89,5 @@ def test_upload_of_file_deleted_during_upload_skips_row(upload, fallback, settin
     name = save_file()
     create_members(name)
     settings.GROUPME_ACCESS_TOKEN = lambda: fallback.delete(name) or "token"
-    assert "skipped, the file was replaced meanwhile" in upload(verbosity=2)
+    assert "skipped, the file was replaced in the meantime" in upload(verbosity=2)
     assert "failed, FileNotFoundError" in upload()

@@ -97,7 +97,7 @@ def test_check_of_unusable_images_reports_each_reason(check, emulator, report):
     assert f"pk={unreachable.pk} {name}: unreachable, ServiceUnavailable: " in output
     assert f"pk={other_host.pk} https://example.com/cat.jpg: invalid, " in output
     assert f"pk={real_cdn.pk} {JPEG}: invalid, " in output
-    assert output.endswith("exit 1: 4 of 5 rows are not as they should be; see above.")
+    assert output.endswith("exit 1: 4 of 5 rows need attention.")
     assert {line["pk"]: line["outcome"] for line in read_report(report)} == {
         available.pk: "present",
         missing.pk: "gone",
@@ -118,4 +118,4 @@ def test_check_without_access_token_reports_present(check, settings, monkeypatch
 @pytest.mark.parametrize("option", ["mirror", "restore"])
 def test_check_with_invalid_storage_alias_raises(check, option):
     assert "exit 1: Could not find config for 'nowhere'" in check(**{option: "nowhere"})
-    assert "exit 1: groupme is a storage on GroupMe" in check(**{option: "groupme"})
+    assert 'exit 1: STORAGES["groupme"] is a GroupMeStorage' in check(**{option: "groupme"})

@@ -103,7 +103,7 @@ def test_cleanup_of_old_uploads_deletes_their_files(upload_with_report, report, 
     upload_with_report("a.jpg", "b.jpg")
     assert run_cleanup(report) == "2 files deleted, 0 kept, 0 failed\n"
     assert fallback.listdir("") == ([], [])
-    assert run_cleanup(report) == "0 files deleted, 0 kept, 0 failed\n"
+    assert run_cleanup(report) == ""
 
 
 def test_cleanup_in_several_batches_deletes_all_files(
@@ -145,7 +145,7 @@ def test_cleanup_of_file_with_another_recent_upload_keeps_it(upload_with_report,
     line = json.loads(report.read_text())
     line["uploaded"] = datetime.now(UTC).isoformat()
     report.write_text(f"{json.dumps(line)}\n{report.read_text()}")
-    assert run_cleanup(report) == "0 files deleted, 0 kept, 0 failed\n"
+    assert run_cleanup(report) == ""
 
 
 def test_cleanup_with_dry_run_deletes_nothing(upload_with_report, report, fallback):
@@ -189,7 +189,7 @@ def test_cleanup_with_invalid_report_line_keeps_file(upload_with_report, report,
     if values.get("file", "").endswith("a.jpg"):
         Local.objects.create(photo="a.jpg")
     change_lines(report, **values)
-    assert run_cleanup(report).startswith("0 files deleted")
+    assert run_cleanup(report) in ("", "0 files deleted, 1 kept, 0 failed\n")
     assert fallback.exists("a.jpg")
 
 
@@ -200,11 +200,11 @@ def test_cleanup_with_unknown_storage_raises_and_deletes_nothing(
     first, second = report.read_text().splitlines()
     report.write_text(f"{json.dumps(json.loads(first) | {'source': 'old'})}\n{second}")
     assert run_cleanup(report).startswith(
-        "exit 1: No file is deleted, because of the storage 'old': "
+        "exit 1: No file was deleted: Could not find config for 'old'"
     )
     assert len(fallback.listdir("")[1]) == 2
     report.write_text(f"{json.dumps(json.loads(first) | {'source': 'groupme'})}\n{second}")
-    assert "groupme is a storage on GroupMe" in run_cleanup(report)
+    assert 'STORAGES["groupme"] is a GroupMeStorage' in run_cleanup(report)
 
 
 def test_cleanup_of_folder_keeps_it(upload_with_report, report, fallback):
@@ -340,7 +340,7 @@ def test_cleanup_of_linked_form_folder_keeps_all_files(fallback, tmp_path):
     (tmp_path / "outside").mkdir()
     Path(fallback.path(FORM_FOLDER)).symlink_to(tmp_path / "outside")
     name = save_form_file("a.jpg")
-    assert run_cleanup() == "0 files deleted, 0 kept, 0 failed\n"
+    assert run_cleanup() == ""
     assert fallback.exists(name)
 
 
@@ -351,7 +351,7 @@ def test_cleanup_of_form_file_with_recent_upload_keeps_it(upload_with_report, re
     make_older(Path(fallback.path(name)), 10)
     create_members(name)
     upload_with_report(days=3)
-    assert run_cleanup(report) == "0 files deleted, 0 kept, 0 failed\n"
+    assert run_cleanup(report) == ""
     assert run_cleanup(report, older_than=3) == "1 file deleted, 0 kept, 0 failed\n"
 
 
@@ -371,7 +371,7 @@ def test_cleanup_of_storage_that_cannot_list_reports_it(set_listing, capsys):
     set_listing("files", NotImplementedError("no list"))
     call_command("groupme_cleanup")
     out, err = capsys.readouterr()
-    assert out == "0 files deleted, 0 kept, 0 failed\n"
+    assert out == ""
     assert "groupme-forms: skipped, the storage cannot list its files" in err
 
 
@@ -387,4 +387,4 @@ def test_cleanup_without_form_files_deletes_nothing(settings):
     settings.STORAGES = settings.STORAGES | {
         "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}
     }
-    assert run_cleanup() == "0 files deleted, 0 kept, 0 failed\n"
+    assert run_cleanup() == ""

@@ -224,9 +224,12 @@ def test_restore_after_30_failures_in_a_row_changes_nothing(check, emulator, mir
     emulator.app.faults.add(Fault("delay", seconds=0, times=8))
     emulator.app.faults.add(Fault("status", status=503, times=9999))
     output = check(restore="mirror", workers=1)
-    assert "exit 1: Stopped: the service failed 30 times in a row. Run the command again" in output
+    assert (
+        "exit 1: Stopped: the image service failed 30 times in a row. Run the command again"
+        in output
+    )
     assert output.count(": gone, ") == 4
-    assert output.count("; not restored: the service failed 30 times in a row\n") == 4
+    assert output.count("; not restored: the image service failed 30 times in a row\n") == 4
     assert stored_names() == names
 
 

@@ -275,7 +275,7 @@ def test_run_with_rejected_token_stops():
 def test_run_with_unavailable_service_stops_after_30_failures():
     runner = BulkRunner(workers=2)
     done = list(runner.run(range(100), raise_error(ServiceUnavailable("down"))))
-    assert runner.stop_reason == "the service failed 30 times in a row"
+    assert runner.stop_reason == "the image service failed 30 times in a row"
     assert 30 <= len(done) <= 35
 
 

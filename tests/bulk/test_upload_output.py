@@ -1,4 +1,4 @@
-"""Tests of the output and the progress of ``groupme_upload``."""
+"""Tests of the output and the progress of the bulk commands."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import termios
 from contextlib import suppress
 
 import pytest
-from django.core.management import call_command
+from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
 
-from tests.support.bulk import create_members, save_file
+from django_groupme_images.storage import GroupMeStorage
+from tests.support.bulk import PHOTO, create_members, save_file
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "other"]),
@@ -57,3 +59,45 @@ def test_progress_on_terminal_draws_bar(project):
     assert process.returncode == 0
     assert "5 moved, 0 skipped, 0 failed" in out
     assert re.search(r"\r.*100%\|.*\| 5/5 \[00:0\d<00:00", bar)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("groupme_upload", ["gallery.Member"]),
+        ("groupme_upload", ["gallery.Member", "--enqueue"]),
+        ("groupme_upload", ["--verbosity=0"]),
+        ("groupme_check", ["gallery.Member"]),
+        ("groupme_check", ["--verbosity=0"]),
+        ("groupme_cleanup", []),
+    ],
+)
+@pytest.mark.django_db(transaction=True, databases=["default", "other"])
+def test_command_without_work_writes_nothing(emulator, command, arguments):
+    out, err = io.StringIO(), io.StringIO()
+    call_command(command, *arguments, stdout=out, stderr=err)
+    assert (out.getvalue(), err.getvalue()) == ("", "")
+
+
+def test_progress_of_one_image_uses_singular(emulator):
+    create_members(GroupMeStorage().save("cat.jpg", ContentFile(PHOTO)))
+    err = io.StringIO()
+    call_command("groupme_check", "gallery.Member", rate=0, stdout=io.StringIO(), stderr=err)
+    assert err.getvalue().splitlines()[-1].startswith("1 of 1 image, ")
+
+
+def test_check_of_one_failing_row_reports_singular(check):
+    create_members("https://example.com/cat.jpg")
+    assert check().endswith("exit 1: 1 of 1 row needs attention.")
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--limit=0", "argument --limit: must be an integer greater than 0 (got '0')."),
+        ("--rate=x", "argument --rate: must be a number that is not negative (got 'x')."),
+    ],
+)
+def test_upload_with_invalid_argument_quotes_value(argument, message):
+    with pytest.raises(CommandError, match=re.escape(message)):
+        call_command("groupme_upload", argument)

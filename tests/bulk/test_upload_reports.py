@@ -309,12 +309,6 @@ def test_upload_of_default_file_with_report_sends_one_request(upload, list_reque
     assert list_requests() == ["POST /pictures"]
 
 
-def test_dry_run_of_default_file_counts_it(upload):
-    save_file(DEFAULT)
-    Profile.objects.create(other="")
-    assert upload(report=None, dry_run=True).endswith(" bytes, 1 default file\n")
-
-
 def test_upload_of_default_file_without_time_skips_it(upload, settings, list_requests):
     settings.STORAGES = settings.STORAGES | {
         "default": {"BACKEND": "tests.support.bulk.StorageWithoutTimes"}

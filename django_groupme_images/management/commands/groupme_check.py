@@ -16,35 +16,36 @@ class Command(BulkCommand):
     """Command that finds missing images, keeps copies, and restores images from them."""
 
     help = (
-        "Check on the CDN whether every stored image is still there, and list the rows whose "
-        "image is gone or cannot be reached, or whose URL is not that of an image."
+        "Check whether each stored image is still on GroupMe's CDN. List the rows whose image is "
+        "gone or cannot be reached, and the rows whose URL is not the URL of an image."
     )
     requires_system_checks = ()  # They warn about a missing token, but only --restore needs one.
     is_for_urls = True
     outcomes = OUTCOMES
     failures = FAILURES
+    failure_verbs = ("needs attention", "need attention")
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
             "--mirror",
             metavar="ALIAS",
-            help="Keep a copy of each image in the folder "
-            f"{MIRROR_FOLDER} of this storage, under the last part of its URL.",
+            help=f"Keep a copy of each image in the folder {MIRROR_FOLDER} of this storage. The "
+            "name of the copy is the last part of the URL.",
         )
         parser.add_argument(
             "--restore",
             metavar="ALIAS",
-            help="Upload each missing image again from its copy in this storage, once all images "
-            "have been checked.",
+            help="Restore missing images from their copies in this storage, after all images have "
+            "been checked.",
         )
         parser.add_argument(
             "--max-missing",
             type=non_negative_number,
             default=MAX_MISSING,
             metavar="PERCENT",
-            help="Restore nothing if at least 10 images, and more than PERCENT of those checked, "
-            "are missing (default: %(default)s).",
+            help="Restore nothing if at least 10 images, and more than PERCENT percent of the "
+            "checked images, are missing (default: %(default)s).",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:

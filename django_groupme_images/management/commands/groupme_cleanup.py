@@ -31,8 +31,8 @@ class Command(OutputCommand):
 
     help = (
         "Delete the source files of the uploads in the given reports, and the files in the folder "
-        f"{FORM_FOLDER} of each fallback storage, if they are old enough and neither a row of a "
-        "file field nor a field default references them. References in other kinds of fields "
+        f"{FORM_FOLDER} of each fallback storage. A file is kept if it is too new, or if a row of "
+        "a file field or a field default references it. References in other kinds of fields "
         "(such as revisions, rich text, or JSON) are not found."
     )
 
@@ -42,21 +42,22 @@ class Command(OutputCommand):
             nargs="*",
             type=Path,
             metavar="REPORT",
-            help="Report file of groupme_upload. Without reports, only the files of forms are "
-            "deleted.",
+            help="Report file of groupme_upload (default: none, so that only files of abandoned "
+            "forms are deleted).",
         )
         parser.add_argument(
             "--older-than",
             type=_days,
             default=7,
             metavar="DAYS",
-            help="Keep files that were uploaded (or saved by a form) less than this number of "
-            "days ago (default: %(default)s).",
+            help="Keep files that were uploaded, or saved by a form, less than DAYS days ago "
+            "(default: %(default)s).",
         )
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="Only show the number of files to delete; list them with --verbosity 2.",
+            help="Show the number of files to delete without deleting them. With --verbosity 2, "
+            "also list the files.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -81,7 +82,8 @@ class Command(OutputCommand):
                 f"Stopped after {format_count(counts[DELETED], 'file')}, because references to the "
                 f"other files may be missing: {error}"
             ) from None
-        if options["verbosity"]:
+        has_files = counts.total() > counts[SKIPPED]  # Only folders are skipped.
+        if options["verbosity"] and (has_files or options["dry_run"]):
             done = "to delete" if options["dry_run"] else "deleted"
             self.stdout.write(
                 f"{format_count(counts[DELETED], 'file')} {done}, {counts[KEPT]:,} kept, "
@@ -129,9 +131,7 @@ def _check_storage(alias: str) -> None:
     try:
         get_storage(alias)
     except CommandError as error:
-        raise CommandError(
-            f"No file is deleted, because of the storage {alias!r}: {error}"
-        ) from None
+        raise CommandError(f"No file was deleted: {error}") from None
 
 
 def _open_reports(reports: list[Path]) -> UploadIndex:
@@ -148,4 +148,4 @@ def _days(text: str) -> float:
         days = -1
     if 0 <= days <= _MAX_AGE:
         return days
-    raise ArgumentTypeError(f"{text!r} is not a number of days from 0 to {_MAX_AGE:,}")
+    raise ArgumentTypeError(f"must be a number of days from 0 to {_MAX_AGE:,} (got {text!r}).")

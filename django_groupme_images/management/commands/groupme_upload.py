@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -13,12 +13,16 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
+from django_groupme_images.bulk.batches import StoredName
 from django_groupme_images.bulk.columns import Column
-from django_groupme_images.bulk.results import format_count
+from django_groupme_images.bulk.inspection import FileInspection
+from django_groupme_images.bulk.results import format_count, results_for
 from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.bulk.upload import OUTCOMES, BulkUpload
 from django_groupme_images.bulk.upload_log import UploadLog
 from django_groupme_images.management.base import BulkCommand, get_storage
+from django_groupme_images.management.progress import advance
+from django_groupme_images.management.stopping import stop_on_signals
 from django_groupme_images.receivers import import_tasks
 
 # Files per task.
@@ -32,21 +36,22 @@ class Command(BulkCommand):
     """Command that uploads files to the image service, or enqueues their upload."""
 
     help = (
-        "Upload every file that is still in the fallback storage of its field, and store the URL "
-        "in its rows. When run again, the command continues where it stopped. With --report, a "
-        "file that the report contains is not uploaded again."
+        "Upload the files that are still in the fallback storages of their fields, and store the "
+        "URL of each file in its rows. When run again, the command continues where it stopped. "
+        "With --report, a file that the report contains is not uploaded again."
     )
     is_for_urls = False
     outcomes = OUTCOMES
     failures = ("failed",)
+    failure_verbs = ("failed", "failed")
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
             "--source",
             metavar="ALIAS",
-            help="Alias of the storage that contains the files (default: the fallback of each "
-            "field).",
+            help="Alias of the storage that contains the files (default: the fallback storage of "
+            "each field).",
         )
         parser.add_argument(
             "--delete-source",
@@ -58,12 +63,14 @@ class Command(BulkCommand):
         only.add_argument(
             "--dry-run",
             action="store_true",
-            help="Only show the number of files in each field, and their size in bytes.",
+            help="Show the number of files in each field, their size in bytes, and the number of "
+            "files that are likely to be rejected, without uploading. With --verbosity 2, also "
+            "list these files.",
         )
         only.add_argument(
             "--enqueue",
             action="store_true",
-            help="Enqueue the uploads as tasks of the project's Tasks backend.",
+            help="Enqueue the uploads as tasks of the project's task backend.",
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -80,7 +87,7 @@ class Command(BulkCommand):
             )
             columns = self._with_source(self.get_columns(options), upload, options)
             if options["dry_run"]:
-                self._show_sizes(columns, upload, options["limit"])
+                self._show_files(columns, upload, runner, options)
                 self.raise_if_stopped(runner)
             elif options["enqueue"]:
                 self._enqueue(columns, options)
@@ -111,36 +118,45 @@ class Command(BulkCommand):
         unknown = [str(column) for column in columns if column not in known]
         if unknown:
             hint = (
-                f"No source storage is configured for {', '.join(unknown)}. Pass --source ALIAS "
-                "or set the 'fallback' option."
+                f"No source storage is configured for {', '.join(unknown)}. Pass --source ALIAS, "
+                "or set the storage option 'fallback'."
             )
             if options["labels"] or not known:
                 raise CommandError(hint)
-            self.stderr.write(self.style.WARNING(hint))
+            if options["verbosity"]:
+                self.stderr.write(self.style.WARNING(hint))
         return known
 
-    def _show_sizes(self, columns: Sequence[Column], upload: BulkUpload, limit: int | None) -> None:
-        """Write the number of rows and files to upload in each column, and their size in bytes."""
-        rows, files, size, missing, defaults = (Counter[Column]() for _ in range(5))
-        for file, length in upload.sizes(self.iter_names(columns, limit)):
-            for column in file.rows:
-                rows[column] += column.count_rows(file.name)
-                files[column] += 1
-                size[column] += length or 0
-                missing[column] += length is None
-                defaults[column] += upload.is_default_file(file.name)
-        for column in filter(files.get, columns):
-            counts = [
-                format_count(rows[column], "row"),
-                format_count(files[column], "file"),
-                format_count(size[column], "byte"),
-            ]
-            if missing[column]:
-                counts.append(format_count(missing[column], "unreadable file"))
-            if defaults[column]:
-                counts.append(format_count(defaults[column], "default file"))
-            self.stdout.write(f"{column}: {', '.join(counts)}")
-        if not (files or upload.stop_reason):
+    def _show_files(
+        self,
+        columns: Sequence[Column],
+        upload: BulkUpload,
+        runner: BulkRunner,
+        options: dict[str, Any],
+    ) -> None:
+        """Write how many files there are to upload in each column, and about their upload."""
+        totals: dict[Column, _Totals] = defaultdict(_Totals)
+        names = islice(self.iter_names(columns), options["limit"])
+        with (
+            stop_on_signals(runner),
+            self.progress_bar(columns, options) as progress,
+            closing(upload.inspect(names)) as inspections,
+        ):
+            for file, inspection in inspections:
+                for column in file.rows:
+                    totals[column].add(
+                        inspection,
+                        rows=column.count_rows(file.name),
+                        is_default=upload.is_default_file(file.name),
+                    )
+                if options["verbosity"] > 1:
+                    for line in _problem_lines(file, inspection):
+                        self.write_above(progress, line)
+                advance(progress)
+                self.stop_if_output_failed(runner)
+        for column in filter(totals.get, columns):
+            self.stdout.write(f"{column}: {totals[column]}")
+        if not (totals or runner.stop_reason):
             self.stdout.write("There are no files to upload.")
 
     def _enqueue(self, columns: Sequence[Column], options: dict[str, Any]) -> None:
@@ -149,7 +165,7 @@ class Command(BulkCommand):
             upload_batch = import_tasks().upload_batch
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
-        names = self.iter_names(columns, options["limit"])
+        names = islice(self.iter_names(columns), options["limit"])
         files = tasks = 0
         for storage, group in groupby(names, attrgetter("storage")):
             labels = [str(column) for column in columns if column.storage == storage]
@@ -158,7 +174,44 @@ class Command(BulkCommand):
                     labels, batch, **{name: options[name] for name in _TASK_OPTIONS}
                 )
                 files, tasks = files + len(batch), tasks + 1
-        if options["verbosity"]:
+        if options["verbosity"] and files:
             self.stdout.write(
                 f"Enqueued {format_count(files, 'file')} in {format_count(tasks, 'task')}."
             )
+
+
+class _Totals:
+    """Totals of the files of a column, for a dry run."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, inspection: FileInspection, *, rows: int, is_default: bool) -> None:
+        """Add a file."""
+        self._counts.update(
+            row=rows,
+            file=1,
+            byte=inspection.size,
+            unreadable=bool(inspection.error),
+            rejected=bool(inspection.rejection),
+            default=is_default,
+        )
+
+    def __str__(self) -> str:
+        counts = self._counts
+        parts = [format_count(counts[noun], noun) for noun in ("row", "file", "byte")]
+        if counts["rejected"]:
+            parts.append(f"{format_count(counts['rejected'], 'file')} likely to be rejected")
+        if counts["unreadable"]:
+            parts.append(format_count(counts["unreadable"], "unreadable file"))
+        if counts["default"]:
+            parts.append(format_count(counts["default"], "default file"))
+        return ", ".join(parts)
+
+
+def _problem_lines(file: StoredName, inspection: FileInspection) -> Iterator[str]:
+    """Return a line for each row whose file is likely to be rejected, or cannot be read."""
+    if inspection.rejection:
+        yield from map(str, results_for("likely to be rejected", file, reason=inspection.rejection))
+    if inspection.error:
+        yield from map(str, results_for("unreadable", file, reason=inspection.error))

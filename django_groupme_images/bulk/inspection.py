@@ -1,0 +1,75 @@
+"""Inspection of existing files: whether an upload is likely to be rejected, without a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from django.core.files.storage import Storage
+
+from django_groupme_images.exceptions import ImageRejected
+from django_groupme_images.images.inspection import inspect_image
+from django_groupme_images.images.metadata import STRIPPED_FORMATS
+from django_groupme_images.images.options import ImageOptions
+from django_groupme_images.images.preparation import prepared_image
+from django_groupme_images.images.streams import UploadBody, as_seekable
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
+
+    from django_groupme_images.storage.backend import GroupMeStorage
+
+__all__ = ["FileInspection", "inspect_file"]
+
+
+@dataclass(frozen=True)
+class FileInspection:
+    """
+    The size of a file in bytes, and the reason for which it is likely to be rejected, or ``""``.
+
+    If the file cannot be read, ``size`` is 0, and ``error`` describes the exception.
+    """
+
+    size: int = 0
+    rejection: str = ""
+    error: str = ""
+
+
+def inspect_file(source: Storage, name: str, storage: GroupMeStorage) -> FileInspection:
+    """
+    Inspect a file in ``source`` that is to be uploaded to ``storage``.
+
+    The file is checked as forms check it, and prepared as for the upload if that is necessary to
+    know the result. The image service may still accept a file that the checks reject, or reject
+    one that they accept. Raise ``ImproperlyConfigured`` if an option of ``storage`` is invalid.
+    Exceptions of ``source`` are also raised.
+    """
+    storage.validate_image_options()
+    with source.open(name) as content, as_seekable(content) as file:
+        size = len(UploadBody(file))
+        try:
+            _check(file, storage.image_options)
+        except ImageRejected as error:
+            return FileInspection(size, str(error))
+        return FileInspection(size)
+
+
+def _check(file: IO[bytes], options: ImageOptions) -> None:
+    """Raise ``ImageRejected`` if a file is likely to be rejected."""
+    image = inspect_image(file, options)
+    if _depends_on_preparation(image, options):
+        with prepared_image(file, options):
+            pass
+
+
+def _depends_on_preparation(image: ImageFile, options: ImageOptions) -> bool:
+    """Return whether only the preparation, which may decode the image, can reject the file."""
+    image_format = str(image.format).lower()
+    if options.is_converted(image_format):
+        # It is converted to the one or the other, depending on its pixels.
+        return not {"jpeg", "png"} <= set(options.allowed_formats)
+    if image_format in STRIPPED_FORMATS:
+        # The inspection ensures that the metadata can be removed, but a huge image may have to be
+        # decoded to shrink it.
+        return bool(options.max_dimension) and image.width * image.height > options.max_pixels
+    return options.strip_metadata
