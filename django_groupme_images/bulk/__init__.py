@@ -6,7 +6,7 @@ Each module imports only modules that come before it in this list:
 - ``columns``: file fields that use ``GroupMeStorage``, and queries for the names in them.
 - ``references``: which files a row or a default references.
 - ``source_files``: versions of source files, and their deletion.
-- ``upload_log``: the report as a log of earlier uploads.
+- ``upload_log``: the report as a log of earlier uploads and failures.
 - ``batches``: names with the rows that contain them, page by page.
 - ``results``: outcomes, and how they are counted and reported.
 - ``runner``: worker threads and the rate limit.

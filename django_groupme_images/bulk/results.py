@@ -11,11 +11,12 @@ from typing import IO, Any
 
 from .batches import StoredName
 from .columns import Column
-from .upload_log import RecordedUpload
+from .upload_log import RecordedFailure, RecordedUpload
 
 __all__ = [
     "CHANGED",
     "DEFAULT",
+    "REJECTED",
     "REPLACED",
     "Report",
     "Result",
@@ -30,6 +31,7 @@ _MAX_BYTES_IN_MEMORY = 256 * 1024
 CHANGED = "the row was changed in the meantime"
 REPLACED = "the file was replaced in the meantime"
 DEFAULT = "the file is the default of a field; pass --report to upload it once"
+REJECTED = "the file was rejected in an earlier run"
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,9 @@ class Result:
     """
     The outcome for the image of a row, with a URL or a reason.
 
-    ``file`` is the stored name that was processed. ``upload`` describes the upload of the file,
-    if this run uploaded it. ``is_recorded`` means that the report already contains the line.
+    ``file`` is the stored name that was processed. ``record`` describes the upload of the file, if
+    this run uploaded it, or its failed upload. ``is_recorded`` means that the report needs no line
+    for this result, because it already contains one.
     """
 
     outcome: str
@@ -47,7 +50,7 @@ class Result:
     file: str
     url: str = ""
     reason: str = ""
-    upload: RecordedUpload | None = None
+    record: RecordedUpload | RecordedFailure | None = None
     is_recorded: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,7 +65,7 @@ class Result:
             "file": self.file,
             "url": self.url,
             "reason": self.reason,
-            **(self.upload.as_dict() if self.upload else {}),
+            **(self.record.as_dict() if self.record else {}),
         }
         return {name: value for name, value in values.items() if value != ""}
 
@@ -79,12 +82,18 @@ class Result:
 
 
 def results_for(
-    outcome: str, stored: StoredName, url: str = "", reason: str = ""
+    outcome: str,
+    stored: StoredName,
+    url: str = "",
+    reason: str = "",
+    *,
+    record: RecordedUpload | RecordedFailure | None = None,
+    is_recorded: bool = False,
 ) -> Iterator[Result]:
     """Yield the same result for each row that contains the name."""
     for column, pks in stored.rows.items():
         for pk in pks:
-            yield Result(outcome, column, pk, stored.name, url, reason)
+            yield Result(outcome, column, pk, stored.name, url, reason, record, is_recorded)
 
 
 def format_count(number: int, noun: str) -> str:

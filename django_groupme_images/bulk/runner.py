@@ -147,8 +147,8 @@ class BulkRunner:
 
         The items are read, and the futures are yielded, in the caller's thread, and so with its
         database connections and inside its transaction. ``work`` should call
-        ``rate_limiter.wait()`` before each request. Items whose work had not begun before
-        :meth:`stop` are not yielded.
+        ``rate_limiter.wait()`` before each request, and return ``None`` if it had nothing to do.
+        Items whose work had not begun before :meth:`stop` are not yielded.
         """
         in_flight: dict[Future[R], T] = {}
         with ThreadPoolExecutor(self.workers) as executor, self._stopped_on_error():
@@ -201,7 +201,9 @@ class BulkRunner:
             error = future.exception()
             if isinstance(error, BulkStopped):
                 continue
-            self._count_failure(error)
+            # Work that made no request does not show whether the service is available.
+            if error or future.result() is not None:
+                self._count_failure(error)
             yield item, future
 
     def _renew_connections(self) -> None:

@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
-from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple, cast
 
@@ -18,7 +17,7 @@ from django.core.files.storage import Storage
 from django.db import Error
 
 from django_groupme_images.discovery import groupme_fields
-from django_groupme_images.exceptions import InvalidPicture, describe_exception
+from django_groupme_images.exceptions import InvalidPicture, UploadRejected, describe_exception
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.backend import GroupMeStorage
 from django_groupme_images.storage.fallback import get_fallback_storage
@@ -27,10 +26,10 @@ from .batches import StoredName
 from .columns import PAGE_SIZE, Column
 from .inspection import FileInspection, inspect_file
 from .references import ReferencesUnknown, default_names
-from .results import CHANGED, DEFAULT, REPLACED, Result, results_for
+from .results import CHANGED, DEFAULT, REJECTED, REPLACED, Result, results_for
 from .runner import BulkRunner
 from .source_files import DELETED, Version, delete_unused, run_after_commit
-from .upload_log import RecordedUpload, UploadLog
+from .upload_log import RecordedFailure, RecordedUpload, UploadLog
 
 __all__ = ["OUTCOMES", "BulkUpload", "replace_in_rows"]
 
@@ -40,13 +39,17 @@ OUTCOMES = ("moved", "skipped", "failed")
 logger = logging.getLogger(__name__)
 
 
-class _UploadItem(NamedTuple):
-    """A file to upload."""
+@dataclass
+class _UploadItem:
+    """A file to upload, or to skip because it was rejected in an earlier run."""
 
     # With the rows that contained its name when it was found.
     found: StoredName
     # With those of the rows that still contained the name just before the upload.
     current: StoredName
+    is_rejected: bool = False
+    # The worker sets this before the upload.
+    version: Version | None = None
 
 
 class _UploadResult(NamedTuple):
@@ -74,7 +77,9 @@ class BulkUpload:
     file that was replaced in the meantime by another one of the same name is not deleted.
 
     With a ``log``, a file that it contains is not uploaded again. Without one, the default files
-    of fields are skipped, because each later row would upload them again.
+    of fields are skipped, because each later row would upload them again. With ``skip_failed``, a
+    file is also skipped if it was rejected in an earlier run according to the log, unless it has
+    been replaced since.
     """
 
     def __init__(
@@ -84,12 +89,14 @@ class BulkUpload:
         source: str | None = None,
         delete_source: bool = False,
         log: UploadLog | None = None,
+        skip_failed: bool = False,
     ) -> None:
         self.deleted_count = 0
         self._runner = runner
         self._source = source
         self._delete_source = delete_source
         self._log = log
+        self._skip_failed = skip_failed
         self._default_file_lock = Lock()
         # By the alias of the source storage: uploaded files that are still to be deleted.
         self._to_delete: dict[str, dict[str, Version]] = defaultdict(dict)
@@ -97,11 +104,15 @@ class BulkUpload:
     def run(
         self, files: Iterable[StoredName], limit: int | None = None
     ) -> Generator[Iterator[Result], None, None]:
-        """Upload the files, at most ``limit``, and yield the results of the rows of each."""
+        """
+        Upload the files, at most ``limit``, and yield the results of the rows of each.
+
+        Files that are skipped because they were rejected in an earlier run do not count toward
+        the limit. Otherwise, they would use it up in each run.
+        """
         # A callable default may query a database, so it is called here and not in a worker.
         _ = self._default_files
-        items = (_UploadItem(file, file.current()) for file in islice(files, limit))
-        for item, future in self._runner.run(items, self._upload):
+        for item, future in self._runner.run(self._items(files, limit), self._upload):
             yield self._finish(item, future)
         for alias in list(self._to_delete):
             self._delete_unused(alias)
@@ -133,6 +144,25 @@ class BulkUpload:
     def _default_files(self) -> frozenset[str]:
         return _find_default_files()
 
+    def _items(self, files: Iterable[StoredName], limit: int | None) -> Iterator[_UploadItem]:
+        for file in files:
+            if self._is_rejected(file):
+                yield _UploadItem(file, file, is_rejected=True)
+                continue
+            yield _UploadItem(file, file.current())
+            limit = None if limit is None else limit - 1
+            if limit == 0:  # This is checked here, so that no file is read in vain.
+                return
+
+    def _is_rejected(self, file: StoredName) -> bool:
+        """Return whether to skip a file because it was rejected in an earlier run."""
+        if not self._skip_failed or self._log is None:
+            return False
+        try:
+            return self._log.is_rejected(self._alias_of(file), self._source_of(file), file.name)
+        except Exception:  # noqa: BLE001  # The worker reports the exception of the storage.
+            return False
+
     def _inspect(self, file: StoredName) -> FileInspection:
         return inspect_file(self._source_of(file), file.name, file.storage)
 
@@ -144,15 +174,15 @@ class BulkUpload:
         return self._source or cast("str", file.storage.fallback)
 
     def _upload(self, item: _UploadItem) -> _UploadResult | None:
-        """Upload a file, unless no row contains its name anymore. A worker calls this."""
+        """Upload a file, unless there is no reason to. A worker calls this."""
         file = item.current
-        if not any(file.rows.values()):
+        if item.is_rejected or not any(file.rows.values()):
             return None
         is_default = self.is_default_file(file.name)
         # Several storages may have the same default file, which is uploaded once.
         with self._default_file_lock if is_default else nullcontext():
             source = self._source_of(file)
-            version = Version.of(source, file.name)
+            version = item.version = Version.of(source, file.name)
             if picture := self._find_earlier_upload(file, source, version):
                 return _UploadResult(version, picture)
             if is_default and not (self._log and version.is_complete):
@@ -185,7 +215,7 @@ class BulkUpload:
         if self._log is None:
             return None
         column, pk = next((column, pks[0]) for column, pks in file.rows.items() if pks)
-        result = Result("moved", column, pk, file.name, upload.url, upload=upload)
+        result = Result("moved", column, pk, file.name, upload.url, record=upload)
         try:
             self._log.write(result.line())
         except OSError as error:  # The rows can be changed nevertheless.
@@ -195,10 +225,15 @@ class BulkUpload:
 
     def _finish(self, item: _UploadItem, future: Future[_UploadResult | None]) -> Iterator[Result]:
         """Change the rows after the upload, and yield their results."""
-        file, current = item
+        file, current = item.found, item.current
+        if item.is_rejected:
+            # The line of the failure stays the last one, and the report does not grow in each run.
+            yield from results_for("skipped", file, reason=REJECTED, is_recorded=True)
+            return
         yield from results_for("skipped", file.minus(current), reason=CHANGED)
         if error := future.exception():
-            yield from results_for("failed", current, reason=describe_exception(error))
+            reason, failure = describe_exception(error), self._failure(item, error)
+            yield from results_for("failed", current, reason=reason, record=failure)
         elif result := future.result():
             if result.picture and (result.upload or result.reason):
                 file.storage.send_uploaded_signal(result.picture, file.name)
@@ -207,6 +242,13 @@ class BulkUpload:
                 yield from results_for("skipped", current, url, result.reason)
             else:
                 yield from self._change_rows(current, result)
+
+    def _failure(self, item: _UploadItem, error: BaseException) -> RecordedFailure | None:
+        """Return the failure to record, or ``None`` if the version of the file is not known."""
+        if item.version is None or not item.version.is_complete:
+            return None
+        file, is_permanent = item.current, isinstance(error, UploadRejected)
+        return RecordedFailure(self._alias_of(file), file.name, item.version, is_permanent)
 
     def _change_rows(self, file: StoredName, done: _UploadResult) -> Iterator[Result]:
         is_moved = False

@@ -1,4 +1,4 @@
-"""The report file of uploads: append lines to it, and search it for earlier uploads."""
+"""The report file of uploads: append lines to it, and search it for earlier results."""
 
 from __future__ import annotations
 
@@ -19,28 +19,34 @@ from django_groupme_images.storage.names import is_file_name
 
 from .source_files import Version
 
-__all__ = ["RecordedUpload", "ReportFile", "UploadIndex", "UploadLog"]
+__all__ = ["RecordedFailure", "RecordedUpload", "ReportFile", "UploadIndex", "UploadLog"]
 
 # Bytes. The reader skips longer lines, because this app does not write them.
 _MAX_LINE_LENGTH = 64 * 1024
 
 _SCHEMA = """
     PRAGMA journal_mode = OFF;
-    CREATE TABLE upload (source, key, file, size, modified, uploaded, url);
+    CREATE TABLE result (source, key, file, size, modified, uploaded, url, is_permanent);
 """
-# The index is created after the first uploads are inserted, because that is faster.
-_CREATE_INDEX = "CREATE INDEX IF NOT EXISTS version ON upload (source, key, size, modified)"
-_INSERT = "INSERT INTO upload VALUES (?, ?, ?, ?, ?, ?, ?)"
+# The index is created after the first results are inserted, because that is faster.
+_CREATE_INDEX = "CREATE INDEX IF NOT EXISTS version ON result (source, key, size, modified)"
+_INSERT = "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+# Results without a URL are failures.
 _FIND = """
-    SELECT source, file, size, modified, uploaded, url FROM upload
-    WHERE source = ? AND key = ? ORDER BY rowid DESC
+    SELECT source, file, size, modified, uploaded, url FROM result
+    WHERE source = ? AND key = ? AND url IS NOT NULL ORDER BY rowid DESC
 """
 # SQLite takes the columns without an aggregate from the row that has the maximum.
 _LAST_BEFORE = """
-    SELECT source, file, size, modified, max(uploaded), url FROM upload
+    SELECT source, file, size, modified, max(uploaded), url FROM result WHERE url IS NOT NULL
     GROUP BY source, key, size, modified HAVING max(uploaded) <= ?
     ORDER BY source
 """
+_LAST_OF_FILE = """
+    SELECT size, modified, is_permanent, max(rowid) FROM result WHERE source = ? AND key = ?
+    GROUP BY size, modified
+"""
+_SOURCES = "SELECT DISTINCT source FROM result WHERE url IS NOT NULL"
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,36 @@ class RecordedUpload:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values in a line of a report, apart from the name and the URL."""
-        modified = self.version.modified
-        return {
-            "source": self.source_alias,
-            "size": self.version.size,
-            "modified": modified and modified.isoformat(),
-            "uploaded": self.uploaded_at.isoformat(timespec="seconds"),
-        }
+        uploaded = self.uploaded_at.isoformat(timespec="seconds")
+        return _describe_version(self.source_alias, self.version) | {"uploaded": uploaded}
+
+    def as_row(self) -> tuple[Any, ...]:
+        """Return the values for the database of an :class:`UploadIndex`."""
+        values = _version_values(self.source_alias, self.file, self.version)
+        return (*values, self.uploaded_at.timestamp(), self.url, None)
+
+
+@dataclass(frozen=True)
+class RecordedFailure:
+    """
+    A failed upload of a version of a file, as recorded in a report.
+
+    ``is_permanent`` means that the file was rejected, so a retry is not expected to succeed.
+    """
+
+    source_alias: str
+    file: str
+    version: Version
+    is_permanent: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values in a line of a report, apart from the name and the reason."""
+        return _describe_version(self.source_alias, self.version) | {"permanent": self.is_permanent}
+
+    def as_row(self) -> tuple[Any, ...]:
+        """Return the values for the database of an :class:`UploadIndex`."""
+        values = _version_values(self.source_alias, self.file, self.version)
+        return (*values, None, None, self.is_permanent)
 
 
 class ReportFile:
@@ -118,9 +147,9 @@ class ReportFile:
 
 class UploadIndex:
     """
-    An index of the uploads in reports, in a temporary database on disk.
+    An index of the uploads and failures in reports, in a temporary database on disk.
 
-    Lines that do not describe an upload, or that are malformed, are ignored. Each method also
+    Lines that describe neither, or that are malformed, are ignored. Each method also
     reads the lines that have been appended since the last call. The constructor raises ``OSError``
     if a report cannot be opened.
     """
@@ -153,14 +182,26 @@ class UploadIndex:
         self._read_new_lines()
         return map(_from_row, self._database.execute(_LAST_BEFORE, (moment.timestamp(),)))
 
+    def rejected_versions(self, source_alias: str, file: str) -> set[Version]:
+        """Return the versions of a file whose last result is a permanent failure."""
+        with self._lock:
+            self._read_new_lines()
+            rows = self._database.execute(_LAST_OF_FILE, (source_alias, _normalize_name(file)))
+            return {
+                Version(size, _parse_datetime(modified))
+                for size, modified, is_permanent, _ in rows
+                if is_permanent
+            }
+
     def sources(self) -> list[str]:
         """Return the alias of each storage that files were uploaded from."""
         self._read_new_lines()
-        return [alias for (alias,) in self._database.execute("SELECT DISTINCT source FROM upload")]
+        return [alias for (alias,) in self._database.execute(_SOURCES)]
 
     def _read_new_lines(self) -> None:
         for file in self._files:
-            self._database.executemany(_INSERT, map(_to_row, _read_uploads(file)))
+            rows = (result.as_row() for result in _read_results(file))
+            self._database.executemany(_INSERT, rows)
         self._database.execute(_CREATE_INDEX)
 
 
@@ -198,53 +239,65 @@ class UploadLog:
             return
         yield from (upload.url for upload in uploads)
 
+    def is_rejected(self, alias: str, source: Storage, name: str) -> bool:
+        """
+        Return whether the last result of the current version of a file is a permanent failure.
 
-def _read_uploads(file: BinaryIO) -> Iterator[RecordedUpload]:
-    """Yield the uploads in the rest of a report."""
+        If the size or the modification time is unknown, return ``False``, because the file may
+        have been replaced. Exceptions of the storage are raised.
+        """
+        versions = self._index.rejected_versions(alias, name)
+        if not versions:  # This is true for nearly all files, and the storage may be remote.
+            return False
+        version = Version.of(source, name)
+        return version.is_complete and version in versions
+
+
+def _read_results(file: BinaryIO) -> Iterator[RecordedUpload | RecordedFailure]:
+    """Yield the uploads and the failures in the rest of a report."""
     while line := file.readline(_MAX_LINE_LENGTH):
-        upload = _parse_line(line)
-        if upload is None and not line.endswith(b"\n") and len(line) < _MAX_LINE_LENGTH:
+        result = _parse_line(line)
+        if result is None and not line.endswith(b"\n") and len(line) < _MAX_LINE_LENGTH:
             file.seek(-len(line), 1)  # Another process may still be writing it.
             return
-        if upload is not None:
-            yield upload
+        if result is not None:
+            yield result
 
 
-def _parse_line(line: bytes) -> RecordedUpload | None:
-    """Return the upload that a line of a report describes, or ``None``."""
+def _parse_line(line: bytes) -> RecordedUpload | RecordedFailure | None:
+    """Return the upload or the failure that a line of a report describes, or ``None``."""
     try:
-        values = json.loads(line)
-        upload = RecordedUpload(
-            values["source"],
-            values["file"],
-            Version(values["size"], _parse_datetime(values["modified"])),
-            datetime.fromisoformat(values["uploaded"]).astimezone(UTC),
-            values["url"],
-        )
-        # This raises TypeError unless all are strings, and ValueError if they are not valid UTF-8.
-        ",".join((upload.source_alias, upload.file, upload.url)).encode()
+        result = _parse_values(json.loads(line))
+        # This raises ValueError if they are not valid UTF-8.
+        ",".join((result.source_alias, result.file, getattr(result, "url", ""))).encode()
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return None
-    size = upload.version.size
+    size = result.version.size
     is_size = size is None or (type(size) is int and 0 <= size < 2**63)
-    return upload if is_size and is_file_name(upload.file) else None
+    return result if is_size and is_file_name(result.file) else None
+
+
+def _parse_values(values: dict[str, Any]) -> RecordedUpload | RecordedFailure:
+    source_alias, file = values["source"], values["file"]
+    version = Version(values["size"], _parse_datetime(values["modified"]))
+    if "permanent" in values:
+        return RecordedFailure(source_alias, file, version, values["permanent"] is True)
+    uploaded_at = datetime.fromisoformat(values["uploaded"]).astimezone(UTC)
+    return RecordedUpload(source_alias, file, version, uploaded_at, values["url"])
 
 
 def _parse_datetime(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _to_row(upload: RecordedUpload) -> tuple[Any, ...]:
-    modified = upload.version.modified
-    return (
-        upload.source_alias,
-        _normalize_name(upload.file),
-        upload.file,
-        upload.version.size,
-        modified and modified.isoformat(),
-        upload.uploaded_at.timestamp(),
-        upload.url,
-    )
+def _describe_version(source_alias: str, version: Version) -> dict[str, Any]:
+    modified = version.modified and version.modified.isoformat()
+    return {"source": source_alias, "size": version.size, "modified": modified}
+
+
+def _version_values(source_alias: str, file: str, version: Version) -> tuple[Any, ...]:
+    modified = version.modified and version.modified.isoformat()
+    return source_alias, _normalize_name(file), file, version.size, modified
 
 
 def _normalize_name(file: str) -> str:

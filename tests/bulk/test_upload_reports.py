@@ -68,7 +68,9 @@ def test_report_in_missing_folder_raises(upload, tmp_path, list_requests):
 
 @pytest.mark.parametrize("option", ["dry_run", "enqueue"])
 def test_report_with_dry_run_or_enqueue_raises(upload, option):
-    assert "--report cannot be combined" in upload(**{option: True})
+    assert upload(**{option: True}) == (
+        "exit 1: --report and --skip-failed cannot be combined with --dry-run or --enqueue."
+    )
 
 
 def test_report_of_second_run_is_appended(upload, report):

@@ -59,6 +59,12 @@ class Command(BulkCommand):
             help="Delete each uploaded file that no row of a file field and no field default "
             "references anymore. To delete files later, run groupme_cleanup.",
         )
+        parser.add_argument(
+            "--skip-failed",
+            action="store_true",
+            help="Skip files that were rejected in an earlier run according to the report, unless "
+            "they have been replaced since. They do not count toward --limit. Requires --report.",
+        )
         only = parser.add_mutually_exclusive_group()
         only.add_argument(
             "--dry-run",
@@ -74,8 +80,7 @@ class Command(BulkCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if options["report"] and (options["dry_run"] or options["enqueue"]):
-            raise CommandError("--report cannot be combined with --dry-run or --enqueue.")
+        _check_options(options)
         get_storage(options["source"])  # This raises CommandError if the alias is invalid.
         runner = BulkRunner(workers=options["workers"], rate=options["rate"])
         with self._open_log(options["report"]) as log:
@@ -84,6 +89,7 @@ class Command(BulkCommand):
                 source=options["source"],
                 delete_source=options["delete_source"],
                 log=log,
+                skip_failed=options["skip_failed"],
             )
             columns = self._with_source(self.get_columns(options), upload, options)
             if options["dry_run"]:
@@ -100,7 +106,7 @@ class Command(BulkCommand):
     @staticmethod
     def _open_log(path: Path | None) -> AbstractContextManager[UploadLog | None]:
         # A pipe or a terminal, such as /dev/stdout, contains no earlier uploads.
-        if path is None or (path.exists() and not path.is_file()):
+        if path is None or not _is_searchable(path):
             return nullcontext()
         try:
             return UploadLog(path)
@@ -215,3 +221,21 @@ def _problem_lines(file: StoredName, inspection: FileInspection) -> Iterator[str
         yield from map(str, results_for("likely to be rejected", file, reason=inspection.rejection))
     if inspection.error:
         yield from map(str, results_for("unreadable", file, reason=inspection.error))
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Raise ``CommandError`` for options that cannot be combined, or that require another one."""
+    report, skip_failed = options["report"], options["skip_failed"]
+    if (report or skip_failed) and (options["dry_run"] or options["enqueue"]):
+        raise CommandError(
+            "--report and --skip-failed cannot be combined with --dry-run or --enqueue."
+        )
+    if skip_failed and not report:
+        raise CommandError("--skip-failed requires --report FILE.")
+    if skip_failed and not _is_searchable(report):
+        raise CommandError(f"--skip-failed requires a report that is a regular file, not {report}.")
+
+
+def _is_searchable(report: Path) -> bool:
+    """Return whether a report is, or will be, a regular file, which may contain earlier results."""
+    return report.is_file() or not report.exists()
