@@ -58,6 +58,11 @@ class Project:
                 [(name,) for name in names],
             )
 
+    def execute(self, query: str) -> None:
+        """Execute a query, and commit."""
+        with closing(sqlite3.connect(self.folder / "db")) as connection, connection:
+            connection.execute(query)
+
     def stored_names(self) -> list[str]:
         """Return the stored name of each row of ``Member``."""
         with closing(sqlite3.connect(self.folder / "db")) as connection:
