@@ -218,30 +218,33 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     Migrations, pickles, and copies of a storage never contain the access token.
     """
 
-    #: The access token of a GroupMe user; the ID of a bot does not work. A string, a callable, or
-    #: the dotted path of a callable. The callable is called for each upload, so that each user's
-    #: uploads can use that user's token. A string that contains a dot is read as a dotted path,
-    #: because tokens are assumed to contain no dots.
+    #: The access token of a GroupMe user, or a callable that returns it. The ID of a bot does not
+    #: work. A callable can also be given as a dotted path. It is called for each upload, so that
+    #: each user's uploads can use that user's token. A string that contains a dot is read as a
+    #: dotted path, because tokens are assumed to contain no dots.
     access_token = Option[Token](
         None,
         "a string without spaces, a callable or its dotted path",
         is_token,
         environment="GM_TOKEN",
     )
-    #: The URL that images are uploaded to. The access token is sent to no other URL.
+    #: The URL that images are uploaded to. The access token is not sent to other URLs. Change it
+    #: only to use the emulator.
     upload_url = Option(
         UPLOAD_URL, "an http or https URL without a query", is_base_url, is_for_client=True
     )
-    #: The start of every uploaded image's URL. Images are downloaded from there.
+    #: The URL of the CDN, with which the URL of each uploaded image starts. Images are downloaded
+    #: from there. Change it together with ``upload_url``, and only to use the emulator.
     cdn_url = Option(
         CDN_URL, "an http or https URL without a query", is_base_url, is_for_client=True
     )
-    #: Longest time, in seconds, to connect, and between two bytes in either direction: a pair, or
-    #: one number for both.
+    #: Longest time in seconds to connect, and between two bytes. The first number of a pair limits
+    #: the connection, and the second one the time between two bytes in either direction. A single
+    #: number limits both.
     timeout = Option[Any](
         (5, 30), "seconds, or a pair: to connect, and between bytes", is_timeout, is_for_client=True
     )
-    #: Longest time of one upload as a whole, in seconds, including retries and the waits between
+    #: Longest time in seconds of one upload as a whole. It includes retries and the waits between
     #: them. After it, the upload fails as unavailable, and the fallback storage stores the file.
     #: Set it below the time limit of the application server, which would otherwise stop the worker
     #: first. Resolving a host name is not limited. The uploads of a field for several images have
@@ -249,25 +252,29 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     max_upload_time = Option[float | None](
         None, "seconds, more than 0, or None", is_time_limit, is_for_client=True
     )
-    #: How often to retry after a connection error, 408, 420, 425, 429, or 5xx (except 501).
+    #: Maximum number of retries of a request that failed temporarily. Retried are connection errors
+    #: and the statuses 408, 420, 425, 429, and 5xx (except 501). Read timeouts are not retried,
+    #: because the service may already have stored the image.
     max_retries = Option(2, "a whole number, 0 or more", is_non_negative_int, is_for_client=True)
-    #: The longest wait before a retry, in seconds. If ``Retry-After`` is longer, the upload
-    #: fails immediately.
+    #: Longest wait in seconds before a retry. If the header ``Retry-After`` of a response requests
+    #: a longer wait, the upload fails immediately.
     max_retry_wait = Option[float](10, "seconds, 0 or more", is_seconds, is_for_client=True)
-    #: Maximum size of a file, in bytes. Larger files are rejected before anything is sent; in a
-    #: form, with an error of the field.
+    #: Maximum size of a file in bytes. Larger files are rejected before anything is sent. Forms
+    #: display an error at the field.
     max_upload_size = Option[int | None](
         None, "a number of bytes, or None", is_optional_int, is_for_client=True
     )
-    #: The formats that are uploaded as they are, as Pillow names them, but in lower case. They take
-    #: precedence over ``convert_formats``. The MPO files of many phones are accepted as JPEG.
+    #: The formats that are uploaded without conversion. The names are those of Pillow in lower
+    #: case, so JPEG is ``"jpeg"``. They take precedence over ``convert_formats``. The MPO files of
+    #: many phones are accepted as JPEG.
     allowed_formats = Option[Collection[str]](
         ("jpeg", "png", "gif"), "a list of formats such as 'jpeg'", is_formats
     )
-    #: The formats that are converted before the upload, turned upright and without metadata: to GIF
-    #: if there are several frames, to PNG if there is transparency, and to JPEG otherwise. ``heif``
-    #: requires the extra ``django-groupme-images[heif]``. ``tiff`` can be added; its decoders have
-    #: had many vulnerabilities. An empty list turns conversion off.
+    #: The formats that are converted before the upload. An image with several frames becomes a GIF,
+    #: one with transparency a PNG, and any other a JPEG. The converted image is turned upright, and
+    #: has no metadata. ``heif``, which includes HEIC, requires the extra
+    #: ``django-groupme-images[heif]``. ``tiff`` can be added; its decoders have had many
+    #: vulnerabilities. An empty list turns conversion off.
     convert_formats = Option[Collection[str]](
         ("webp", "avif", "heif", "bmp"),
         "a list of the formats 'webp', 'avif', 'heif', 'bmp', and 'tiff'",
@@ -276,29 +283,31 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: Maximum number of pixels of an image that is decoded to convert or shrink it. It is checked
     #: before decoding.
     max_pixels = Option(64_000_000, "a number of pixels, 1 or more", is_positive_int)
-    #: Maximum length of an image's longer side, in pixels. Larger JPEG and PNG files, and larger
-    #: images that are converted, are scaled down before the upload. Animations in PNG and GIF files
-    #: are not changed. ``None`` turns this off.
+    #: Maximum length in pixels of an image's longer side. Larger JPEG and PNG files, and larger
+    #: images that are converted, are scaled down before the upload. GIF files and animated PNG
+    #: files are not changed. ``None`` turns this off.
     max_dimension = Option[int | None](
         None, "a number of pixels, 1 or more, or None", is_optional_positive_int
     )
-    #: Whether EXIF (which can contain the place where a photo was taken), XMP, IPTC, comments, and
-    #: data that follows the image are removed from JPEG, PNG, and GIF files before the upload. No
-    #: pixel and no frame changes.
+    #: Whether metadata is removed from JPEG, PNG, and GIF files before the upload. This includes
+    #: EXIF (which can contain the place where a photo was taken), XMP, IPTC, comments, and data
+    #: that follows the image. Pixels and frames are not changed.
     strip_metadata = Option(False, "True or False", is_bool)
-    #: The alias in ``STORAGES`` of the fallback storage, which stores every file that is not on
-    #: GroupMe (yet).
+    #: The alias in ``STORAGES`` of the fallback storage, which stores pending files. Without a
+    #: fallback, a temporary failure of an upload raises an exception. ``deferred`` requires one.
     fallback = Option[str | None](None, "the alias of another storage, or None", is_optional_str)
-    #: Whether a form uploads an image although another of its fields is invalid, so that the user
-    #: does not have to choose it again. ``False`` uploads it only once the rest of the form is
+    #: Whether a form uploads an image although another of its fields is invalid. The user then does
+    #: not have to choose the image again. ``False`` uploads it only once the rest of the form is
     #: valid.
     upload_early = Option(True, "True or False", is_bool)
     #: Whether forms offer an input for the URL of an image.
     allow_url = Option(True, "True or False", is_bool)
-    #: Whether files are saved to the fallback storage, and uploaded in the background.
+    #: Whether files are first saved to the fallback storage, and uploaded in the background. The
+    #: background uploads require Django's Tasks framework, or a schedule for ``groupme_upload``.
     deferred = Option(False, "True or False", is_bool)
-    #: What ``delete()`` does, because the service cannot delete images: ``"ignore"`` logs that the
-    #: image stays public, and ``"raise"`` raises ``NotImplementedError``.
+    #: What ``delete()`` does with an uploaded image, because the service cannot delete images.
+    #: ``"ignore"`` logs that the image stays public, and ``"raise"`` raises
+    #: ``NotImplementedError``.
     on_delete = Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
 
     @classmethod
