@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,9 +21,16 @@ _INTEGRATIONS = "docs/howto/third_party.md"
 
 #: The pages whose blocks continue the project of the tutorial, as paths in the repository.
 PAGES = sorted(
-    {str(path.relative_to(ROOT)) for path in ROOT.glob("docs/**/*.md")}
+    {
+        str(path.relative_to(ROOT))
+        for suffix in ("md", "rst")
+        for path in ROOT.glob(f"docs/**/*.{suffix}")
+    }
     - {INSTALLATION, TUTORIAL, _INTEGRATIONS}
 )
+
+# A ``code-block`` directive without options.
+_RST_BLOCK = re.compile(r"^( *)\.\. code-block:: (\w+)\n\n((?:\1   .*\n|\n)+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,24 @@ class Block:
 
 
 def blocks(page: str) -> Iterator[Block]:
-    """Yield the code blocks of a page, without the directives of Sphinx."""
+    """
+    Yield the code blocks of a page.
+
+    In Markdown, these are fences, without the directives of Sphinx. In reStructuredText, these are
+    ``code-block`` directives, without the literal blocks after ``::``.
+    """
+    if page.endswith(".rst"):
+        yield from _rst_blocks(page)
+        return
     for token in MarkdownIt().parse((ROOT / page).read_text()):
         if token.type == "fence" and not token.info.startswith("{"):
             line = token.map[0] + 1 if token.map else 0
             yield Block(token.info, token.content, f"{page}, line {line}")
+
+
+def _rst_blocks(page: str) -> Iterator[Block]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for match in _RST_BLOCK.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        content = textwrap.dedent(match[3]).strip("\n") + "\n"
+        yield Block(match[2], content, f"{page}, line {line}")
