@@ -25,12 +25,12 @@ version = release = django_groupme_images.__version__
 
 extensions = [
     "myst_parser",
+    "commands",
     "facts",
     "options",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
-    "sphinxarg.ext",
     "sphinxcontrib.mermaid",
 ]
 
