@@ -66,7 +66,12 @@ myst_ref_domains = ["std", "py"]
 
 autodoc_member_order = "bysource"
 autodoc_inherit_docstrings = False  # Django documents its own methods.
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
+autodoc_preserve_defaults = True
+maximum_signature_line_length = 88
+
+# Do not turn the hyphens of command-line options into dashes.
+smartquotes_action = "qe"
 
 # Report unresolved references, except those to other projects.
 nitpicky = True
