@@ -70,9 +70,6 @@ autodoc_default_options = {"members": True}
 autodoc_preserve_defaults = True
 maximum_signature_line_length = 88
 
-# Do not turn the hyphens of command-line options into dashes.
-smartquotes_action = "qe"
-
 # Report unresolved references, except those to other projects.
 nitpicky = True
 nitpick_ignore_regex = [
