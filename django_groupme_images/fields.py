@@ -86,7 +86,7 @@ class GroupMeImageField(models.ImageField):
         def __get__(self, instance: Any, owner: Any) -> Self: ...
         def __get__(self, instance: Any, owner: Any) -> Any: ...
 
-    description = _("Picture on GroupMe’s image service")
+    description = _("Image on GroupMe’s image service")
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class GroupMeImageField(models.ImageField):
         name = value.name if is_file else value
         if isinstance(self.storage, GroupMeStorage) and not self._is_valid_name(name):
             raise ValidationError(
-                _("“%(value)s” is not the URL of a picture on %(cdn_url)s."),
+                _("“%(value)s” is not the URL of an image on %(cdn_url)s."),
                 code="invalid_picture",
                 params={"value": value, "cdn_url": self.storage.cdn_url},
             )

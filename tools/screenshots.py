@@ -72,7 +72,7 @@ def rejected(page: Page) -> None:
     enter_admin(page, "club/member/5/change/")
     text = {"name": "cat.png", "mimeType": "image/png", "buffer": b"A cat, in words."}
     page.locator("input[type=file]").set_input_files(text)
-    page.get_by_text("is not an image").wait_for()
+    page.get_by_text("is not a valid image").wait_for()
 
 
 def enter_admin(page: Page, path: str) -> None:

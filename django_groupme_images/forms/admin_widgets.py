@@ -54,9 +54,9 @@ class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
 # cached an older script.
 INLINE_TEXTS = SEVERAL_FILES_TEXTS | {
     "choose": _("Choose images or drop them here"),
-    "take": _("Choose or take photos"),
+    "take": _("Choose images or take photos"),
     "adding": _("Adding images: {number} of {count}"),
-    "removed": _("“{name}” was removed from the form."),
+    "removed": _("“{name}” was removed."),
     "row": _("image {number}"),
     "drag": _("Drag to reorder"),
     "up": _("Move “{name}” up"),

@@ -72,14 +72,17 @@ class GroupMeImageFormField(forms.ImageField):
     default_validators = []  # The content is validated instead of the file extension.
     default_error_messages = {
         "contradiction": _(
-            "Choose a file, or give an address, or remove the picture: only one of them."
+            "Please choose a file, enter an image URL, or remove the image, but not more than one "
+            "of these."
         ),
-        "expired": _("The picture was uploaded too long ago. Choose it again."),
-        "forged": _("The picture uploaded before was not recognised. Choose it again."),
-        "ahead": _("The picture is uploaded. Send the form now."),
-        "not_kept": _("The form was not saved, and the image was not kept. Choose it again."),
-        "not_ahead": _("Images are uploaded when the form is submitted. Submit the form."),
-        "url_not_allowed": _("Image URLs are not accepted here. Choose a file instead."),
+        "expired": _("Your upload has expired. Please choose the image again."),
+        "forged": _("Your earlier upload could not be verified. Please choose the image again."),
+        "ahead": _("Your image has been uploaded. Submit the form to save it."),
+        "not_kept": _(
+            "The form was not saved, and your upload was not kept. Please choose the image again."
+        ),
+        "not_ahead": _("Images are uploaded when the form is submitted. Please submit the form."),
+        "url_not_allowed": _("Image URLs are not accepted here. Please choose a file instead."),
     }
 
     def __init__(

@@ -64,14 +64,19 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
     max_concurrent_uploads = MAX_CONCURRENT_UPLOADS
     default_error_messages = {
         "too_many_files": ngettext_lazy(
-            "Choose at most %(limit)s image. %(count)s were chosen.",
-            "Choose at most %(limit)s images. %(count)s were chosen.",
+            "Please choose at most %(limit)s image (you chose %(count)s).",
+            "Please choose at most %(limit)s images (you chose %(count)s).",
             "limit",
         ),
         "invalid_file": _("“%(name)s”: %(error)s"),
-        "expired": _("An image was uploaded too long ago. Choose it again."),
-        "forged": _("An image uploaded before was not recognized. Choose it again."),
-        "not_kept": _("The form was not saved, and the images were not kept. Choose them again."),
+        "expired": _("One of your uploads has expired. Please choose this image again."),
+        "forged": _(
+            "One of your earlier uploads could not be verified. Please choose this image again."
+        ),
+        "not_kept": _(
+            "The form was not saved, and your uploads were not kept. Please choose the images "
+            "again."
+        ),
     }
 
     def __init__(

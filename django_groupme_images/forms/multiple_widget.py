@@ -98,7 +98,7 @@ class GroupMeMultipleImageInput(GroupMeImageInput):
 
     initial_text: Any = _("Current images")
     file_label = _("Choose images or drop them here")
-    touch_label = _("Choose or take photos")
+    touch_label = _("Choose images or take photos")
     remove_label = _("Remove")
     script_texts = GRID_TEXTS
 

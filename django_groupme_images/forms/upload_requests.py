@@ -30,23 +30,24 @@ UPLOAD_TEXTS = {
     "prepared": _("{done} of {total} images prepared"),
     "progress": _("{done} of {total} images uploaded"),
     "someFailed": _(
-        "{done} of {total} images were uploaded. {failed} failed. Retry or remove them, then save."
+        "{done} of {total} images uploaded, {failed} failed. Please retry or remove each failed "
+        "image, then save."
     ),
     "outage": _(
-        "{done} of {total} images were uploaded. Several uploads in a row failed, so the others "
-        "were not sent. Save again in a few minutes."
+        "{done} of {total} images uploaded. Several uploads in a row failed, so no more images "
+        "were sent. Please save again in a few minutes."
     ),
     "canceled": _(
-        "Canceled. The form was not saved. {done} of {total} images were uploaded and are kept for "
-        "the next time you save."
+        "Upload canceled. The form was not saved. {done} of {total} images were uploaded and are "
+        "kept for the next time you save."
     ),
     "tooManyFields": _(
-        "The form was not saved, because it would have {count} fields, and this site accepts "
-        "{limit}. Remove some of the new images and save. Then add the others."
+        "The form was not saved, because it has too many fields ({count}). The maximum is "
+        "{limit}. Please remove some of the new images, save, and then add them again."
     ),
     "loggedOut": _(
-        "You have been logged out, so the form was not saved. Log in on a new page, then return to "
-        "this page and save again."
+        "You have been logged out, so the form was not saved. Please log in on a new page, then "
+        "return to this page and save again."
     ),
     "logIn": _("Log in"),
 }

@@ -125,8 +125,8 @@ def validate_url_length(url: str, max_length: int | None) -> None:
     if max_length is not None and len(url) > max_length:
         raise ValidationError(
             _(
-                "The address of the picture has %(length)s characters; at most %(max_length)s "
-                "can be kept."
+                "The image URL is too long (%(length)s characters). The maximum length is "
+                "%(max_length)s characters."
             ),
             code="url_too_long",  # Form fields have their own message for "max_length".
             params={"length": len(url), "max_length": max_length},
@@ -151,16 +151,16 @@ def _validate_url(url: str, storage: Storage) -> None:
     """Raise ``ValidationError`` unless the image service can fetch the URL."""
     if not isinstance(storage, GroupMeStorage):
         raise ValidationError(
-            _("“%(url)s” is not the address of a picture on %(cdn_url)s."),
+            _("“%(value)s” is not the URL of an image on %(cdn_url)s."),
             code="invalid_url",
-            params={"url": safe_name(url), "cdn_url": CDN_URL},
+            params={"value": safe_name(url), "cdn_url": CDN_URL},
         )
     try:
         _validate_http_url(url)
     except ValidationError:
         raise ValidationError(
             _(
-                "“%(url)s” is not an address on the web. Give all of it, such as "
+                "“%(url)s” is not a valid URL. Please enter a full URL, such as "
                 "https://example.com/cat.jpg."
             ),
             code="invalid_url",
@@ -259,20 +259,20 @@ def _error_message(error: ServiceError) -> tuple[str, Any]:
     """Return the error code and the message for visitors."""
     if isinstance(error, UploadRejected):
         return "rejected", _(
-            "The image service did not accept “%(name)s”. Choose another image, or save this "
-            "one as a JPEG or PNG and try again."
+            "The image service rejected “%(name)s”. Please choose another image, or save this "
+            "one again as JPEG or PNG."
         )
     if isinstance(error, RateLimited):
         return "busy", _(
-            "The image service is busy and did not take “%(name)s”. Wait a minute, then try again "
-            "with the same picture."
+            "The image service is busy, so “%(name)s” was not uploaded. Please try again in a "
+            "minute."
         )
     if error.retryable:
         return "unavailable", _(
-            "The image service does not answer, so “%(name)s” was not uploaded. Try again with "
-            "the same picture in a few minutes."
+            "The image service is not responding, so “%(name)s” was not uploaded. Please try "
+            "again in a few minutes."
         )
     return "misconfigured", _(
-        "This site cannot upload pictures at the moment, so “%(name)s” was not uploaded. Please "
-        "tell those who run it; trying again will not help."
+        "This site cannot upload images at the moment, so “%(name)s” was not uploaded. Please "
+        "contact the site administrator."
     )

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from django.core.exceptions import ValidationError
 from django.template.defaultfilters import filesizeformat
 from django.utils.formats import number_format
+from django.utils.functional import lazy
 from django.utils.text import get_text_list
 from django.utils.translation import gettext_lazy as _
 
@@ -23,34 +24,49 @@ from django_groupme_images.images.signatures import display_name
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-__all__ = ["check_image", "format_list", "rejection_error", "require_format", "safe_name"]
+__all__ = [
+    "check_image",
+    "format_list",
+    "rejection_error",
+    "require_format",
+    "safe_name",
+    "script_message",
+]
 
 logger = logging.getLogger(__name__)
 
+# The script also displays some of these, see script_message().
 _MESSAGES = {
-    "empty": _("“%(name)s” is empty. Choose another file."),
-    "too_large": _("“%(name)s” has %(size)s; at most %(limit)s can be uploaded. Make it smaller."),
-    "invalid_image": _(
-        "“%(name)s” is not an image. Choose an image in one of these formats: %(allowed)s."
-    ),
+    "empty": _("“%(name)s” is empty. Please choose another file."),
+    "too_large": _("“%(name)s” is too large (%(size)s). The maximum size is %(limit)s."),
+    "invalid_image": _("“%(name)s” is not a valid image. Please upload a %(allowed)s file."),
     "format_not_allowed": _(
-        "“%(name)s” has the format %(format)s, which is not accepted here. Save it as %(allowed)s."
+        "%(format)s images are not supported. Please upload “%(name)s” as %(allowed)s."
     ),
     "new_format_not_allowed": _(
-        "“%(name)s” would be uploaded as %(new_format)s, which is not accepted here. Save it as "
-        "%(allowed)s."
+        "“%(name)s” would be converted to %(new_format)s, which is not supported. Please upload "
+        "it as %(allowed)s."
     ),
     "no_decoder": _(
-        "“%(name)s” has the format %(format)s, which this site cannot convert. Save it as JPEG."
+        "This site cannot convert %(format)s images. Please upload “%(name)s” as JPEG."
     ),
     "too_many_pixels": _(
-        "“%(name)s” has %(pixels)s pixels; at most %(limit)s can be uploaded. Make it smaller."
+        "“%(name)s” has too many pixels (%(pixels)s). The maximum is %(limit)s pixels."
     ),
-    "truncated": _("“%(name)s” is cut off or damaged. Copy it again from where it came from."),
+    "truncated": _("“%(name)s” is incomplete or corrupted. Please upload the original file."),
     "metadata": _(
-        "“%(name)s” may contain the place where it was taken, which cannot be removed from this "
-        "file. Save it as JPEG, or choose another image."
+        "“%(name)s” may contain the location where it was taken, which cannot be removed from "
+        "this file. Please upload it as JPEG, or choose another image."
     ),
+}
+
+# The script replaces these placeholders.
+_SCRIPT_PLACEHOLDERS = {
+    "name": "{name}",
+    "size": "{size}",
+    "limit": "{limit}",
+    "format": "{format}",
+    "allowed": "{formats}",
 }
 
 # Control characters, line separators, characters that change the direction of the text that
@@ -96,6 +112,22 @@ def rejection_error(error: ImageRejected, name: str) -> ValidationError:
     params = {"name": safe_name(name), **_as_text(error.params)}
     key = "new_format_not_allowed" if "new_format" in params else error.code
     return ValidationError(_MESSAGES[key], code=error.code, params=params)
+
+
+def script_message(code: str) -> Any:
+    """
+    Return the message of a rejection, translated lazily, with placeholders such as ``{name}``.
+
+    The script rejects a file with the same words as the server.
+    """
+    return _with_placeholders(_MESSAGES[code])
+
+
+def _with_script_placeholders(message: Any) -> str:
+    return str(message) % _SCRIPT_PLACEHOLDERS
+
+
+_with_placeholders = lazy(_with_script_placeholders, str)
 
 
 def format_list(formats: Collection[str]) -> str:

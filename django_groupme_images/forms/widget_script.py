@@ -19,7 +19,7 @@ from django_groupme_images.storage.backend import GroupMeStorage
 
 from .upload_requests import UPLOAD_TEXTS
 from .uploads import image_options
-from .validation import format_list
+from .validation import format_list, script_message
 
 if TYPE_CHECKING:
     from django.core.files.storage import Storage
@@ -38,46 +38,46 @@ _SCRIPT_TEXTS = {
     "willBeReplaced": _("Will be replaced"),
     "willBeRemoved": _("Will be removed"),
     "chosen": _("{name}: {width} × {height} pixels, {size}"),
-    "unreadable": _("{name}: {size}, no preview in this browser"),
-    "addressed": _("The image URL was filled in."),
+    "unreadable": _("{name}: {size}, no preview available"),
+    "addressed": _("The image URL was added."),
     "notAddressed": _("The image URL was removed."),
-    "onlyFirst": _("Only “{name}” is used, because this field takes one image."),
+    "onlyFirst": _("Only “{name}” was added, because this field accepts one image."),
     "preparing": _("Preparing “{name}”…"),
     "removed": _("“{name}” was removed."),
     "preview": _("Preview of “{name}”"),
-    "wrongType": _("“{name}” is not an image. Choose an image in one of these formats: {formats}."),
-    "wrongFormat": _(
-        "“{name}” has the format {format}, which is not accepted here. Save it as {formats}."
+    "wrongType": script_message("invalid_image"),
+    "wrongFormat": script_message("format_not_allowed"),
+    "tooLarge": script_message("too_large"),
+    "empty": script_message("empty"),
+    "sending": _("Uploading “{name}”…"),
+    "waiting": _("Processing “{name}”…"),
+    "stopped": _("Upload canceled. The form was not saved."),
+    "stoppedLate": _(
+        "Upload canceled. The form was not saved, but the image may have been uploaded."
     ),
-    "tooLarge": _("“{name}” is {size}, but the limit is {limit}. Choose a smaller image."),
-    "empty": _("“{name}” is empty. Choose another file."),
-    "sending": _("Sending “{name}”…"),
-    "waiting": _("Uploading “{name}” to the image service…"),
-    "stopped": _("Stopped. The form was not saved."),
-    "stoppedLate": _("Stopped. The form was not saved, but the image may have been uploaded."),
-    "uploaded": _("“{name}” was uploaded. Submit the form to save it."),
+    "uploaded": _("“{name}” has been uploaded. Submit the form to save it."),
     "broken": _(
         "The connection to the site was lost. The form may not have been saved, but the image "
-        "may have been uploaded. Submit the form again."
+        "may have been uploaded. Please submit the form again."
     ),
     "failed": _(
-        "The site responded with error {status}. The form was not saved, but the image may have "
-        "been uploaded. Submit the form again."
+        "The site returned error {status}. The form was not saved, but the image may have been "
+        "uploaded. Please submit the form again."
     ),
     "otherPage": _(
-        "The site responded with something other than this form. The form may already have been "
-        "saved, so check this before you submit it again."
+        "The site returned a different page. The form may already have been saved. Please check "
+        "before you submit it again."
     ),
     "openPage": _("Open the page"),
-    "tooLargeForSite": _("“{name}” is too large for this site. Choose a smaller image."),
-    "stop": _("Stop"),
+    "tooLargeForSite": _("“{name}” is too large for this site. Please choose a smaller image."),
+    "stop": _("Cancel"),
 }
 
 #: The texts of scripts that accept several files at once.
 SEVERAL_FILES_TEXTS = {
     "added": _("Images added: {count}"),
-    "limit": _("These files were not added, because the limit is {limit}: {names}"),
-    "copies": _("Chosen more than once: {names}. Remove the copies that you do not need."),
+    "limit": _("Not added, because the maximum number of images is {limit}: {names}"),
+    "copies": _("Chosen more than once: {names}. Please remove the copies that you do not need."),
     "copy": _("This is the same image as “{name}”. It would be uploaded again."),
     "moved": _("Moved to position {number} of {count}"),
 }
@@ -112,7 +112,6 @@ def widget_config_json(
             "ahead": preflight_field if is_early else "",
             "formats": formats,
             "formatNames": {name.lower(): display_name(name) for name in DETECTED_FORMATS},
-            "formatsText": format_list(formats),
             "allowedText": format_list(options.allowed_formats),
             "convert": [name for name in options.convert_formats if options.is_converted(name)],
             "maxDimension": options.max_dimension,

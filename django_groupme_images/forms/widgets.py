@@ -179,10 +179,10 @@ class GroupMeImageInput(forms.ClearableFileInput):
     script_texts: Mapping[str, Any] = MappingProxyType({})
 
     address_label = _("Or enter an image URL")
-    carried_text = _("Uploaded; not saved yet")
+    carried_text = _("Uploaded, not saved yet")
     file_label = _("Choose an image or drop it here")
     #: Replaces ``file_label`` on touch screens.
-    touch_label = _("Choose or take a photo")
+    touch_label = _("Choose an image or take a photo")
     initial_text: Any = _("Current image")
     clear_checkbox_label: Any = _("Remove")
 

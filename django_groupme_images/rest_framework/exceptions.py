@@ -28,7 +28,7 @@ class PictureServiceUnavailable(APIException):  # type: ignore[misc]  # DRF is u
     """
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
-    default_detail = _("The image service does not answer. Try again in a few minutes.")
+    default_detail = _("The image service is not responding. Please try again in a few minutes.")
     default_code = "unavailable"
 
     def __init__(

@@ -83,7 +83,7 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
     """
 
     default_error_messages = {
-        "invalid": _("Send a file, or the address of a picture as a text."),
+        "invalid": _("Expected a file or an image URL."),
         "unknown_file": _(
             "“{url}” is not an image of this object. Reload the object, or send the image file."
         ),

@@ -102,7 +102,7 @@ def test_form_without_heif_decoder_names_the_format(
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     form = MemberForm({"name": "Ada"}, {"photo": uploaded_file("IMG_1.heic", heic())})
     assert form.errors["photo"] == [
-        "“IMG_1.heic” has the format HEIF (HEIC), which this site cannot convert. Save it as JPEG."
+        "This site cannot convert HEIF (HEIC) images. Please upload “IMG_1.heic” as JPEG."
     ]
     assert form.errors.as_data()["photo"][0].code == "no_decoder"
     assert "Install django-groupme-images[heif]" in caplog.text
@@ -122,8 +122,7 @@ def test_form_with_unsupported_format_reports_its_name(
 ) -> None:
     form = MemberForm({"name": "Ada"}, {"photo": uploaded_file(name, data)})
     assert form.errors["photo"] == [
-        f"“{name}” has the format {displayed}, which is not accepted here. "
-        "Save it as JPEG, PNG or GIF."
+        f"{displayed} images are not supported. Please upload “{name}” as JPEG, PNG or GIF."
     ]
 
 
@@ -134,7 +133,7 @@ def test_form_with_result_format_that_is_not_allowed_reports_error(
     data = pictures.plain("WEBP", mode="RGBA", color=(0, 0, 0, 9))
     form = MemberForm({"name": "Ada"}, {"photo": uploaded_file("cat.webp", data)})
     assert form.errors["photo"] == [
-        "“cat.webp” would be uploaded as PNG, which is not accepted here. Save it as JPEG."
+        "“cat.webp” would be converted to PNG, which is not supported. Please upload it as JPEG."
     ]
 
 

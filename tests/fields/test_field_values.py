@@ -215,7 +215,7 @@ def test_full_clean_with_other_string_raises(value):
     with pytest.raises(ValidationError) as caught:
         row.full_clean()
     assert caught.value.message_dict == {
-        "photo": [f"“{value}” is not the URL of a picture on https://i.groupme.com/."]
+        "photo": [f"“{value}” is not the URL of an image on https://i.groupme.com/."]
     }
 
 

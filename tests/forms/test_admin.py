@@ -97,7 +97,7 @@ def test_admin_theme_widget_keeps_template_and_upload(emulator, widget):
     assert list(form.errors) == ["title"]
     assert isinstance(form.fields["photo"].widget, ThemeInput)
     html = str(form["photo"])
-    assert html.startswith("Uploaded; not saved yet: <a")
+    assert html.startswith("Uploaded, not saved yet: <a")
     assert ('class="wide"' in html) is isinstance(widget, ThemeInput)
     assert 'accept="image/*"' in html
     assert "photo-url" not in html
@@ -147,7 +147,7 @@ def test_admin_form_with_failed_upload_shows_field_error(editor, emulator):
         reverse("admin:gallery_member_add"), {"name": "Ada", "photo": uploaded_file()}
     )
     assert page.status_code == 200
-    assert "The image service does not answer, so “cat.jpg” was not uploaded." in page.text
+    assert "The image service is not responding, so “cat.jpg” was not uploaded." in page.text
     assert input_attribute(page.text, "name", "value") == "Ada"
     assert not Member.objects.exists()
 
@@ -323,7 +323,7 @@ def test_admin_mixin_with_failed_upload_shows_field_error_and_saves_nothing(
     (inline,) = page.context["inline_admin_formsets"]
     assert list(errors) == ([] if uploaded else ["cover"])
     assert [list(errors) for errors in inline.formset.errors] == [["picture"] if uploaded else []]
-    assert "The image service does not answer" in page.text
+    assert "The image service is not responding" in page.text
     assert not Album.objects.exists()
     assert bool(input_attribute(page.text, "cover-uploaded", "value")) is bool(uploaded)
 
@@ -349,7 +349,7 @@ def test_admin_mixin_in_editable_list_shows_error_then_uploads(
     for number, pk in enumerate(reversed(ids)):
         data |= {f"form-{number}-id": pk, f"form-{number}-photo": uploaded_file()}
     emulator.app.faults.add(Fault("status", status=503))
-    assert "does not answer" in editor.post("/mixin/gallery/member/", data).text
+    assert "is not responding" in editor.post("/mixin/gallery/member/", data).text
     assert upload_count(list_requests) == 1
     data |= {f"form-{number}-photo": uploaded_file() for number in range(2)}
     assert editor.post("/mixin/gallery/member/", data).status_code == 302

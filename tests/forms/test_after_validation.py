@@ -144,7 +144,7 @@ def test_upload_request_is_rejected(emulator, list_requests, fallback):
     for files in ({"photo": uploaded_file()}, {}):
         form = CaptchaLast(data, files)
         assert form.errors == {
-            "photo": ["Images are uploaded when the form is submitted. Submit the form."]
+            "photo": ["Images are uploaded when the form is submitted. Please submit the form."]
         }
         assert "data-errors=" in str(form["photo"])
     assert "&quot;ahead&quot;: &quot;&quot;" in str(CaptchaLast()["photo"])

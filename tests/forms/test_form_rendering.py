@@ -112,7 +112,7 @@ def test_widget_with_replaced_template_keeps_upload(emulator, settings, template
     settings.INSTALLED_APPS = ["django.forms", *settings.INSTALLED_APPS]
     html = str(form["photo"])
     picture = form.cleaned_data["photo"].picture
-    assert f'Uploaded; not saved yet: <a href="{picture.url}">{picture.url}</a>' in html
+    assert f'Uploaded, not saved yet: <a href="{picture.url}">{picture.url}</a>' in html
     assert CardForm(submitted(html, title="x")).is_valid()
     form = CardForm(renderer=TemplatesSetting())
     form.fields["photo"].widget.template_name = template
@@ -179,7 +179,7 @@ def test_other_widget_with_lost_upload_displays_initial_value(emulator, db, widg
     assert form["photo"].value() == JPEG
     assert HIDDEN_INPUT not in str(form)
     assert form.errors["photo"] == [
-        "The form was not saved, and the image was not kept. Choose it again."
+        "The form was not saved, and your upload was not kept. Please choose the image again."
     ]
 
 

@@ -178,14 +178,14 @@ def test_model_field_validators_of_stored_image_send_no_request(
 @pytest.mark.parametrize(
     ("fault", "code", "text"),
     [
-        (Fault("status", status=400), "rejected", "did not accept “cat.jpg”. Choose another"),
-        (Fault("status", status=413), "rejected", "did not accept"),
-        (Fault("status", status=429), "busy", "is busy and did not take “cat.jpg”. Wait"),
-        (Fault("status", status=503), "unavailable", "does not answer, so “cat.jpg” was not"),
-        (Fault("drop"), "unavailable", "does not answer"),
-        (Fault("status", status=401), "misconfigured", "This site cannot upload pictures"),
-        (Fault("redirect", location="https://example.com/"), "misconfigured", "tell those who"),
-        (Fault("garbage"), "misconfigured", "trying again will not help"),
+        (Fault("status", status=400), "rejected", "rejected “cat.jpg”. Please choose another"),
+        (Fault("status", status=413), "rejected", "rejected"),
+        (Fault("status", status=429), "busy", "is busy, so “cat.jpg” was not uploaded. Please"),
+        (Fault("status", status=503), "unavailable", "is not responding, so “cat.jpg” was not"),
+        (Fault("drop"), "unavailable", "is not responding"),
+        (Fault("status", status=401), "misconfigured", "This site cannot upload images"),
+        (Fault("redirect", location="https://example.com/"), "misconfigured", "contact the site"),
+        (Fault("garbage"), "misconfigured", "site administrator."),
     ],
 )
 def test_failed_upload_is_reported_as_field_error(emulator, db, client, fault, code, text, caplog):
@@ -243,7 +243,7 @@ def test_form_field_with_other_storage_does_not_upload(emulator, list_requests):
     assert field.clean(file) is file
     assert file.tell() == 0
     assert field.clean(JPEG) == Picture.parse(JPEG)
-    with pytest.raises(ValidationError, match="is not the address of a picture on https"):
+    with pytest.raises(ValidationError, match="is not the URL of an image on https"):
         field.clean("https://example.com/cat.jpg")
     assert list_requests() == []
 

@@ -36,7 +36,7 @@ def test_invalid_url_is_rejected_and_redisplayed(emulator, list_requests, url):
     form = CardForm({"title": "x", "picture-url": url}, {})
     (error,) = form.errors["picture"]
     assert error == (
-        f"“{url}” is not an address on the web. Give all of it, such as "
+        f"“{url}” is not a valid URL. Please enter a full URL, such as "
         "https://example.com/cat.jpg."
     )
     assert input_attribute(str(form["picture"]), "picture-url", "value") == url
@@ -69,7 +69,10 @@ def test_url_with_disallowed_format_is_rejected(emulator, settings):
 def test_more_than_one_of_file_url_and_clear_is_rejected(emulator, list_requests, data, files):
     form = CardForm({"title": "x", "picture-url": JPEG, **data}, files)
     assert form.errors == {
-        "logo": ["Choose a file, or give an address, or remove the picture: only one of them."]
+        "logo": [
+            "Please choose a file, enter an image URL, or remove the image, but not more than one "
+            "of these."
+        ]
     }
     assert input_attribute(str(form["logo"]), "logo-url", "value") == data.get("logo-url", "")
     assert list_requests() == []
@@ -79,7 +82,9 @@ def test_url_too_long_for_column_is_rejected(emulator, db):
     url = "https://i.groupme.com/99999x99999.jpeg." + "a" * 64
     form = MemberForm({"name": "Ada", "photo-url": url}, {})
     assert form.errors == {
-        "photo": ["The address of the picture has 103 characters; at most 100 can be kept."]
+        "photo": [
+            "The image URL is too long (103 characters). The maximum length is 100 characters."
+        ]
     }
 
 
@@ -120,7 +125,7 @@ def test_url_input_without_allow_url_is_not_rendered(
         form = Form({"photo-url": url})
         if not is_allowed:
             assert form.errors == {
-                "photo": ["Image URLs are not accepted here. Choose a file instead."]
+                "photo": ["Image URLs are not accepted here. Please choose a file instead."]
             }
             assert url not in str(form["photo"])
     assert Form({"photo-url": JPEG}).is_valid() is is_allowed

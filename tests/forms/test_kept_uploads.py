@@ -29,7 +29,7 @@ from tests.support.html_forms import input_attribute
 from tests.support.urls_of_pictures import JPEG
 from tests.testapp.models import Album, Group, Member, Photo, Plain
 
-FORGED = ["The picture uploaded before was not recognised. Choose it again."]
+FORGED = ["Your earlier upload could not be verified. Please choose the image again."]
 
 
 class CardForm(forms.Form):

@@ -144,7 +144,7 @@ def test_upload_request_with_too_many_images_returns_error(emulator, list_reques
     form = submit(AlbumForm, images(*"abcd"), title="")
     tokens = tokens_of(form)
     form = submit(AlbumForm, images("e.jpg"), tokens, more=PREFLIGHT)
-    assert errors_of_upload_request(form) == ["Choose at most 4 images. 5 were chosen."]
+    assert errors_of_upload_request(form) == ["Please choose at most 4 images (you chose 5)."]
     assert len(tokens_of(form)) == 4
     assert upload_count(list_requests) == 4
 

@@ -27,7 +27,7 @@ def test_invalid_form_keeps_upload_until_form_is_valid(emulator, list_requests, 
     add_url = reverse("member_add")
     page = client.post(add_url, {"name": "", "photo": uploaded_file()})
     (url,) = re.findall(r'<img src="(\S+)\.preview" width="200" height="200"', page.text)
-    assert "<strong>Uploaded; not saved yet</strong>" in page.text
+    assert "<strong>Uploaded, not saved yet</strong>" in page.text
     token = input_attribute(page.text, "photo-uploaded", "value")
     page = client.post(add_url, {"name": "x" * 51, "photo-uploaded": token})
     token = input_attribute(page.text, "photo-uploaded", "value")
@@ -70,13 +70,13 @@ def test_clear_checkbox_removes_kept_upload(emulator, db):
 @pytest.mark.parametrize(
     ("token", "text"),
     [
-        (JPEG, "was not recognised. Choose it again."),
-        (get_signer().sign(JPEG)[:-1] + "?", "was not recognised"),
-        (TimestampSigner(salt="another").sign(JPEG), "was not recognised"),
-        (get_signer().sign("https://example.com/1x1.png.1"), "was not recognised"),
-        (ExpiredSigner(salt=get_signer().salt).sign(JPEG), "too long ago. Choose it again."),
-        ("\0" * 5000, "was not recognised"),
-        ("\ud800:1:2", "was not recognised"),
+        (JPEG, "could not be verified. Please choose the image again."),
+        (get_signer().sign(JPEG)[:-1] + "?", "could not be verified"),
+        (TimestampSigner(salt="another").sign(JPEG), "could not be verified"),
+        (get_signer().sign("https://example.com/1x1.png.1"), "could not be verified"),
+        (ExpiredSigner(salt=get_signer().salt).sign(JPEG), "has expired. Please choose the image again."),
+        ("\0" * 5000, "could not be verified"),
+        ("\ud800:1:2", "could not be verified"),
     ],
     ids=["unsigned", "changed", "of another signer", "of another CDN", "old", "garbage", "half"],
 )
@@ -126,7 +126,7 @@ def test_upload_request_with_failed_upload_returns_data_errors(emulator, client,
         reverse("member_add"), {"name": "", "photo": uploaded_file(), PREFLIGHT_FIELD: "1"}
     )
     (errors,) = re.findall(r'data-errors="([^"]*)"', page.text)
-    assert "does not answer" in errors
+    assert "is not responding" in errors
     assert json.loads(unescape(errors))[-1] == {"temporary": True}
     assert input_attribute(page.text, "photo-uploaded", "value") == ""
 

@@ -82,7 +82,7 @@ def test_rejection_error_of_each_code_is_translated_and_formatted(key: str, lang
 
 def test_rejection_of_damaged_frame_has_message() -> None:
     (message,) = rejection_error(raised_by(load_damaged_frame), "cat.webp").messages
-    assert message.startswith("“cat.webp” is cut off or damaged.")
+    assert message.startswith("“cat.webp” is incomplete or corrupted.")
 
 
 def raise_sites() -> Iterator[tuple[str, set[str]]]:

@@ -112,7 +112,7 @@ def test_check_image_of_too_large_file_rejects_without_reading() -> None:
         )
     assert caught.value.code == "too_large"
     assert caught.value.messages == [
-        f"“cat.jpg” has 5.0{NBSP}MB; at most 1.0{NBSP}MB can be uploaded. Make it smaller."
+        f"“cat.jpg” is too large (5.0{NBSP}MB). The maximum size is 1.0{NBSP}MB."
     ]
 
 
@@ -120,7 +120,7 @@ def test_check_image_one_byte_over_limit_reports_exact_sizes() -> None:
     assert check(plain(), max_upload_size=len(plain()))
     assert rejection(bytes((1 << 20) + 1), max_upload_size=1 << 20) == (
         "too_large",
-        "“cat.jpg” has 1,048,577 bytes; at most 1,048,576 bytes can be uploaded. Make it smaller.",
+        "“cat.jpg” is too large (1,048,577 bytes). The maximum size is 1,048,576 bytes.",
     )
     assert rejection(plain(), max_upload_size=0)[0] == "too_large"
 
@@ -129,7 +129,7 @@ def test_check_image_one_byte_over_limit_reports_exact_sizes() -> None:
 def test_check_image_of_other_content_rejects(name: str) -> None:
     assert rejection(odd_images.NOT_IMAGES[name], name) == (
         "invalid_image",
-        f"“{name}” is not an image. Choose an image in one of these formats: JPEG, PNG or GIF.",
+        f"“{name}” is not a valid image. Please upload a JPEG, PNG or GIF file.",
     )
 
 
@@ -144,8 +144,7 @@ def test_check_image_of_disallowed_format_rejects_without_decoding(
     monkeypatch.setitem(Image.OPEN, kind, (fail, Image.OPEN[kind][1]))
     assert rejection(odd_images.OTHER_FORMATS[kind], "cat.jpg") == (
         "format_not_allowed",
-        f"“cat.jpg” has the format {display_name(kind)}, which is not accepted here. "
-        "Save it as JPEG, PNG or GIF.",
+        f"{display_name(kind)} images are not supported. Please upload “cat.jpg” as JPEG, PNG or GIF.",
     )
 
 
@@ -162,7 +161,10 @@ def test_check_format_with_disallowed_format_raises() -> None:
     with pytest.raises(ValidationError) as caught:
         require_format("https://example.org/cat.bmp", "bmp", FORMATS)
     assert caught.value.code == "format_not_allowed"
-    assert "“https://example.org/cat.bmp” has the format BMP," in caught.value.messages[0]
+    assert caught.value.messages == [
+        "BMP images are not supported. Please upload “https://example.org/cat.bmp” as JPEG, PNG or "
+        "GIF."
+    ]
 
 
 def test_format_list_returns_uppercase_names() -> None:
@@ -176,7 +178,7 @@ def test_check_image_with_too_many_pixels_rejects(kind: str) -> None:
     limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
     assert rejection(data) == (
         "too_many_pixels",
-        f"“cat.jpg” has {pixels:,} pixels; at most {limit:,} can be uploaded. Make it smaller.",
+        f"“cat.jpg” has too many pixels ({pixels:,}). The maximum is {limit:,} pixels.",
     )
 
 
@@ -206,7 +208,7 @@ def test_check_image_with_many_pixels_emits_no_warning() -> None:
 def test_check_image_of_truncated_file_rejects(data: bytes) -> None:
     assert rejection(data) == (
         "truncated",
-        "“cat.jpg” is cut off or damaged. Copy it again from where it came from.",
+        "“cat.jpg” is incomplete or corrupted. Please upload the original file.",
     )
 
 
@@ -391,7 +393,7 @@ def test_check_image_of_large_file_uses_little_memory(kind: str, tmp_path: Path)
     ],
 )
 def test_error_message_contains_shortened_printable_name(name: str, displayed: str) -> None:
-    assert rejection(b"text", name)[1].startswith(f"“{displayed}” is not an image.")
+    assert rejection(b"text", name)[1].startswith(f"“{displayed}” is not a valid image.")
 
 
 def test_import_of_validation_does_not_import_pillow() -> None:

@@ -82,7 +82,7 @@ def test_change_form_with_saved_image_displays_keeps_and_clears_it(
 def test_add_form_with_failed_upload_shows_field_error(admin_client, theme):
     # No emulator is running, so the image service is unavailable.
     page = admin_client.post(ADD_URL, {"name": "Ada", "photo": uploaded_jpeg()})
-    assert "The image service does not answer, so “cat.jpg” was not uploaded." in page.text
+    assert "The image service is not responding, so “cat.jpg” was not uploaded." in page.text
     assert displayed_urls(page.text) == set()
     assert not Member.objects.exists()
 

@@ -68,7 +68,7 @@ def test_third_party_template_with_kept_upload_submits_it_again(render, list_req
         assert not form.is_valid()
         html = render(template, form=form)
         (url,) = displayed_urls(html)
-        assert "Uploaded; not saved yet" in html
+        assert "Uploaded, not saved yet" in html
         form = MemberForm(submitted(html, name=""))
     form = MemberForm(submitted(html, name="Ada"))
     assert form.save().photo.url == url

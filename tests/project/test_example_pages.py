@@ -135,7 +135,7 @@ def test_photos_form_with_invalid_file_keeps_valid_files(example: Example) -> No
     photos = new_photos(**{"kept file": "avatar-cat.jpg"})
     page = browser.submit([*photos, ("pictures", ("notes.jpg", b"agenda"))], taken="2025-03-09")
     assert "The photos were not saved" in page.text
-    assert "“notes.jpg” is not an image" in page.text
+    assert "“notes.jpg” is not a valid image" in page.text
     tokens = [each["value"] for each in page.find_all("input", name="pictures-uploaded")]
     uploads = example.upload_count()
     page = browser.submit(taken="2025-03-09", **{"pictures-uploaded": tokens})
@@ -147,7 +147,7 @@ def test_photos_form_with_too_many_files_shows_error(example: Example) -> None:
     browser = Browser(f"{example.site}albums/clubhouse-wall/add/")
     uploads = example.upload_count()
     page = browser.submit(new_photos(cat="avatar-cat.jpg") * 51, taken="2025-03-09")
-    assert "Choose at most 50 images. 51 were chosen." in page.text
+    assert "Please choose at most 50 images (you chose 51)." in page.text
     assert example.upload_count() == uploads
 
 
@@ -181,11 +181,11 @@ UPLOAD_FAILURES = {
     ),
     "rejected": (
         {"times": 1, "kind": "status", "status": 400},
-        "The image service did not accept",
+        "The image service rejected",
     ),
     "unavailable": (
         {"times": 3, "kind": "status", "status": 503},
-        "The image service does not answer",
+        "The image service is not responding",
     ),
 }
 
@@ -271,7 +271,7 @@ def test_admin_form_with_rejected_replacement_keeps_saved_image(example: Example
     page = browser.submit({"avatar": ("a.jpg", large)}, name="Ines D.", joined="2019-03-02")
     assert page.status == 200
     assert page.text.count('class="errorlist"') == 1
-    assert "The image service did not accept" in page.text
+    assert "The image service rejected" in page.text
     assert page.find_all("input", name="name", value="Ines D.")
     assert page.find_all("input", name="joined", value="2019-03-02")
     assert before in page.urls("a", "href")

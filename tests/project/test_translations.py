@@ -73,7 +73,7 @@ def test_compiled_catalog_equals_source_catalog(language):
     [
         ("de", "„notes.png“ ist kein Bild."),
         ("es", "«notes.png» no es una imagen."),
-        ("fr", "“notes.png” is not an image."),
+        ("fr", "“notes.png” is not a valid image."),
     ],
 )
 def test_validation_error_uses_active_language_or_english(language, expected):

@@ -40,12 +40,12 @@ def test_browsable_api_with_failed_upload_shows_error(emulator, api, db):
     data = {"name": "Ada", "photo": uploaded_file(content=b"no picture")}
     response = api.post("/members/", data, headers={"Accept": "text/html"})
     assert response.status_code == 400
-    assert "“cat.jpg” is not an image" in html(response)
+    assert "“cat.jpg” is not a valid image" in html(response)
     emulator.app.faults.add(Fault("status", status=503))
     data = {"name": "Ada", "photo": uploaded_file()}
     response = api.post("/members/", data, headers={"Accept": "text/html"})
     assert response.status_code == 503
-    assert "does not answer" in html(response)
+    assert "is not responding" in html(response)
 
 
 def test_multipart_put_with_empty_file_input_keeps_image(api, db):

@@ -83,7 +83,7 @@ def test_late_upload_that_is_rejected_reports_error_at_its_field(
     emulator.app.faults.add(Fault("status", status=400))
     serializer = SourcedSerializer(data={name: {field: uploaded_file()}})
     assert not serializer.is_valid()
-    assert "did not accept" in serializer.errors[name][field][0]
+    assert "rejected" in serializer.errors[name][field][0]
 
 
 def test_late_upload_of_file_that_validate_moves_is_made(late_upload, emulator, list_requests):
@@ -130,7 +130,7 @@ def test_nested_serializer_with_late_upload_uploads_with_outermost(
     emulator.app.faults.add(Fault("status", status=400))
     response = api.post("/albums/", {"title": "x"} | photos | captions)
     assert response.status_code == 400
-    assert "did not accept" in response.data["photos"][0]["picture"][0]
+    assert "rejected" in response.data["photos"][0]["picture"][0]
     assert upload_count(list_requests) == 1
     photos = {name: uploaded_file() for name in photos}
     response = api.post("/albums/", {"title": "x"} | photos | captions)

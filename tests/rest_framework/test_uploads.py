@@ -121,7 +121,7 @@ def test_create_with_file_above_max_upload_size_returns_400(
     settings.GROUPME_MAX_UPLOAD_SIZE = 100
     response = api.post("/members/", {"name": "Ada", "photo": uploaded_file()}, format="multipart")
     assert response.status_code == 400
-    assert "at most 100" in response.json()["photo"][0]
+    assert "maximum size is 100" in response.json()["photo"][0]
     assert list_requests() == []
 
 
@@ -215,7 +215,7 @@ def test_create_without_required_image_reports_error(api, db):
     assert api.post("/groups/", {}).json() == {"photo": ["No file was submitted."]}
     assert api.post("/groups/", {"photo": ""}).json() == {"photo": ["No file was submitted."]}
     assert api.post("/groups/", {"photo": [{}]}, format="json").json() == {
-        "photo": ["Send a file, or the address of a picture as a text."]
+        "photo": ["Expected a file or an image URL."]
     }
 
 
@@ -293,11 +293,11 @@ def test_create_with_url_of_other_row_in_unique_field_returns_400(emulator, list
 @pytest.mark.parametrize(
     ("fault", "status", "code", "text"),
     [
-        (Fault("status", status=400), 400, "rejected", "did not accept"),
-        (Fault("status", status=413), 400, "rejected", "did not accept"),
+        (Fault("status", status=400), 400, "rejected", "rejected"),
+        (Fault("status", status=413), 400, "rejected", "rejected"),
         (Fault("status", status=429), 503, "busy", "is busy"),
-        (Fault("status", status=503), 503, "unavailable", "does not answer"),
-        (Fault("drop"), 503, "unavailable", "does not answer"),
+        (Fault("status", status=503), 503, "unavailable", "is not responding"),
+        (Fault("drop"), 503, "unavailable", "is not responding"),
         (Fault("status", status=401), 503, "misconfigured", "cannot upload"),
         (Fault("redirect", location="https://example.com/"), 503, "misconfigured", "cannot upload"),
         (Fault("garbage"), 503, "misconfigured", "cannot upload"),

@@ -189,6 +189,6 @@ def test_form_error_with_hostile_name_is_escaped(
             tag for tag, _ in Tags(expected.text).tags
         ]
         (error,) = response.context["form"].errors["photo"]
-        assert re.fullmatch("“.{0,100}” is not an image. .*", error)
+        assert re.fullmatch("“.{0,100}” is not a valid image. .*", error)
         assert error.isprintable()
     assert list_requests() == []

@@ -197,7 +197,7 @@ def test_form_with_missing_pending_file_shows_error(db, emulator, fallback):
     token = sign(pending_file(name, GroupMeStorage()), GroupMeStorage())
     fallback.delete(name)
     form = MemberForm({"name": "Ada", "photo-uploaded": token})
-    assert form.errors["photo"] == ["The picture was uploaded too long ago. Choose it again."]
+    assert form.errors["photo"] == ["Your upload has expired. Please choose the image again."]
 
 
 @pytest.mark.parametrize("name", ["other:cat.jpg", "cat.jpg", "default:", f"default:{JPEG}"])
@@ -205,7 +205,7 @@ def test_form_with_token_of_another_storage_shows_error(db, emulator, fallback, 
     fallback.save("cat.jpg", ContentFile(PHOTO))
     form = MemberForm({"name": "Ada", "photo-uploaded": get_signer().sign(name)})
     assert form.errors["photo"] == [
-        "The picture uploaded before was not recognised. Choose it again."
+        "Your earlier upload could not be verified. Please choose the image again."
     ]
 
 

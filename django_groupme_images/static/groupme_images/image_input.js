@@ -153,7 +153,7 @@ if (!customElements.get("groupme-image-input")) {
     }
 
     async rejectionReason(file) {
-      const { formats, formatsText, allowedText, limit: maxUploadSize } = this.config;
+      const { formats, allowedText, limit: maxUploadSize } = this.config;
       const name = isolate(file.name);
       if (!file.size) return this.text("empty", { name });
       if (maxUploadSize !== null && file.size > maxUploadSize) {
@@ -166,7 +166,7 @@ if (!customElements.get("groupme-image-input")) {
       const format = await formatOf(file);
       const isAllowed = formats.some((name) => name === format || !(name in SIGNATURES));
       if (isAllowed) return "";
-      if (!format) return this.text("wrongType", { name, formats: formatsText });
+      if (!format) return this.text("wrongType", { name, formats: allowedText });
       const formatName = this.config.formatNames[format];
       return this.text("wrongFormat", { name, format: formatName, formats: allowedText });
     }

@@ -225,7 +225,7 @@ class Site:
 
     def press_stop(self) -> None:
         """Press the button that stops an upload."""
-        self.page.get_by_role("button", name="Stop").click()
+        self.page.get_by_role("button", name="Cancel").click()
 
     def delay_uploads(self, seconds: float) -> None:
         """Delay the response of the image service to the next upload."""

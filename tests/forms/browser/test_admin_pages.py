@@ -37,7 +37,7 @@ def _submit_without_name(site: Site) -> Page:
     site.choose("photo")
     site.save()
     expect(page.get_by_text("This field is required")).to_be_visible()
-    expect(site.input("photo")).to_contain_text("Uploaded; not saved yet")
+    expect(site.input("photo")).to_contain_text("Uploaded, not saved yet")
     page.get_by_label("Name").fill("Ann")
     return page
 
@@ -128,5 +128,5 @@ def test_admin_form_with_stopped_service_shows_error(site: Site) -> None:
     site.choose("photo")
     site.emulator.stop()
     page.get_by_role("button", name="Save", exact=True).click(no_wait_after=True)
-    expect(page.get_by_role("alert")).to_contain_text("The image service does not answer")
+    expect(page.get_by_role("alert")).to_contain_text("The image service is not responding")
     assert not Member.objects.exists()

@@ -303,7 +303,7 @@ def test_damaged_and_rejected_rows_stay_and_others_are_kept(site: Site) -> None:
     text = "3 of 5 images were uploaded. 2 failed. Retry or remove them, then save."
     expect(page.get_by_role("status").filter(has_text="failed")).to_have_text(text)
     expect(page.locator("input[name='photo_set-0-picture']")).to_be_focused()
-    expect(site.input("photo_set-0-picture")).to_contain_text("did not accept “0.png”")
+    expect(site.input("photo_set-0-picture")).to_contain_text("rejected “0.png”")
     expect(site.input("photo_set-1-picture")).to_contain_text("damaged.jpg")
     expect(page.get_by_role("button", name="Retry")).to_have_count(0)  # It would not help.
     assert site.posts == ["upload"] * 5
@@ -362,7 +362,7 @@ def test_site_error_continues_with_one_request_at_a_time(
     monkeypatch.setattr(ModelAdmin, "changeform_view", fail_once)
     site.press_save()
     _expect_summary(page, "4 of 5 images were uploaded. 1 failed.")
-    expect(site.input("photo_set-0-picture")).to_contain_text("responded with error 500")
+    expect(site.input("photo_set-0-picture")).to_contain_text("returned error 500")
     assert max(post.running for post in posts) == 1
     page.get_by_role("button", name="Retry \u20680.png\u2069").click()
     expect(site.input("photo_set-0-picture")).to_contain_text("was uploaded. Submit the form")

@@ -106,9 +106,9 @@ def test_zone_on_touch_screen_offers_camera_and_large_targets(
     context = watch_console(new_context(has_touch=True, is_mobile=True))
     site = Site(context.new_page(), live_server.url, service)
     page = site.open("/members/add/")
-    expect(page.get_by_text("Choose or take a photo")).to_be_visible()
+    expect(page.get_by_text("Choose an image or take a photo")).to_be_visible()
     expect(page.get_by_text("Choose an image or drop it here")).to_be_hidden()
-    file_input = page.get_by_role("button", name="Photo: Choose or take a photo")
+    file_input = page.get_by_role("button", name="Photo: Choose an image or take a photo")
     expect(file_input).to_be_visible()
     site.choose("photo")
     page.set_viewport_size({"width": 360, "height": 640})
@@ -184,7 +184,7 @@ def test_form_during_upload_passes_axe(site: Site, check_appearance: Callable[..
     site.choose("photo", _TALL)
     site.emulator.app.faults.add(Fault("delay", method="POST", seconds=30))
     page.get_by_role("button", name="Save", exact=True).click(no_wait_after=True)
-    expect(page.get_by_text("to the image service…")).to_be_visible()
+    expect(page.get_by_text("Processing “")).to_be_visible()
     check_appearance(page, "form-uploading")
 
 

@@ -88,7 +88,7 @@ def test_dropped_and_pasted_files_are_added(site: Site, form_page: Page) -> None
 def test_files_above_limit_are_listed_and_not_added(site: Site, form_page: Page) -> None:
     choose(form_page, images(4))
     form_page.locator("[name=photos]").set_input_files(images(9)[4:])
-    expect(message(form_page)).to_contain_text("because the limit is 6: ")
+    expect(message(form_page)).to_contain_text("because the maximum number of images is 6: ")
     for name in NAMES[6:]:
         expect(message(form_page)).to_contain_text(name)
     expect(form_page.locator("[name=photos]")).to_have_attribute("aria-invalid", "true")
@@ -102,7 +102,7 @@ def test_files_above_limit_are_listed_and_not_added(site: Site, form_page: Page)
 def test_rejected_files_are_listed_and_others_are_kept(site: Site, form_page: Page) -> None:
     empty = file("empty.png", b"", "image/png")
     choose(form_page, [images(1)[0], NOTES, empty, images(2)[1]])
-    expect(message(form_page)).to_contain_text("notes.jpg\u2069” is not an image")
+    expect(message(form_page)).to_contain_text("notes.jpg\u2069” is not a valid image")
     expect(message(form_page)).to_contain_text("empty.png\u2069” is empty")
     expect(message(form_page, "status")).to_have_text("Images added: 2")
     assert names(form_page) == files(form_page) == NAMES[:2]
@@ -122,7 +122,7 @@ def test_form_saved_while_file_is_rejected_is_not_submitted(site: Site, form_pag
     expect(items(form_page)).to_contain_text("Preparing")
     site.press_save()
     form_page.evaluate("window.finish()")
-    expect(message(form_page)).to_contain_text("is not an image")
+    expect(message(form_page)).to_contain_text("is not a valid image")
     expect(form_page.locator("[name=photos]")).to_be_focused()
     assert site.posts == []
 

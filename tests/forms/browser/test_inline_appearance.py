@@ -91,7 +91,7 @@ def test_first_error_is_not_covered_by_summary(site: Site) -> None:
     expect_added(page, 6)
     site.press_save()
     summary = page.locator(".groupme-summary")
-    expect(summary).to_contain_text("5 of 6 images were uploaded. 1 failed.")
+    expect(summary).to_contain_text("5 of 6 images uploaded, 1 failed.")
     error = site.input("shelfphoto_set-5-picture").get_by_role("alert")
     expect(error).to_be_in_viewport(ratio=1)
     box, summary_box = error.bounding_box(), summary.bounding_box()

@@ -49,7 +49,7 @@ def test_stacked_inline_with_dropped_files_uses_empty_rows_up_to_its_limit(site:
     assert positions(page) == ["1", "0", "2", "3", "4", "5"]
     alert = zone(page).get_by_role("alert")
     expect(alert).to_contain_text(
-        "the limit is 6: \u2068photo-004.png\u2069 and \u2068photo-005.png"
+        "the maximum number of images is 6: \u2068photo-004.png\u2069 and \u2068photo-005.png"
     )
     assert page.locator(".inline-related:not(.empty-form)").count() == 6
 
@@ -99,7 +99,7 @@ def test_files_with_same_content_show_warnings_until_copy_is_removed(site: Site)
     assert file_names(page) == ["cat.jpg", "dog.png", "copy.jpg", "other.jpg"]
     site.input("shelfphoto_set-2-picture").locator(".groupme-chosen button").click()
     expect(zone(page).get_by_role("status")).to_have_text(
-        "“\u2068copy.jpg\u2069” was removed from the form."
+        "“\u2068copy.jpg\u2069” was removed."
     )
     assert file_names(page) == ["cat.jpg", "dog.png", "other.jpg"]
     expect(summary).to_be_empty()

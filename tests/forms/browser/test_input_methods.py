@@ -119,7 +119,7 @@ def test_dropped_url_replaces_chosen_file(site: Site, add_page: Page, external_u
     element = site.drop("photo", external_url)
     expect(add_page.get_by_label("image URL")).to_have_value(external_url)
     expect(element).to_contain_text(
-        re.compile("The image URL was filled in.*cat.jpg.* was removed")
+        re.compile("The image URL was added.*cat.jpg.* was removed")
     )
     expect(element.get_by_role("img")).to_have_count(0)
     site.save()
@@ -229,20 +229,20 @@ def test_entered_url_replaces_chosen_file(site: Site, add_page: Page, external_u
 @pytest.mark.parametrize(
     ("chosen", "reason"),
     [
-        (NOTES, "“\u2068notes.jpg\u2069” is not an image."),
-        (file("cat.tif", plain("TIFF")), "has the format TIFF, which is not accepted here."),
-        (file("cat.nef", plain("TIFF")), "has the format RAW, which is not accepted here."),
+        (NOTES, "“\u2068notes.jpg\u2069” is not a valid image."),
+        (file("cat.tif", plain("TIFF")), "TIFF images are not supported."),
+        (file("cat.nef", plain("TIFF")), "RAW images are not supported."),
         (file("cat.svg", b"<svg></svg>"), "the format SVG, which is not accepted here."),
         (file("cat.jxl", b"\xff\x0a"), "the format JPEG XL, which is not accepted here. Save"),
         (file("cat.jpg", b""), "“\u2068cat.jpg\u2069” is empty."),
-        (file("cat.png", plain("PNG") + bytes(30 * 1024)), "is 30 kB, but the limit is 20 kB."),
+        (file("cat.png", plain("PNG") + bytes(30 * 1024)), "is too large (30 kB). The maximum size is 20 kB."),
         (
             file("cat.png", plain("PNG") + bytes(20 * 1024)),
-            re.compile(r"is 20,\d\d\d bytes, but the limit is 20,480 bytes\."),
+            re.compile(r"is too large \(20,\d\d\d bytes\)\. The maximum size is 20,480 bytes\."),
         ),
     ],
     ids=[
-        "not an image",
+        "not a valid image",
         "tiff",
         "raw",
         "svg",

@@ -132,7 +132,7 @@ def test_buttons_on_touch_screen_are_large(
     site = Site(context.new_page(), live_server.url, service)
     page = site.open("/photos/add/")
     page.set_viewport_size({"width": 360, "height": 640})
-    expect(page.get_by_text("Choose or take photos")).to_be_visible()
+    expect(page.get_by_text("Choose images or take photos")).to_be_visible()
     choose(page, _FILES[:3])
     page.screenshot(path=screenshots / "grid-touch.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 360

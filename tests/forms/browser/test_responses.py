@@ -84,7 +84,7 @@ def test_error_with_markup_is_displayed_as_text(site: Site, add_page: Page) -> N
     site.choose("photo", file(name, CAT["buffer"]))
     site.press_save()
     alert = add_page.get_by_role("alert")
-    expect(alert).to_contain_text(f"did not accept “{name}”")
+    expect(alert).to_contain_text(f"rejected “{name}”")
     expect(alert.locator("img")).to_have_count(0)
 
 
@@ -138,8 +138,8 @@ def test_row_to_be_deleted_is_not_uploaded(site: Site) -> None:
     ("status", "text", "posts"),
     [
         (413, "is too large for this site", ["upload", "upload"]),
-        (500, "The site responded with error 500", ["upload", "upload"]),
-        (403, "The site responded with error 403", ["upload", "submit"]),
+        (500, "The site returned error 500", ["upload", "upload"]),
+        (403, "The site returned error 403", ["upload", "submit"]),
     ],
 )
 def test_site_error_is_reported_and_file_is_kept(
@@ -174,7 +174,7 @@ def test_csrf_failure_is_displayed_by_next_submission(
     add_page.context.clear_cookies()
     site.choose("photo")
     site.press_save()
-    expect(add_page.get_by_role("alert")).to_contain_text("responded with error 403")
+    expect(add_page.get_by_role("alert")).to_contain_text("returned error 403")
     site.save()
     expect(add_page.get_by_text("CSRF")).not_to_have_count(0)
     assert site.posts == ["upload", "submit"]

@@ -188,7 +188,7 @@ def test_image_for_other_storage_is_not_changed(site: Site, settings: Any) -> No
     assert _choose(site, "cat.jpg", data) == data
     page.locator("input[name='photo']").set_input_files(file("cat.webp", _plain("WEBP"), ""))
     expect(page.get_by_role("alert")).to_contain_text(
-        "has the format WebP, which is not accepted here."
+        "WebP images are not supported."
     )
 
 

@@ -24,8 +24,8 @@ from .site import DOG, NOTES, Site, file, incompressible_png
 pytestmark = pytest.mark.browser
 
 _SAVED = re.compile(r"/members/\d+/$")
-_STOPPED = "Stopped. The form was not saved."
-_STOPPED_LATE = "Stopped. The form was not saved, but the image may have been uploaded."
+_STOPPED = "Upload canceled. The form was not saved."
+_STOPPED_LATE = "Upload canceled. The form was not saved, but the image may have been uploaded."
 _UPLOADED = "“\u2068cat.jpg\u2069” was uploaded. Submit the form to save it."
 
 
@@ -53,7 +53,7 @@ def stopped(site: Site, add_page: Page, gate: Event) -> Locator:
 def _stop_late(site: Site) -> Locator:
     element = site.choose("photo")
     site.press_save()
-    expect(element).to_contain_text("to the image service…")
+    expect(element).to_contain_text("Processing “")
     site.press_stop()
     expect(element).to_contain_text(_STOPPED_LATE)
     expect(site.page.get_by_role("progressbar")).to_have_count(0)
@@ -138,7 +138,7 @@ def test_stop_and_submit_before_progress_event_uploads_once(
         }"""
     )
     expect(add_page.get_by_role("progressbar")).to_be_visible()
-    expect(element).to_contain_text("to the image service…")
+    expect(element).to_contain_text("Processing “")
     gate.set()
     add_page.wait_for_url(_SAVED)
     assert site.posts == ["upload", "submit"]
@@ -160,9 +160,9 @@ def test_submission_after_stop_waits_for_running_request(
     site: Site, stopped: Locator, gate: Event
 ) -> None:
     site.press_save()
-    bar = site.page.get_by_role("progressbar", name="Sending “\u2068cat.jpg\u2069”…")
+    bar = site.page.get_by_role("progressbar", name="Uploading “\u2068cat.jpg\u2069”…")
     expect(bar).to_be_visible()
-    expect(stopped).to_contain_text("to the image service…")
+    expect(stopped).to_contain_text("Processing “")
     gate.set()
     site.page.wait_for_url(_SAVED)
     expect(site.page.get_by_role("heading", name="Ann")).to_be_visible()
@@ -263,7 +263,7 @@ def test_cancel_with_two_files_uploads_replacement_and_other_file(site: Site, ga
     site.choose("picture")
     logo = site.choose("logo", file("logo.png", plain("PNG", (20, 10)), "image/png"))
     site.press_save()
-    expect(site.input("picture")).to_contain_text("to the image service…")
+    expect(site.input("picture")).to_contain_text("Processing “")
     expect(logo).to_contain_text("Waiting to be uploaded")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("form")).to_contain_text("Canceled. The form was not saved.")
@@ -287,7 +287,7 @@ def test_error_after_stop_is_shown_only_on_resubmission(
     _release(gate, site.page)
     alert = site.page.get_by_role("alert")
     if resubmits:
-        expect(alert).to_contain_text("did not accept “cat.jpg”")
+        expect(alert).to_contain_text("rejected “cat.jpg”")
     else:
         expect(alert).to_be_empty()
         expect(stopped).to_contain_text(_STOPPED_LATE)
@@ -311,7 +311,7 @@ def test_site_error_after_stop_is_shown_only_on_resubmission(
     _release(gate, site.page)
     alert = site.page.get_by_role("alert")
     if resubmits:
-        expect(alert).to_contain_text("The site responded with error 500")
+        expect(alert).to_contain_text("The site returned error 500")
     else:
         expect(alert).to_be_empty()
     assert site.posts == ["upload"]
@@ -368,7 +368,7 @@ def test_page_from_back_forward_cache_does_not_submit(
     """The headless browser has no such cache, so the test dispatches its events."""
     element = site.choose("photo")
     site.press_save()
-    expect(element).to_contain_text("to the image service…")
+    expect(element).to_contain_text("Processing “")
     add_page.evaluate(
         "type => dispatchEvent(new PageTransitionEvent(type, { persisted: true }))", event
     )

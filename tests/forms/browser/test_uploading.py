@@ -36,10 +36,10 @@ def test_progress_bar_during_upload_shows_progress(
     limit_upload_speed(2_000_000)
     site.delay_uploads(2)
     site.press_save()
-    bar = add_page.get_by_role("progressbar", name="Sending “\u2068noise.png\u2069”…")
+    bar = add_page.get_by_role("progressbar", name="Uploading “\u2068noise.png\u2069”…")
     expect(bar).to_be_visible()
-    expect(element).to_contain_text("Sending “\u2068noise.png\u2069”…")
-    expect(element).to_contain_text("Uploading “\u2068noise.png\u2069” to the image service…")
+    expect(element).to_contain_text("Uploading “\u2068noise.png\u2069”…")
+    expect(element).to_contain_text("Processing “\u2068noise.png\u2069”…")
     progress = add_page.evaluate("progress")
     parts = [part for part in progress if part != "waiting"]
     assert parts == sorted(parts)
@@ -83,7 +83,7 @@ def test_upload_with_unavailable_service_shows_error_and_keeps_file(
     element = site.choose("photo")
     site.press_save()
     alert = add_page.get_by_role("alert")
-    expect(alert).to_contain_text("The image service does not answer")
+    expect(alert).to_contain_text("The image service is not responding")
     choose = add_page.get_by_label("Choose an image")
     expect(choose).to_be_focused()
     expect(choose).to_have_attribute("aria-invalid", "true")
@@ -100,7 +100,7 @@ def test_upload_with_stopped_service_shows_error(site: Site, add_page: Page) -> 
     site.choose("photo")
     site.emulator.stop()
     site.press_save()
-    expect(add_page.get_by_role("alert")).to_contain_text("The image service does not answer")
+    expect(add_page.get_by_role("alert")).to_contain_text("The image service is not responding")
     assert site.posts == ["upload"]
 
 
@@ -108,7 +108,7 @@ def test_upload_with_dropped_connection_shows_error(site: Site, add_page: Page) 
     site.emulator.app.faults.add(Fault("drop", method="POST"))
     site.choose("photo")
     site.press_save()
-    expect(add_page.get_by_role("alert")).to_contain_text("The image service does not answer")
+    expect(add_page.get_by_role("alert")).to_contain_text("The image service is not responding")
     assert site.posts == ["upload"]
     site.save()
     assert Member.objects.get().photo.width == 480
@@ -118,7 +118,7 @@ def test_upload_rejected_by_service_shows_error(site: Site, add_page: Page) -> N
     site.emulator.app.faults.add(Fault("status", status=400, method="POST"))
     site.choose("photo")
     site.press_save()
-    expect(add_page.get_by_role("alert")).to_contain_text("did not accept “cat.jpg”")
+    expect(add_page.get_by_role("alert")).to_contain_text("rejected “cat.jpg”")
     assert site.posts == ["upload"]
 
 
@@ -129,7 +129,7 @@ def test_form_with_other_error_keeps_upload(site: Site, add_page: Page) -> None:
     site.save()
     expect(add_page.get_by_text("This field is required")).to_be_visible()
     element = site.input("photo")
-    expect(element).to_contain_text("Uploaded; not saved yet Original, 480 × 325 pixels")
+    expect(element).to_contain_text("Uploaded, not saved yet Original, 480 × 325 pixels")
     expect(element.locator(".groupme-present img")).to_be_visible()
     add_page.get_by_label("Name").fill("Ann")
     site.save()
@@ -174,7 +174,7 @@ def test_rejected_file_does_not_affect_other_upload(site: Site) -> None:
     site.choose("logo", LOGO)
     site.emulator.app.faults.add(Fault("status", status=400, method="POST"))
     site.press_save()
-    expect(site.input("picture").get_by_role("alert")).to_contain_text("did not accept")
+    expect(site.input("picture").get_by_role("alert")).to_contain_text("rejected")
     expect(site.input("logo").get_by_role("alert")).to_be_empty()
     expect(site.input("logo").get_by_role("img", name="logo.png")).to_be_visible()
     expect(page.locator(".groupme-summary")).to_contain_text("1 failed")  # Both have ended.
@@ -192,7 +192,7 @@ def test_removed_upload_is_not_submitted(site: Site) -> None:
     site.choose("logo", LOGO)
     site.emulator.app.faults.add(Fault("status", status=400, method="POST"))
     site.press_save()
-    expect(site.input("picture").get_by_role("alert")).to_contain_text("did not accept")
+    expect(site.input("picture").get_by_role("alert")).to_contain_text("rejected")
     site.input("logo").get_by_role("button", name="Remove").click()
     site.save()
     assert "480x325.jpeg" in page.content()
@@ -266,7 +266,7 @@ def test_button_disabled_by_page_works_after_failed_upload(site: Site, add_page:
     site.emulator.app.faults.add(Fault("status", status=503, method="POST"))
     site.choose("photo")
     site.press_save()
-    expect(add_page.get_by_role("alert")).to_contain_text("does not answer")
+    expect(add_page.get_by_role("alert")).to_contain_text("is not responding")
     site.save()
     assert Member.objects.get().photo.width == 480
 

@@ -61,7 +61,7 @@ def test_form_without_javascript_with_other_error_keeps_upload(
     page.get_by_label("Choose an image").first.set_input_files(CAT)
     site.save()
     expect(page.get_by_text("This field is required")).to_be_visible()
-    expect(site.input("picture")).to_contain_text("Uploaded; not saved yet Original")
+    expect(site.input("picture")).to_contain_text("Uploaded, not saved yet Original")
     page.get_by_label("Title").fill("Cats")
     site.save()
     assert "480x325.jpeg" in page.content()
