@@ -120,7 +120,7 @@ def run_example() -> Iterator[str]:
             text=True,
         )
         try:
-            if not any("Ctrl-C" in line for line in process.stdout):
+            if not any("Ctrl+C" in line for line in process.stdout):
                 sys.exit("The example site did not start; see make example.")
             yield f"http://127.0.0.1:{PORT}"
         finally:

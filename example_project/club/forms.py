@@ -13,7 +13,7 @@ class PhotoForm(forms.ModelForm):
     class Meta:
         model = Photo
         fields = ["picture", "caption", "alternative_text", "taken", "by"]
-        help_texts = {"picture": "A JPEG, PNG or GIF."}
+        help_texts = {"picture": "JPEG, PNG, or GIF. Other formats, such as WebP, are converted."}
         widgets = {"taken": DATE_INPUT}
 
 
@@ -21,7 +21,9 @@ class PhotosForm(forms.ModelForm):
     """Several photos, whose captions are derived from the names of their files."""
 
     pictures = GroupMeMultipleImageFormField(
-        label="Photos", max_files=50, help_text="Up to 50 files. Their names become the captions."
+        label="Photos",
+        max_files=50,
+        help_text="Up to 50 images. Their file names are used as captions.",
     )
 
     class Meta:

@@ -54,7 +54,7 @@ class Album(models.Model):
 
 class Photo(models.Model):
     album = models.ForeignKey(Album, models.CASCADE, related_name="photos", verbose_name=_("album"))
-    picture = GroupMeImageField(_("picture"), alt_field="alt")
+    picture = GroupMeImageField(_("image"), alt_field="alt")
     caption = models.CharField(_("caption"), max_length=120)
     alternative_text = models.CharField(
         _("alternative text"),

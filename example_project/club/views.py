@@ -42,8 +42,8 @@ class PhotosAdd(FormView):
         with transaction.atomic():
             photos = form.save_in(self.album)
         text = ngettext(
-            "“{first}” is in the album.",
-            "{count} photos were added, beginning with “{first}”.",
+            "“{first}” was added.",
+            "{count} photos were added, starting with “{first}”.",
             len(photos),
         )
         link = format_html('<a href="{}">{}</a>', photos[0].get_absolute_url(), photos[0].caption)
@@ -55,14 +55,14 @@ class PhotoEdit(SuccessMessageMixin, UpdateView):
     queryset = Photo.objects.select_related("album")
     form_class = PhotoForm
     template_name = "club/photo_edit.html"
-    success_message = "Your changes were saved."
+    success_message = "Your changes have been saved."
 
 
 class PhotoDelete(SuccessMessageMixin, DeleteView):
     queryset = Photo.objects.select_related("album")
 
     def get_success_message(self, cleaned_data: dict[str, Any]) -> str:
-        return f"“{self.object.caption}” was deleted from the album."
+        return f"“{self.object.caption}” was deleted."
 
     def get_success_url(self) -> str:
         return self.object.album.get_absolute_url()

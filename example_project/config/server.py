@@ -37,7 +37,7 @@ def run() -> None:
 def hint(error: CannotStart) -> str:
     # CannotStart is also raised for an unusable folder.
     if "cannot listen" in str(error):
-        return " (PORT and EMULATOR_PORT choose other ports)"
+        return " (set PORT or EMULATOR_PORT to another port)"
     return ""
 
 
@@ -87,7 +87,7 @@ def emulator() -> EmulatorServer:
 def prepare() -> None:
     call_command("migrate", verbosity=0)
     if settings.LIVE:
-        say("GROUPME=live: the club's pictures are uploaded to the real image service, once.")
+        say("GROUPME=live: missing images are uploaded to GroupMe's image service.")
     call_command("seed_club")
     users = get_user_model().objects
     if not users.filter(username="admin").exists():
@@ -98,8 +98,8 @@ def announce() -> None:
     site = f"http://{HOST}:{settings.PORT}/"
     say(f"Site      {site}")
     say(f"Admin     {site}admin/  (user admin, password admin)")
-    say("Pictures  " + ("the real image service" if settings.LIVE else settings.EMULATOR_URL))
-    say("Stop with Ctrl-C.")
+    say("Images    " + ("GroupMe's image service" if settings.LIVE else settings.EMULATOR_URL))
+    say("Press Ctrl+C to stop.")
 
 
 def say(line: str) -> None:

@@ -33,7 +33,7 @@ if GROUPME not in ("", "live"):
     raise ImproperlyConfigured(f"GROUPME must be empty or 'live', not {GROUPME!r}.")
 LIVE = GROUPME == "live"
 if LIVE and not os.environ.get("GM_TOKEN"):
-    raise ImproperlyConfigured("GROUPME=live needs a GroupMe access token in GM_TOKEN.")
+    raise ImproperlyConfigured("GROUPME=live requires a GroupMe access token in GM_TOKEN.")
 
 # The database contains URLs of one CDN. Therefore, each CDN (the real one, or that of an emulator's
 # port) has its own folder.
@@ -43,7 +43,7 @@ try:
     DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite creates no folder.
 except OSError as error:
     raise ImproperlyConfigured(
-        f"cannot make the folder {DATA_DIR}: {error.strerror} (EXAMPLE_DATA chooses another)"
+        f"cannot create the directory {DATA_DIR}: {error.strerror} (set EXAMPLE_DATA to another path)"
     ) from error
 PICTURES_DIR = DATA_DIR / "pictures"
 
@@ -126,7 +126,7 @@ if django.VERSION >= (6, 0):  # Django 6.0 added support for Content Security Po
         "img-src": ["'self'", CDN_URL if LIVE else EMULATOR_URL],
     }
 
-LANGUAGE_CODE = "en-gb"
+LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 

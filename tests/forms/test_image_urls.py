@@ -36,8 +36,7 @@ def test_invalid_url_is_rejected_and_redisplayed(emulator, list_requests, url):
     form = CardForm({"title": "x", "picture-url": url}, {})
     (error,) = form.errors["picture"]
     assert error == (
-        f"“{url}” is not a valid URL. Please enter a full URL, such as "
-        "https://example.com/cat.jpg."
+        f"“{url}” is not a valid URL. Please enter a full URL, such as https://example.com/cat.jpg."
     )
     assert input_attribute(str(form["picture"]), "picture-url", "value") == url
     assert list_requests() == []

@@ -206,7 +206,9 @@ def test_invalid_token_is_an_error_and_others_are_kept(emulator):
     form = submit(AlbumForm, images("a.jpg"), title="")
     tokens = tokens_of(form)
     form = submit(AlbumForm, [], ["forged", *tokens])
-    assert errors(form) == ["One of your earlier uploads could not be verified. Please choose this image again."]
+    assert errors(form) == [
+        "One of your earlier uploads could not be verified. Please choose this image again."
+    ]
     assert len(tokens_of(form)) == 1
 
 

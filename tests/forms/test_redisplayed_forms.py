@@ -74,7 +74,10 @@ def test_clear_checkbox_removes_kept_upload(emulator, db):
         (get_signer().sign(JPEG)[:-1] + "?", "could not be verified"),
         (TimestampSigner(salt="another").sign(JPEG), "could not be verified"),
         (get_signer().sign("https://example.com/1x1.png.1"), "could not be verified"),
-        (ExpiredSigner(salt=get_signer().salt).sign(JPEG), "has expired. Please choose the image again."),
+        (
+            ExpiredSigner(salt=get_signer().salt).sign(JPEG),
+            "has expired. Please choose the image again.",
+        ),
         ("\0" * 5000, "could not be verified"),
         ("\ud800:1:2", "could not be verified"),
     ],

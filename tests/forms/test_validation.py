@@ -144,7 +144,8 @@ def test_check_image_of_disallowed_format_rejects_without_decoding(
     monkeypatch.setitem(Image.OPEN, kind, (fail, Image.OPEN[kind][1]))
     assert rejection(odd_images.OTHER_FORMATS[kind], "cat.jpg") == (
         "format_not_allowed",
-        f"{display_name(kind)} images are not supported. Please upload “cat.jpg” as JPEG, PNG or GIF.",
+        f"{display_name(kind)} images are not supported. "
+        "Please upload “cat.jpg” as JPEG, PNG or GIF.",
     )
 
 

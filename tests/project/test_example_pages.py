@@ -78,7 +78,7 @@ def test_photo_page_links_to_original_previous_and_next(example: Example) -> Non
 
 def test_empty_album_shows_invitation(example: Example) -> None:
     assert "No photos yet" in example.get("/").text
-    assert "yours can be the first" in example.get("/albums/perseids-under-cloud/").text
+    assert "Add the first ones." in example.get("/albums/perseids-under-cloud/").text
 
 
 def test_member_without_avatar_shows_initials(example: Example) -> None:
@@ -93,7 +93,7 @@ def test_photos_form_with_one_file_adds_photo_to_album(example: Example) -> None
     page = browser.submit(photos, taken="2025-03-09")
     assert page.url == f"{example.site}albums/clubhouse-wall/"
     caption = "Upright & <b> sound"
-    (link,) = re.findall(r"“(<a .*</a>)” is in the album\.", page.text)
+    (link,) = re.findall(r"“(<a .*</a>)” was added\.", page.text)
     match = re.fullmatch(r'<a href="(/photos/\d+/)">(.*)</a>', link)
     assert match[2] == html.escape(caption)
     assert f"<h1>{html.escape(caption)}</h1>" in example.get(match[1]).text
@@ -117,7 +117,7 @@ def test_photos_form_with_several_files_adds_them_in_order(example: Example) -> 
         taken="2025-03-10",
         by="2",
     )
-    (link,) = re.findall(r'3 photos were added, beginning with “<a href="([^"]*)">', page.text)
+    (link,) = re.findall(r'3 photos were added, starting with “<a href="([^"]*)">', page.text)
     captions = re.findall(r">([^<]*)</span>", page.text)
     number = len(captions) - 1
     assert captions[-3:] == [
@@ -139,7 +139,7 @@ def test_photos_form_with_invalid_file_keeps_valid_files(example: Example) -> No
     tokens = [each["value"] for each in page.find_all("input", name="pictures-uploaded")]
     uploads = example.upload_count()
     page = browser.submit(taken="2025-03-09", **{"pictures-uploaded": tokens})
-    assert "Kept file</a>” is in the album." in page.text
+    assert "Kept file</a>” was added." in page.text
     assert example.upload_count() == uploads
 
 
@@ -177,7 +177,7 @@ def test_caption_from_name_is_readable_or_default(name: str, caption: str) -> No
 UPLOAD_FAILURES = {
     "unauthorized": (
         {"times": 1, "kind": "status", "status": 401},
-        "This site cannot upload pictures",
+        "This site cannot upload images",
     ),
     "rejected": (
         {"times": 1, "kind": "status", "status": 400},

@@ -44,7 +44,7 @@ def execute(example: Example, statement: str, *rows: tuple[object, ...]) -> None
 
 def original(page: Page) -> str:
     """Return the URL of the original that the page of a photo links to."""
-    return re.search(r'href="([^"]+)">The original</a>', page.text)[1]
+    return re.search(r'href="([^"]+)">View original</a>', page.text)[1]
 
 
 # Alternative text
@@ -54,7 +54,7 @@ def test_photos_have_alternative_texts_that_differ_from_captions(example: Exampl
     page = example.get(CAMP)
     (tile,) = page.find_all("img", alt="A raccoon looks down from between the leaves of a palm")
     assert tile["class"] == "tile"
-    assert "<span>Our visitor, five minutes after the biscuits were opened</span>" in page.text
+    assert "<span>Our visitor, five minutes after we opened the cookies</span>" in page.text
     assert "aria-hidden" not in page.text
     photo = example.get(photo_paths(page)[-1])
     assert photo.find_all("img", alt=tile["alt"])
@@ -94,7 +94,7 @@ def test_photo_edit_changes_texts_and_keeps_image(example: Example) -> None:
         caption="After & <b>", alternative_text="A “new” text", taken="2025-10-07"
     )
     assert urlsplit(page.url).path == path
-    assert "Your changes were saved." in page.text
+    assert "Your changes have been saved." in page.text
     assert "<h1>After &amp; &lt;b&gt;</h1>" in page.text
     assert page.find_all("img", alt="A “new” text")
     assert original(page) == before
@@ -125,11 +125,11 @@ def test_photo_delete_confirms_and_keeps_image_on_service(example: Example) -> N
     path = add_photo(example, "<Gone>")
     url = original(example.get(path))
     browser = Browser(f"{example.site}{path[1:]}delete/")
-    assert "The image itself stays public" in browser.page.text
+    assert "The image itself stays online" in browser.page.text
     assert path in {urlsplit(link).path for link in browser.page.urls("a", "href")}
     page = browser.submit()
     assert urlsplit(page.url).path == ALBUM
-    assert "“&lt;Gone&gt;” was deleted from the album." in page.text
+    assert "“&lt;Gone&gt;” was deleted." in page.text
     assert path not in photo_paths(page)
     for missing in (path, f"{path}edit/", f"{path}delete/"):
         assert example.get(missing).status == 404

@@ -46,7 +46,7 @@ def test_run_prints_urls_and_content(example: Example) -> None:
     assert example.emulator in example.startup_output
     assert "Members: 5\n" in example.startup_output
     assert "Midsummer camp: 4\n" in example.startup_output
-    assert "16 pictures uploaded." in example.startup_output
+    assert "16 images uploaded." in example.startup_output
 
 
 @pytest.mark.any_django
@@ -54,12 +54,12 @@ def test_second_run_keeps_data_of_first_run(environ: dict[str, str]) -> None:
     with running(environ) as first:
         before = first.get("/").text
     with running(environ, stop=signal.SIGTERM) as second:
-        assert second.startup_output.startswith("The club is complete.\n")
+        assert second.startup_output.startswith("Site ")
         assert second.get("/").text == before
     with closing(sqlite3.connect(second.database)) as database, database:
         database.execute("DELETE FROM club_photo WHERE caption LIKE 'Chelsea%'")
     with running(environ) as third:
-        assert "1 picture uploaded." in third.startup_output
+        assert "1 image uploaded." in third.startup_output
 
 
 @pytest.mark.any_django
@@ -102,8 +102,8 @@ def test_run_with_file_as_data_folder_prints_one_line_error(
         start_script("run.py", **environ | {"EXAMPLE_DATA": f"{tmp_path}/file"})
     )
     assert (code, out) == (1, "")
-    assert err.startswith(f"cannot make the folder {tmp_path}/file/")
-    assert err.endswith("(EXAMPLE_DATA chooses another)\n")
+    assert err.startswith(f"cannot create the directory {tmp_path}/file/")
+    assert err.endswith("(set EXAMPLE_DATA to another path)\n")
     assert err.count("\n") == 1
 
 

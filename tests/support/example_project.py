@@ -89,7 +89,7 @@ def running(environ: dict[str, str], stop: signal.Signals = signal.SIGINT) -> It
     try:
         for line in example.process.stdout:
             example.startup_output += line
-            if "Ctrl-C" in line:
+            if "Ctrl+C" in line:
                 break
         else:
             pytest.fail(f"no start: {finish(example.process)}")

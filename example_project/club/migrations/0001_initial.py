@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                 (
                     "picture",
                     django_groupme_images.fields.GroupMeImageField(
-                        upload_to="", verbose_name="picture"
+                        upload_to="", verbose_name="image"
                     ),
                 ),
                 ("caption", models.CharField(max_length=120, verbose_name="caption")),

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
             model_name="photo",
             name="picture",
             field=django_groupme_images.fields.GroupMeImageField(
-                alt_field="alt", verbose_name="picture"
+                alt_field="alt", verbose_name="image"
             ),
         ),
     ]

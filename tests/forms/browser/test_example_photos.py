@@ -287,9 +287,9 @@ def test_photos_chosen_together_are_added_to_album(
         choose(page, [*chosen, file("IMG_1.jpg", landscape((700, 400)))], "pictures")
         page.screenshot(path=screenshots / "example-photos.png", full_page=True)
         with page.expect_navigation(url="**/clubhouse-wall/"):
-            page.get_by_role("button", name="Add the photos").click()
+            page.get_by_role("button", name="Add photos").click()
         message = page.locator(".message")
-        expect(message).to_have_text("13 photos were added, beginning with “Evening 0”.")
+        expect(message).to_have_text("13 photos were added, starting with “Evening 0”.")
         captions = page.locator(".photos span").all_text_contents()
         assert captions[-13:] == [
             *(f"Evening {number}" for number in range(12)),

@@ -71,7 +71,7 @@ def test_retry_uploads_failed_image_without_submission(
     choose(form_page, images(3))
     _fail(site, 503)
     site.press_save()
-    expect(_summary(form_page)).to_contain_text("2 of 3 images were uploaded. 1 failed.")
+    expect(_summary(form_page)).to_contain_text("2 of 3 images uploaded, 1 failed.")
     failed = items(form_page).first
     expect(failed.get_by_role("alert")).to_contain_text("“photo-000.png” was not uploaded")
     retry = failed.get_by_role("button", name="Retry")

@@ -98,9 +98,7 @@ def test_files_with_same_content_show_warnings_until_copy_is_removed(site: Site)
     )
     assert file_names(page) == ["cat.jpg", "dog.png", "copy.jpg", "other.jpg"]
     site.input("shelfphoto_set-2-picture").locator(".groupme-chosen button").click()
-    expect(zone(page).get_by_role("status")).to_have_text(
-        "“\u2068copy.jpg\u2069” was removed."
-    )
+    expect(zone(page).get_by_role("status")).to_have_text("“\u2068copy.jpg\u2069” was removed.")
     assert file_names(page) == ["cat.jpg", "dog.png", "other.jpg"]
     expect(summary).to_be_empty()
     expect(page.get_by_label(CHOOSE)).to_be_focused()

@@ -118,9 +118,7 @@ def test_dropped_url_replaces_chosen_file(site: Site, add_page: Page, external_u
     site.choose("photo")
     element = site.drop("photo", external_url)
     expect(add_page.get_by_label("image URL")).to_have_value(external_url)
-    expect(element).to_contain_text(
-        re.compile("The image URL was added.*cat.jpg.* was removed")
-    )
+    expect(element).to_contain_text(re.compile("The image URL was added.*cat.jpg.* was removed"))
     expect(element.get_by_role("img")).to_have_count(0)
     site.save()
     assert site.posts == ["submit"]
@@ -235,7 +233,10 @@ def test_entered_url_replaces_chosen_file(site: Site, add_page: Page, external_u
         (file("cat.svg", b"<svg></svg>"), "the format SVG, which is not accepted here."),
         (file("cat.jxl", b"\xff\x0a"), "the format JPEG XL, which is not accepted here. Save"),
         (file("cat.jpg", b""), "“\u2068cat.jpg\u2069” is empty."),
-        (file("cat.png", plain("PNG") + bytes(30 * 1024)), "is too large (30 kB). The maximum size is 20 kB."),
+        (
+            file("cat.png", plain("PNG") + bytes(30 * 1024)),
+            "is too large (30 kB). The maximum size is 20 kB.",
+        ),
         (
             file("cat.png", plain("PNG") + bytes(20 * 1024)),
             re.compile(r"is too large \(20,\d\d\d bytes\)\. The maximum size is 20,480 bytes\."),

@@ -187,9 +187,7 @@ def test_image_for_other_storage_is_not_changed(site: Site, settings: Any) -> No
     data = photo(_LARGE)
     assert _choose(site, "cat.jpg", data) == data
     page.locator("input[name='photo']").set_input_files(file("cat.webp", _plain("WEBP"), ""))
-    expect(page.get_by_role("alert")).to_contain_text(
-        "WebP images are not supported."
-    )
+    expect(page.get_by_role("alert")).to_contain_text("WebP images are not supported.")
 
 
 # Changes of the browser with which it cannot shrink images.

@@ -81,7 +81,7 @@ def test_failed_image_with_retry_is_uploaded_without_submission(site: Site, card
     _fail(site)
     site.press_save()
     summary = card.locator(".groupme-summary")
-    text = "1 of 2 images were uploaded. 1 failed. Retry or remove them, then save."
+    text = "1 of 2 images uploaded, 1 failed. Please retry or remove each failed image, then save."
     expect(summary.get_by_role("status")).to_have_text(text)
     expect(card.locator("input[name=picture]")).to_be_focused()
     card.get_by_role("button", name="Retry \u2068cat.jpg\u2069").click()
@@ -168,7 +168,7 @@ def test_consecutive_site_errors_end_queue(
     monkeypatch.setattr(Card, "dispatch", fail, raising=False)
     site.press_save()
     summary = card.locator(".groupme-summary")
-    expect(summary).to_contain_text("0 of 2 images were uploaded. 2 failed.")
+    expect(summary).to_contain_text("0 of 2 images uploaded, 2 failed.")
     expect(card.get_by_role("button", name="Retry")).to_have_count(2)
     assert site.posts == ["upload", "upload"]
     monkeypatch.setattr(Card, "dispatch", dispatch, raising=False)

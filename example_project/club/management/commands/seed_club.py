@@ -46,7 +46,7 @@ class AlbumSeed(NamedTuple):
 
 MEMBERS = [
     MemberSeed("Ines Duarte", "Chair", "2019-03-01", "avatar-galaxy.jpg"),
-    MemberSeed("Tomasz Wilk", "Keeper of the telescope", "2019-03-01", "avatar-raccoon.jpg"),
+    MemberSeed("Tomasz Wilk", "Telescope manager", "2019-03-01", "avatar-raccoon.jpg"),
     MemberSeed("Amara Okoye", "Treasurer", "2020-09-12", "avatar-dandelion.jpg"),
     MemberSeed("Jonas Lindqvist", "Coffee and catering", "2021-01-30", "avatar-cup.jpg"),
     MemberSeed("Mei Tanaka", "Library and sky charts", "2023-11-04", "avatar-cat.jpg"),
@@ -86,7 +86,7 @@ ALBUMS = [
                 "raccoon.jpg",
                 "2025-06-21",
                 "Jonas Lindqvist",
-                "Our visitor, five minutes after the biscuits were opened",
+                "Our visitor, five minutes after we opened the cookies",
                 "A raccoon looks down from between the leaves of a palm",
             ),
         ],
@@ -108,7 +108,7 @@ ALBUMS = [
                 "into-the-deep-field.gif",
                 "2025-03-08",
                 "Mei Tanaka",
-                "A walk into the Deep Field (animated from NASA's picture)",
+                "A walk into the Deep Field (animation of NASA's image)",
                 "The view moves into a dense field of galaxies",
             ),
             PhotoSeed(
@@ -160,14 +160,14 @@ ALBUMS = [
         "Perseids under cloud",
         "perseids-under-cloud",
         "2024-08-12",
-        "Eleven of us, three hours, no gap. If you took a picture of the cloud, it belongs here.",
+        "Eleven of us, three hours, no gap. If you took a photo of the clouds, please add it.",
         [],
     ),
 ]
 
 
 class Command(BaseCommand):
-    help = "Fill the club with members, albums and photos. Does nothing that is done already."
+    help = "Add the members, albums, and photos of the example. Existing ones are skipped."
 
     def handle(self, *args: Any, **options: Any) -> None:
         added = 0
@@ -178,14 +178,9 @@ class Command(BaseCommand):
                     self.stdout.write(f"  {part}: {uploads}")
                     self.stdout.flush()  # A pipe is buffered.
         except ServiceError as error:
-            raise CommandError(f"The image service did not take a picture: {error}") from error
-        self.stdout.write(summary(added))
-
-
-def summary(added: int) -> str:
-    if not added:
-        return "The club is complete."
-    return f"{added} picture{pluralize(added)} uploaded."
+            raise CommandError(f"An image could not be uploaded: {error}") from error
+        if added:
+            self.stdout.write(f"{added} image{pluralize(added)} uploaded.")
 
 
 def fill_club() -> Iterator[tuple[str, int]]:
