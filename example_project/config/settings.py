@@ -43,7 +43,8 @@ try:
     DATA_DIR.mkdir(parents=True, exist_ok=True)  # SQLite creates no folder.
 except OSError as error:
     raise ImproperlyConfigured(
-        f"cannot create the directory {DATA_DIR}: {error.strerror} (set EXAMPLE_DATA to another path)"
+        f"cannot create the directory {DATA_DIR}: {error.strerror} "
+        "(set EXAMPLE_DATA to another path)"
     ) from error
 PICTURES_DIR = DATA_DIR / "pictures"
 
