@@ -14,7 +14,11 @@ from django.utils import translation
 
 import django_groupme_images
 from django_groupme_images.exceptions import ImageRejected
-from django_groupme_images.forms.validation import _MESSAGES, rejection_error
+from django_groupme_images.forms.validation import (
+    _MESSAGES,
+    rejection_error,
+    script_message,
+)
 from django_groupme_images.images.converting.animation_frames import gif_frames
 from django_groupme_images.images.converting.conversion import convert_image
 from django_groupme_images.images.inspection import inspect_image
@@ -102,3 +106,12 @@ def test_each_raise_site_has_parameters_of_its_message() -> None:
         key = "new_format_not_allowed" if "new_format" in parameters else code
         placeholders = set(re.findall(r"%\((\w+)\)s", str(_MESSAGES[key])))
         assert placeholders - {"name"} <= parameters
+
+
+def test_script_message_is_translated_message_of_server() -> None:
+    text = script_message("too_large")
+    error = rejection_error(ImageRejected("", code="too_large", size=3 << 20, limit=1 << 20), "a")
+    values = {"name": "a", **{key: error.params[key] for key in ("size", "limit")}}
+    assert str(text).format(**values) == error.messages[0]
+    with translation.override("de"):
+        assert str(text) == "„{name}“ ist zu groß ({size}, erlaubt sind höchstens {limit})."
