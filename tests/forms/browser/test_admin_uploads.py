@@ -364,7 +364,7 @@ def test_site_error_continues_with_one_request_at_a_time(
     expect(site.input("photo_set-0-picture")).to_contain_text("returned error 500")
     assert max(post.running for post in posts) == 1
     page.get_by_role("button", name="Retry \u20680.png\u2069").click()
-    expect(site.input("photo_set-0-picture")).to_contain_text("was uploaded. Submit the form")
+    expect(site.input("photo_set-0-picture")).to_contain_text("has been uploaded. Submit the form")
     site.save()
     assert site.posts == ["upload"] * 6 + ["submit"]
     assert len(_captions()) == 5
@@ -379,7 +379,7 @@ def test_cancel_keeps_finished_uploads_for_next_save(site: Site) -> None:
     site.press_save()
     _expect_summary(page, "1 of 8 images uploaded")
     page.get_by_role("button", name="Cancel").click()
-    _expect_summary(page, "Canceled. The form was not saved.")
+    _expect_summary(page, "Upload canceled. The form was not saved.")
     expect(page.get_by_role("button", name="Save", exact=True)).to_be_focused()
     _expect_summary(page, "4 of 8 images were uploaded and are kept")
     assert site.posts == ["upload"] * 4

@@ -111,7 +111,7 @@ def test_canceled_upload_keeps_finished_images(site: Site, form_page: Page) -> N
     site.press_save()
     expect(items(form_page).first).to_contain_text("Uploaded")
     form_page.get_by_role("button", name="Cancel").click()
-    expect(_summary(form_page)).to_contain_text("Canceled. The form was not saved.")
+    expect(_summary(form_page)).to_contain_text("Upload canceled. The form was not saved.")
     # Running requests continue in the background.
     expect(form_page.locator("[name=photos-uploaded]")).to_have_count(4)
     assert files(form_page) == NAMES[4:6]
@@ -128,7 +128,7 @@ def test_single_image_has_stop_button(site: Site, form_page: Page) -> None:
     expect(items(form_page)).to_contain_text("Processing “")
     site.press_stop()
     expect(items(form_page).get_by_role("status")).to_contain_text("Upload canceled.")
-    expect(items(form_page)).to_contain_text("was uploaded. Submit the form to save it.")
+    expect(items(form_page)).to_contain_text("has been uploaded. Submit the form to save it.")
     _save(site, 1)
     assert len(site.uploads) == 1
 
@@ -254,7 +254,7 @@ def test_response_that_is_not_the_form_is_offered_as_link(
     monkeypatch.setattr(PhotosAdd, "post", lambda *args, **kwargs: HttpResponse("saved"))
     choose(form_page, images(1))
     site.press_save()
-    expect(items(form_page).get_by_role("alert")).to_contain_text("something other than this form")
+    expect(items(form_page).get_by_role("alert")).to_contain_text("returned a different page")
     assert site.posts == ["upload"]
 
 

@@ -175,7 +175,7 @@ def test_several_dropped_files_report_that_first_is_used(site: Site, add_page: P
     element = site.input("photo")
     transfer = make_transfer(add_page, "first.jpg", "second.jpg")
     element.dispatch_event("drop", {"dataTransfer": transfer})
-    text = "Only “\u2068first.jpg\u2069” is used, because this field takes one image."
+    text = "Only “\u2068first.jpg\u2069” was added, because this field accepts one image."
     expect(element).to_contain_text(text)
     assert add_page.get_by_label("Choose an image").evaluate("input => input.files.length") == 1
     site.drop("photo", CAT)

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 _SAVED = re.compile(r"/members/\d+/$")
 _STOPPED = "Upload canceled. The form was not saved."
 _STOPPED_LATE = "Upload canceled. The form was not saved, but the image may have been uploaded."
-_UPLOADED = "“\u2068cat.jpg\u2069” was uploaded. Submit the form to save it."
+_UPLOADED = "“\u2068cat.jpg\u2069” has been uploaded. Submit the form to save it."
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_cancel_with_two_files_uploads_replacement_and_other_file(site: Site, ga
     expect(site.input("picture")).to_contain_text("Processing “")
     expect(logo).to_contain_text("Waiting to be uploaded")
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("form")).to_contain_text("Canceled. The form was not saved.")
+    expect(page.locator("form")).to_contain_text("Upload canceled. The form was not saved.")
     site.choose("picture", DOG)
     site.press_save()
     expect(logo.get_by_role("progressbar")).to_be_visible()

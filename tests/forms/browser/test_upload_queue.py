@@ -85,7 +85,7 @@ def test_failed_image_with_retry_is_uploaded_without_submission(site: Site, card
     expect(summary.get_by_role("status")).to_have_text(text)
     expect(card.locator("input[name=picture]")).to_be_focused()
     card.get_by_role("button", name="Retry \u2068cat.jpg\u2069").click()
-    expect(site.input("picture")).to_contain_text("was uploaded. Submit the form to save it.")
+    expect(site.input("picture")).to_contain_text("has been uploaded. Submit the form to save it.")
     expect(summary).to_have_count(0)
     assert site.posts == ["upload"] * 3
     site.save()
