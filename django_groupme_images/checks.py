@@ -18,12 +18,15 @@ groupme_images.W007   a field that is not a ``GroupMeImageField`` validates file
 groupme_images.W008   an ``attr_class`` that does not inherit from ``GroupMeImageFieldFile``
 groupme_images.W009   ``strip_metadata`` with ``allowed_formats`` whose metadata cannot be removed
 groupme_images.W010   ``convert_formats`` that no installed library can decode
+groupme_images.W011   a ``GROUPME_`` setting with a name that is probably misspelled
+groupme_images.W012   a ``GroupMeImageField``, but the app is not in ``INSTALLED_APPS``
 ====================  ===========================================================
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -35,6 +38,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import storages
 from django.core.validators import FileExtensionValidator, validate_image_file_extension
 from django.db.models import FileField
+from django.utils.module_loading import import_string
 
 from .conf import resolved_token
 from .discovery import file_fields, groupme_aliases, groupme_storages, uses_groupme_storage
@@ -55,13 +59,32 @@ MessageClass = type[checks.Error | checks.Warning]
 # The longest path of a URL on the CDN. Its parts are assumed: the service documents no limits.
 _LONGEST_PATH = "65535x65535.jpeg." + 32 * "0"
 
+_OPTION_HINT = "Fix the value, or remove it to use the default."
+
+_ACCESS_HINT = (
+    "Set it to the token alone, without spaces and line breaks. If the token is read from a file, "
+    "remove the line break at its end. The value is not shown, because it may be a secret."
+)
+
+_PATH_HINT = "Fix the path. If the token itself contains a dot, use a callable that returns it."
+
+_MISSING_HINT = (
+    "Get a token at https://dev.groupme.com/. Where nothing is uploaded to GroupMe, for example in "
+    "CI, in a Docker build, or with the emulator, use a placeholder without dots and spaces, such "
+    'as "placeholder-token".'
+)
+
+# How similar a setting's name must be to that of an option to be reported. See _misspelled_option.
+_MIN_SIMILARITY = 0.8
+
 
 def check_field(field: FileField) -> Messages:
     """Check the storage and the arguments of a field that :func:`fields_to_check` returns."""
     if not uses_groupme_storage(field):
         yield checks.Warning(
             f"{field} is a GroupMeImageField, but its storage is not a GroupMeStorage.",
-            hint="Its images have no variants, and GroupMe's API does not accept their URLs.",
+            hint="Use a GroupMeStorage. In another storage, images have no variants, and GroupMe's "
+            "API does not accept their URLs.",
             obj=field,
             id="groupme_images.W003",
         )
@@ -114,7 +137,7 @@ def _check_attr_class(field: FileField) -> Messages:
         yield checks.Warning(
             f"The values of {field} have no variants, and their width and height download the "
             f"image, because {field.attr_class.__name__} is not a GroupMeImageFieldFile.",
-            hint=f"Let {field.attr_class.__name__} inherit from GroupMeImageFieldFile.",
+            hint=f"Make {field.attr_class.__name__} inherit from GroupMeImageFieldFile.",
             obj=field,
             id="groupme_images.W008",
         )
@@ -151,6 +174,44 @@ def check_storages(**kwargs: Any) -> list[checks.CheckMessage]:
     ]
 
 
+@checks.register(checks.Tags.files)
+def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
+    """Check that no ``GROUPME_`` setting has a name that is probably misspelled."""
+    all_options = [GroupMeStorage.options().values()]
+    if not _creation_errors():
+        all_options += [storage.options().values() for storage in groupme_storages()]
+    valid_names = {option.setting for options in all_options for option in options}
+    return [
+        checks.Warning(
+            f"The setting {name} has no effect, because there is no option of this name.",
+            hint=f"Did you mean {match!r}?",
+            id="groupme_images.W011",
+        )
+        for name in dir(settings)
+        if (match := _misspelled_option(name, valid_names))
+    ]
+
+
+def _misspelled_option(name: str, valid_names: set[str]) -> str | None:
+    """
+    Return the valid setting that the name of another setting is probably meant to be, or ``None``.
+
+    A project can have settings of its own, such as ``GROUPME_BOT_ID`` and ``GROUPME_CALLBACK``,
+    which must not be reported. So a name is reported only if it is similar to a valid name, starts
+    with the same letter, and does not add a word to it, as ``GROUPME_ACCESS_TOKEN_URL`` does.
+    """
+    prefix = "GROUPME_"
+    if not name.startswith(prefix) or name in valid_names:
+        return None
+    # The common prefix would make all names similar.
+    own = name.removeprefix(prefix)
+    others = [valid.removeprefix(prefix) for valid in valid_names]
+    for match in get_close_matches(own, others, 1, _MIN_SIMILARITY):
+        if match[0] == own[0] and not own.startswith(f"{match}_"):
+            return prefix + match
+    return None
+
+
 @checks.register(checks.Tags.files, deploy=True)
 def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
     """Check that uploads in production have a token, TLS, and a queue."""
@@ -177,20 +238,27 @@ def _check_alias(alias: str) -> Messages:
         storages[alias]
     except Exception as error:  # noqa: BLE001  # A storage of the project may raise anything.
         yield checks.Error(
-            f'STORAGES["{alias}"] cannot be created: {error}',
-            hint=f"Available options: {', '.join(GroupMeStorage.options())}.",
+            f'STORAGES["{alias}"] could not be created: {error}',
+            hint=_creation_hint(alias),
             id="groupme_images.E003",
         )
 
 
+def _creation_hint(alias: str) -> str:
+    """Return how to fix a storage in ``STORAGES`` that could not be created."""
+    try:
+        storage_class = import_string(settings.STORAGES[alias]["BACKEND"])
+        return f"Valid options: {', '.join(storage_class.options())}."
+    except Exception:  # noqa: BLE001  # A module of the project may raise anything.
+        return 'Set "BACKEND" to "django_groupme_images.storage.GroupMeStorage" or to a subclass.'
+
+
 def _check_options(storage: GroupMeStorage) -> Messages:
-    errors = [error for option in storage.options().values() if (error := option.error(storage))]
-    for error in errors:
-        yield checks.Error(
-            error,
-            hint="Correct the value, or remove it to use the default.",
-            id="groupme_images.E002",
-        )
+    options = storage.options().values()
+    errors = {option: error for option in options if (error := option.error(storage))}
+    for option, error in errors.items():
+        hint = _ACCESS_HINT if option.environment else _OPTION_HINT
+        yield checks.Error(error, hint=hint, id="groupme_images.E002")
     if errors:
         return
     yield from _check_fallback(storage)
@@ -208,8 +276,7 @@ def _check_token(storage: GroupMeStorage, message_class: MessageClass, check_id:
     except ImproperlyConfigured as error:
         yield message_class(
             str(error),
-            hint="Set GROUPME_ACCESS_TOKEN or GM_TOKEN. The emulator (manage.py groupme_emulator) "
-            "accepts any non-empty string without dots or spaces.",
+            hint=_PATH_HINT if storage.access_token else _MISSING_HINT,
             id=check_id,
         )
 
@@ -226,8 +293,8 @@ def _check_fallback(storage: GroupMeStorage) -> Messages:
         )
     if storage.deferred is True and (error_text := _tasks_error()):
         yield checks.Warning(
-            f"Uploads are deferred, but no task can make them. {error_text}",
-            hint="Until then, pending files are uploaded only by manage.py groupme_upload.",
+            f"'deferred' is enabled, but uploads cannot be enqueued. {error_text}",
+            hint="Configure the setting TASKS, or run manage.py groupme_upload regularly.",
             id="groupme_images.W004",
         )
 
@@ -281,7 +348,7 @@ def _check_tasks(storage: GroupMeStorage) -> Messages:
     backend = type(import_tasks().upload_row.get_backend()).__name__
     if backend == "ImmediateBackend":
         yield checks.Warning(
-            f"Uploads are deferred, but {backend} runs tasks at once, inside the request.",
+            f"'deferred' is enabled, but {backend} runs tasks during the request.",
             hint='Set TASKS["default"] to a backend with workers.',
             id="groupme_images.W005",
         )
@@ -291,10 +358,13 @@ def _check_upload_url(storage: GroupMeStorage) -> Messages:
     if storage.options()["upload_url"].error(storage):
         return
     url = urlsplit(storage.upload_url)
-    if url.scheme != "https" or _is_local(url.hostname or ""):
+    is_local = _is_local(url.hostname or "")
+    if url.scheme != "https" or is_local:
+        problem = "is on this machine" if is_local else "does not use https"
         yield checks.Warning(
-            f"Images are uploaded to {storage.upload_url}, not to GroupMe's image service.",
-            hint="Remove the option 'upload_url' or the setting GROUPME_UPLOAD_URL.",
+            f"Images are uploaded to {storage.upload_url}, which {problem}.",
+            hint="Remove the option 'upload_url' or the setting GROUPME_UPLOAD_URL to upload to "
+            "GroupMe's image service.",
             id="groupme_images.W001",
         )
 

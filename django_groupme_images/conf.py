@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import fields
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, Generic, Self, TypeVar, cast, overload
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -23,6 +23,22 @@ from django.utils.module_loading import import_string
 from storages.base import BaseStorage
 
 from .images.options import ImageOptions
+from .option_values import (
+    describe_invalid_token,
+    is_base_url,
+    is_bool,
+    is_convertible_formats,
+    is_formats,
+    is_non_negative_int,
+    is_optional_int,
+    is_optional_positive_int,
+    is_optional_str,
+    is_positive_int,
+    is_seconds,
+    is_time_limit,
+    is_timeout,
+    is_token,
+)
 from .pictures import CDN_URL, UPLOAD_URL
 
 __all__ = [
@@ -36,12 +52,6 @@ T = TypeVar("T")
 Token = str | Callable[[], str | None] | None
 
 _UNSET = object()
-
-# A longer time is probably a mistake, and socket.settimeout() overflows above some years.
-_MAX_SECONDS = 24 * 60 * 60
-
-# The names of the formats that can be converted.
-_CONVERTIBLE = frozenset({"webp", "avif", "heif", "bmp", "tiff"})
 
 
 class Option(Generic[T]):
@@ -100,12 +110,25 @@ class Option(Generic[T]):
         if self.validator(value):
             return value
         # The value of an option with an environment variable may be a secret.
-        actual = type(value).__name__ if self.environment else f"{value!r:.200}"
+        actual = describe_invalid_token(value) if self.environment else f"{value!r:.200}"
         del value  # Error pages show the variables of every frame.
         raise ImproperlyConfigured(
-            f"{type(storage).__name__}'s option {self.name!r}, or the setting {self.setting}, "
-            f"must be {self.description}, not {actual}."
+            f"{self._source(storage)} must be {self.description} (got {actual})."
         )
+
+    def _source(self, storage: Storage) -> str:
+        """Return what the value comes from, as the subject of an error message."""
+
+        def is_used(value: object) -> bool:
+            return value is not _UNSET and not (value is None and self.environment)
+
+        is_overridden = getattr(type(storage), self.name) is not self
+        if not is_overridden and not is_used(storage.__dict__.get(self.name, _UNSET)):
+            if is_used(getattr(settings, self.setting, _UNSET)):
+                return f"The setting {self.setting}"
+            if self.environment:
+                return f"The environment variable {self.environment}"
+        return f"{type(storage).__name__}'s option {self.name!r}"
 
     def error(self, storage: Storage) -> str:
         """Return why the option's value cannot be used, or an empty string."""
@@ -122,95 +145,6 @@ class Option(Generic[T]):
         return ""
 
 
-def is_token(value: Any) -> bool:
-    """Return whether this may be the option ``access_token``, without calling or importing it."""
-    return value is None or callable(value) or (isinstance(value, str) and _is_visible_ascii(value))
-
-
-def is_base_url(value: Any) -> bool:
-    """Return whether this is an http or https URL without credentials, query, and fragment."""
-    try:
-        parts = urlsplit(value)
-        return (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and parts.port != 0
-            and _is_visible_ascii(value)
-            and not {"@", "?", "#"} & set(value)
-        )
-    except (ValueError, TypeError, AttributeError):
-        return False
-
-
-def is_non_negative_int(value: Any) -> bool:
-    """Return whether this is an integer of at least 0, and not a Boolean."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def is_optional_int(value: Any) -> bool:
-    """Return whether this is an integer of at least 0, or ``None``."""
-    return value is None or is_non_negative_int(value)
-
-
-def is_positive_int(value: Any) -> bool:
-    """Return whether this is an integer of at least 1."""
-    return is_non_negative_int(value) and value > 0
-
-
-def is_optional_positive_int(value: Any) -> bool:
-    """Return whether this is an integer of at least 1, or ``None``."""
-    return value is None or is_positive_int(value)
-
-
-def is_seconds(value: Any) -> bool:
-    """Return whether this is a number of seconds between 0 and one day."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 0 <= value <= _MAX_SECONDS
-
-
-def is_time_limit(value: Any) -> bool:
-    """Return whether this is a positive number of seconds, or ``None`` for no limit."""
-    return value is None or (is_seconds(value) and value > 0)
-
-
-def is_timeout(value: Any) -> bool:
-    """Return whether this is a positive number of seconds, or a pair of them."""
-    pair = value if isinstance(value, tuple | list) else (value, value)
-    return len(pair) == 2 and all(is_seconds(seconds) and seconds > 0 for seconds in pair)
-
-
-def is_formats(value: Any) -> bool:
-    """Return whether this is a collection of format names such as ``"jpeg"``, and not empty."""
-    return (
-        isinstance(value, list | tuple | set | frozenset)
-        and len(value) > 0
-        and all(isinstance(name, str) and name.isalnum() and name.islower() for name in value)
-        and "jpg" not in value
-    )
-
-
-def is_convertible_formats(value: Any) -> bool:
-    """Return whether this is a collection of names of formats that can be converted, or empty."""
-    return isinstance(value, list | tuple | set | frozenset) and all(
-        isinstance(name, str) and name in _CONVERTIBLE for name in value
-    )
-
-
-def is_optional_str(value: Any) -> bool:
-    """Return whether this is a string that is not empty, or ``None``."""
-    return value is None or (isinstance(value, str) and bool(value))
-
-
-def is_bool(value: Any) -> bool:
-    """Return whether this is ``True`` or ``False``."""
-    return isinstance(value, bool)
-
-
-def _is_visible_ascii(text: str) -> bool:
-    """Return whether the text can be in a header or a URL: ASCII without spaces and controls."""
-    return all("!" <= char <= "~" for char in text)
-
-
 class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages is untyped.
     """
     Base class of ``GroupMeStorage`` with its options.
@@ -224,7 +158,8 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: dotted path, because tokens are assumed to contain no dots.
     access_token = Option[Token](
         None,
-        "a string without spaces, a callable or its dotted path",
+        "a string of ASCII characters without whitespace, a callable, or a dotted path to a "
+        "callable",
         is_token,
         environment="GM_TOKEN",
     )
@@ -242,7 +177,10 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: the connection, and the second one the time between two bytes in either direction. A single
     #: number limits both.
     timeout = Option[Any](
-        (5, 30), "seconds, or a pair: to connect, and between bytes", is_timeout, is_for_client=True
+        (5, 30),
+        "a positive number of seconds, or a (connect, read) tuple",
+        is_timeout,
+        is_for_client=True,
     )
     #: Longest time in seconds of one upload as a whole. It includes retries and the waits between
     #: them. After it, the upload fails as unavailable, and the fallback storage stores the file.
@@ -250,15 +188,17 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: first. Resolving a host name is not limited. The uploads of a field for several images have
     #: this limit together.
     max_upload_time = Option[float | None](
-        None, "seconds, more than 0, or None", is_time_limit, is_for_client=True
+        None, "a positive number of seconds, or None", is_time_limit, is_for_client=True
     )
     #: Maximum number of retries of a request that failed temporarily. Retried are connection errors
     #: and the statuses 408, 420, 425, 429, and 5xx (except 501). Read timeouts are not retried,
     #: because the service may already have stored the image.
-    max_retries = Option(2, "a whole number, 0 or more", is_non_negative_int, is_for_client=True)
+    max_retries = Option(2, "an integer of 0 or more", is_non_negative_int, is_for_client=True)
     #: Longest wait in seconds before a retry. If the header ``Retry-After`` of a response requests
     #: a longer wait, the upload fails immediately.
-    max_retry_wait = Option[float](10, "seconds, 0 or more", is_seconds, is_for_client=True)
+    max_retry_wait = Option[float](
+        10, "a number of seconds, 0 or more", is_seconds, is_for_client=True
+    )
     #: Maximum size of a file in bytes. Larger files are rejected before anything is sent. Forms
     #: display an error at the field.
     max_upload_size = Option[int | None](
@@ -268,7 +208,9 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: case, so JPEG is ``"jpeg"``. They take precedence over ``convert_formats``. The MPO files of
     #: many phones are accepted as JPEG.
     allowed_formats = Option[Collection[str]](
-        ("jpeg", "png", "gif"), "a list of formats such as 'jpeg'", is_formats
+        ("jpeg", "png", "gif"),
+        "a non-empty list of format names in lower case, such as 'jpeg' (not 'jpg')",
+        is_formats,
     )
     #: The formats that are converted before the upload. An image with several frames becomes a GIF,
     #: one with transparency a PNG, and any other a JPEG. The converted image is turned upright, and
@@ -329,6 +271,17 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
         for each in fields(ImageOptions):
             self.options()[each.name].validated(self)
 
+    def __init__(self, **options: Any) -> None:
+        valid_options = self.get_default_settings()  # A subclass may add options here.
+        for name in options:
+            if name not in valid_options:
+                matches = get_close_matches(name, valid_options, 1)
+                suggestion = f" Did you mean {matches[0]!r}?" if matches else ""
+                raise ImproperlyConfigured(
+                    f"unknown option {name!r} of {type(self).__name__}.{suggestion}"
+                )
+        super().__init__(**options)
+
     def get_default_settings(self) -> dict[str, Any]:
         return {name: option.default for name, option in self.options().items()}
 
@@ -373,9 +326,9 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
     """
     if not option:
         raise ImproperlyConfigured(
-            "There is no access token, so images cannot be uploaded. Set the storage option "
-            "'access_token', the setting GROUPME_ACCESS_TOKEN, or the environment variable "
-            "GM_TOKEN to the access token of a GroupMe user."
+            "No GroupMe access token is configured. Set the storage option 'access_token', the "
+            "setting GROUPME_ACCESS_TOKEN, or the environment variable GM_TOKEN to a GroupMe "
+            "user's access token."
         )
     # Assumption: a token contains no dots. GroupMe does not document the format.
     if callable(option) or "." not in option:
@@ -386,6 +339,6 @@ def resolved_token(option: Token) -> str | Callable[[], str | None]:
             return function
     del option  # Error pages show variables, and it may be a token with a dot.
     raise ImproperlyConfigured(
-        "The access token has a dot in it, so it is read as the dotted path of a callable, but no "
-        "callable can be imported from that path."
+        "The access token contains a dot, so it was treated as a dotted path to a callable, but no "
+        "callable could be imported from it."
     )

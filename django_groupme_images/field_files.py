@@ -136,7 +136,7 @@ class GroupMeImageFieldFile(ImageFieldFile):
         Raise ``InvalidPicture`` if there is no image, or it is not uploaded (yet).
         """
         if (picture := self.picture) is None:
-            raise InvalidPicture(f"{self.field} has no picture to attach")
+            raise InvalidPicture(f"{self.field} has no uploaded image to attach")
         return picture.attachment()
 
     def save(self, name: str, content: File[Any], save: bool = True) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
+from django.apps import apps
 from django.core import checks
 from django.core.exceptions import ValidationError
 from django.core.files import File
@@ -112,7 +113,20 @@ class GroupMeImageField(models.ImageField):
         return name, path, args, kwargs
 
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
-        return [*super().check(**kwargs), *self._check_alt_field()]
+        return [*super().check(**kwargs), *self._check_app(), *self._check_alt_field()]
+
+    def _check_app(self) -> Iterator[checks.CheckMessage]:
+        # This check is here, because the app registers the others, and so they are missing, too.
+        if not apps.is_installed("django_groupme_images"):
+            yield checks.Warning(
+                f'{self} is a GroupMeImageField, but "django_groupme_images" is not in '
+                "INSTALLED_APPS.",
+                hint="Add it. Without it, rendering a form with this field fails, deferred files "
+                "are not uploaded, and the template tags, management commands, and other system "
+                "checks are not available.",
+                obj=self,
+                id="groupme_images.W012",
+            )
 
     def _check_alt_field(self) -> Iterator[checks.CheckMessage]:
         if self.alt_field is None:
@@ -208,8 +222,8 @@ class GroupMeImageField(models.ImageField):
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         if not _is_storable(value):
             raise ValueError(
-                f"{self} was given a file that is not on the image service. Only saving a row and "
-                "bulk_create() upload one; update() and bulk_update() need the URL of a picture."
+                f"Cannot store an unsaved file in {self}. save() and bulk_create() upload files; "
+                "update() and bulk_update() require the URL of an image."
             )
         if self._stores_null and isinstance(value, FieldFile) and value.name is None:
             value = None
@@ -229,7 +243,10 @@ class GroupMeImageField(models.ImageField):
         value = self.value_from_object(obj)
         if value and not _is_storable(value) and isinstance(self.storage, GroupMeStorage):
             # A deserializer would take its name for that of a file in the fallback storage.
-            raise ValueError(f"{self} has a file that is not saved yet. Save the object first.")
+            raise ValueError(
+                f"Cannot serialize {self}, because its file is not saved yet. Save the model "
+                "instance first."
+            )
         return str(value or "")
 
     def save_form_data(self, instance: models.Model, data: Any) -> None:

@@ -56,7 +56,7 @@ class Picture:
     _match: re.Match[str]
 
     def __init__(self) -> None:
-        raise TypeError("a Picture is made by Picture.parse(url)")
+        raise TypeError("Use Picture.parse(url) to create a Picture")
 
     @classmethod
     def parse(cls, url: str, base_url: str = CDN_URL) -> Picture:
@@ -70,7 +70,7 @@ class Picture:
         Raise ``InvalidPicture`` for any other value of any type.
         """
         if (picture := cls.parse_or_none(url, base_url)) is None:
-            raise InvalidPicture(f"{_excerpt(url)} is not the URL of a picture on {base_url}")
+            raise InvalidPicture(f"{_excerpt(url)} is not the URL of an image on {base_url}")
         return picture
 
     @classmethod
@@ -252,7 +252,9 @@ def _matcher(base_url: str) -> tuple[Callable[[str], re.Match[str] | None], str]
 def known_variant(variant: str) -> str:
     """Return the name of a variant unchanged. Raise ``ValueError`` if it is unknown."""
     if variant not in VARIANTS:
-        raise ValueError(f"no variant {_excerpt(variant)}: there are {', '.join(VARIANTS)}")
+        raise ValueError(
+            f"Unknown variant {_excerpt(variant)}. Choose from: {', '.join(VARIANTS)}."
+        )
     return variant
 
 

@@ -29,10 +29,10 @@ def import_tasks() -> ModuleType:
         import django_groupme_images.tasks
     except ImportError:
         raise ImproperlyConfigured(
-            "Tasks need Django 6.0 or newer, or the package django-tasks."
+            "Background uploads require Django 6.0 or later, or the package django-tasks."
         ) from None
     except Exception as error:  # Each of two frameworks raises its own errors.
-        raise ImproperlyConfigured(f"Tasks cannot be sent: {error}") from error
+        raise ImproperlyConfigured(f"The upload tasks cannot be created: {error}") from error
     return django_groupme_images.tasks
 
 

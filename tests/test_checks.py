@@ -69,7 +69,7 @@ def test_token_missing_is_a_warning(no_token, monkeypatch):
     assert ids() == ["W006", "W006"]
     assert {message.level for message in messages()} == {checks.WARNING}
     assert "GM_TOKEN" in messages()[0].msg
-    assert "any non-empty string" in messages()[0].hint
+    assert "placeholder-token" in messages()[0].hint
     monkeypatch.setenv("GM_TOKEN", "")
     assert ids() == ["W006", "W006"]
     monkeypatch.setenv("GM_TOKEN", "abc")
@@ -258,8 +258,8 @@ def test_deploy_check_with_local_upload_url_is_a_warning(settings, url, expected
     ("alias", "reason"),
     [
         ("nowhere", "Could not find config for 'nowhere' in settings.STORAGES."),
-        ("groupme", "The fallback 'groupme' is the storage itself."),
-        ("second", "The fallback 'second' is a storage on GroupMe, too."),
+        ("groupme", "The fallback 'groupme' must not be the GroupMe storage itself."),
+        ("second", "The fallback 'second' must not be a GroupMeStorage."),
         ("broken", "The fallback of GroupMeStorage cannot be used: "),
     ],
 )
@@ -304,7 +304,7 @@ def test_deferred_with_missing_queue_is_a_warning(options, settings, monkeypatch
     settings.TASKS = {"default": {"BACKEND": backend, "QUEUES": ["low", "high"]}}
     monkeypatch.delitem(sys.modules, "django_groupme_images.tasks")
     assert ids() == ["W004"]
-    assert "Tasks cannot be sent: " in messages()[0].msg
+    assert "The upload tasks cannot be created: " in messages()[0].msg
 
 
 @pytest.mark.parametrize(

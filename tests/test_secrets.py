@@ -291,7 +291,7 @@ def test_output_of_commands_does_not_contain_token(
         output = run_command(
             "groupme_upload", "--report", str(report), "--workers", "1", verbosity=3
         )
-    assert "did not accept the access token" in output
+    assert "rejected the access token" in output
     output += run_command("groupme_check", "--report", str(tmp_path / "checks"), verbosity=3)
     output += report.read_text()
     dump = io.StringIO()

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from contextlib import suppress
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 import requests
@@ -38,35 +39,44 @@ MAX_RESPONSE_TIME = 60  # seconds
 
 _MAX_ERROR_TEXT_LENGTH = 200
 
-_REDACTED = "[it quoted the access token]"
+# Shorter tokens are not redacted, because they also occur in ordinary words: "x" is in "expected".
+# They are placeholders for the emulator or for tests, because GroupMe's tokens are much longer.
+_MIN_SECRET_LENGTH = 8
+
+_REDACTED = "[redacted, because it contained the access token]"
 
 _MESSAGES: dict[type[ServiceError], str] = {
-    AuthenticationFailed: "did not accept the access token",
-    UploadRejected: "refused the picture",
-    RateLimited: "has had too many requests",
-    ServiceUnavailable: "is not available",
-    UnexpectedResponse: "gave an answer that it should not give",
+    AuthenticationFailed: "rejected the access token",
+    UploadRejected: "rejected the image",
+    RateLimited: "reported that its rate limit is exceeded",
+    ServiceUnavailable: "is unavailable",
+    UnexpectedResponse: "returned an unexpected response",
 }
 
-_MISCONFIGURED = ServiceUnavailable, "cannot be reached with this machine's network settings"
+_TIMED_OUT = "did not respond in time"
+_INCOMPLETE = "did not send a complete response"
+_MISCONFIGURED = (
+    ServiceUnavailable,
+    "could not be reached because of this machine's network settings",
+)
 
 # Error class and message for each exception of requests, urllib3, and the operating system. The
 # first class that matches is used.
 _NETWORK_ERRORS: dict[type[Exception], tuple[type[ServiceError], str]] = {
-    requests.Timeout: (ServiceUnavailable, "did not answer in time"),
+    requests.Timeout: (ServiceUnavailable, _TIMED_OUT),
     requests.exceptions.SSLError: (ServiceUnavailable, "could not be reached over TLS"),
     requests.ConnectionError: (ServiceUnavailable, "could not be reached"),
-    requests.exceptions.ChunkedEncodingError: (ServiceUnavailable, "broke off its answer"),
-    requests.exceptions.RetryError: (ServiceUnavailable, "kept failing"),
+    requests.exceptions.ChunkedEncodingError: (ServiceUnavailable, _INCOMPLETE),
+    requests.exceptions.RetryError: (ServiceUnavailable, "failed after the last retry"),
     # A proxy variable is not a URL, or support for the type of proxy is not installed.
     requests.exceptions.InvalidURL: _MISCONFIGURED,
     requests.exceptions.InvalidSchema: _MISCONFIGURED,
-    requests.RequestException: (UnexpectedResponse, "cannot be talked to"),
-    urllib3_exceptions.TimeoutError: (ServiceUnavailable, "did not answer in time"),
-    urllib3_exceptions.ProtocolError: (ServiceUnavailable, "broke off its answer"),
-    urllib3_exceptions.SSLError: (ServiceUnavailable, "broke off its answer"),
+    requests.RequestException: (UnexpectedResponse, "did not complete the request"),
+    urllib3_exceptions.TimeoutError: (ServiceUnavailable, _TIMED_OUT),
+    urllib3_exceptions.ProtocolError: (ServiceUnavailable, _INCOMPLETE),
+    urllib3_exceptions.SSLError: (ServiceUnavailable, _INCOMPLETE),
     urllib3_exceptions.LocationValueError: _MISCONFIGURED,
-    urllib3_exceptions.HTTPError: (UnexpectedResponse, "gave an answer that cannot be read"),
+    urllib3_exceptions.HTTPError: (UnexpectedResponse, "returned an unreadable response"),
     # A certificate file, or the password of a proxy, cannot be used.
     OSError: _MISCONFIGURED,
     UnicodeError: _MISCONFIGURED,
@@ -89,10 +99,10 @@ def parse_upload_response(response: requests.Response, cdn_url: str) -> Picture 
         # Both keys are documented, with the same value. Some responses have only "url" (observed).
         return Picture.parse(payload.get("url") or payload["picture_url"], cdn_url)
     except InvalidPicture:
-        problem = f"its URL is not that of a picture on {cdn_url}"
+        problem = f"its URL is not that of an image on {cdn_url}"
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        problem = "it has no URL"
-    message = f"{_message(UnexpectedResponse, response, body)} ({problem})"
+        problem = "it contains no URL"
+    message = _message(UnexpectedResponse, response, body, problem)
     return UnexpectedResponse(message, status=response.status_code)
 
 
@@ -110,7 +120,9 @@ def cdn_error(response: requests.Response, picture: Picture) -> GroupMeImageErro
     """Return the error for a response of the CDN whose status is not 200."""
     if response.status_code in (403, 404):  # The CDN returns 403 for missing images (observed).
         _read_error_body(response)  # A connection is reused only after its response has been read.
-        return PictureNotFound(f"{picture.url} is not there ({response.status_code})")
+        return PictureNotFound(
+            f"{picture.url} was not found on the CDN (HTTP {response.status_code})"
+        )
     return _other_error(response)
 
 
@@ -128,13 +140,23 @@ def _other_error(response: requests.Response) -> ServiceError:
 
 
 def _message(
-    error_class: type[ServiceError], response: requests.Response, body: bytes | None = None
+    error_class: type[ServiceError],
+    response: requests.Response,
+    body: bytes | None = None,
+    problem: str = "",
 ) -> str:
+    """
+    Return the message of an error, such as "HOST is unavailable (HTTP 503): overloaded".
+
+    ``problem`` is added to the status. ``body`` is the body of the response, if it has been read.
+    """
     if body is None:
         body = _read_error_body(response)
     host = urlsplit(response.url).netloc
+    details = "; ".join(filter(None, [f"HTTP {response.status_code}", problem]))
     service_message = _service_error_message(body, response.request.headers.get(ACCESS_HEADER))
-    return f"{host} {_MESSAGES[error_class]}: {response.status_code} {service_message}".rstrip()
+    reason = f": {service_message}" if service_message else ""
+    return f"{host} {_MESSAGES[error_class]} ({details}){reason}"
 
 
 def _service_error_message(body: bytes, token: str | None) -> str:
@@ -147,9 +169,14 @@ def _service_error_message(body: bytes, token: str | None) -> str:
     return _sanitize(text, token)
 
 
+def _is_secret(token: str | None) -> TypeGuard[str]:
+    """Return whether a token is long enough to be removed from messages."""
+    return token is not None and len(token) >= _MIN_SECRET_LENGTH
+
+
 def _sanitize(text: str, token: str | None) -> str:
     """Return text from outside as one short line without the token and other credentials."""
-    if token:
+    if _is_secret(token):
         text = text.replace(token, "[access token]")
     text = " ".join(_CREDENTIALS.sub("//", text).split())[:_MAX_ERROR_TEXT_LENGTH]
     return "".join(char if char.isprintable() else "?" for char in text)
@@ -179,7 +206,9 @@ def _read(response: requests.Response) -> bytes:
             break
         if time.monotonic() > deadline:
             response.close()
-            raise urllib3_exceptions.TimeoutError(f"no end after {MAX_RESPONSE_TIME} seconds")
+            raise urllib3_exceptions.TimeoutError(
+                f"the response did not end within {MAX_RESPONSE_TIME} seconds"
+            )
     return body
 
 
@@ -218,7 +247,7 @@ def _network_error(
     )
     token, root = _pop_token(error) or token, _root_cause(chain)
     if isinstance(root, TimeoutError):
-        message = "did not answer in time"
+        message = _TIMED_OUT
     reason = root.args[-1] if root.args else type(root).__name__
     reason = reason if isinstance(reason, str) else str(root)
     _redact_exceptions(chain, token)
@@ -256,7 +285,7 @@ def _pop_token(error: BaseException) -> str | None:
 def _redact_exceptions(chain: list[BaseException], token: str | None) -> None:
     """Replace everything in the exceptions that contains the token."""
     for link in chain:
-        if token and token in f"{link!r}{link}{vars(link)}":
+        if _is_secret(token) and token in f"{link!r}{link}{vars(link)}":
             link.args = (_REDACTED,)
             names = [name for name, value in vars(link).items() if token in repr(value)]
             vars(link).update(dict.fromkeys(names, _REDACTED))

@@ -76,7 +76,11 @@ class BoundedRetry(Retry):
         retry = super().increment(method, url, response, error, _pool, _stacktrace)
         retry.wait_time = retry_after or retry._backoff_time(response)
         if (retry_after or 0) > self.max_retry_after or retry.wait_time >= seconds_left():
-            raise MaxRetryError(_pool, url or "", error or ResponseError("the wait is too long"))
+            raise MaxRetryError(
+                _pool,
+                url or "",
+                error or ResponseError("the wait before the next retry is too long"),
+            )
         if response is not None:
             # urllib3 would read the whole response in order to reuse the connection.
             response.close()

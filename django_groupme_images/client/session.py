@@ -70,9 +70,16 @@ class TokenAuth(AuthBase):
         if isinstance(token, str) and re.fullmatch(r"[!-~]+", token):
             self._token = token
             return
-        problem = "it has characters that no header can carry" if token else "there is none"
+        problem = (
+            "the one provided contains whitespace or other characters that are not allowed in an "
+            "HTTP header"
+            if token
+            else "none was provided"
+        )
         del token  # An error page shows the variables of every frame.
-        raise AuthenticationFailed(f"an upload needs a GroupMe user's access token, and {problem}")
+        raise AuthenticationFailed(
+            f"Uploading requires a GroupMe user's access token, but {problem}"
+        )
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers[ACCESS_HEADER] = self._token

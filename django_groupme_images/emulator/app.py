@@ -127,8 +127,8 @@ class EmulatorApp:
         except ConnectionError:
             raise
         except Exception:
-            logger.exception("The emulator failed")
-            return Response.error(500, "the emulator failed")
+            logger.exception("Internal error of the emulator")
+            return Response.error(500, "internal error of the emulator")
 
     def _apply_faults(self, request: Request) -> Response:
         """Respond as the service does, or according to a fault."""
@@ -149,7 +149,7 @@ class EmulatorApp:
             for _ in request.iter_body():
                 pass
         if fault.kind == "drop":
-            raise ConnectionDropped("a fault that was asked for")
+            raise ConnectionDropped("injected fault")
         return fault.response()
 
     def _route(self, request: Request) -> Response:

@@ -26,21 +26,21 @@ _SIGNALS = tuple(
 )
 
 _STRING_OPTIONS = (
-    ("--host", "127.0.0.1", "the address to listen on (default: %(default)s)"),
+    ("--host", "127.0.0.1", "Host name or IP address to listen on (default: %(default)s)."),
     (
         "--directory",
         None,
-        "where to keep the pictures (default: a temporary directory, removed at the end)",
+        "Directory for the images (default: a temporary directory that is deleted at exit).",
     ),
-    ("--token", None, "the only access token to accept (default: any is accepted)"),
+    ("--token", None, "The only access token to accept (default: accept any token)."),
 )
 
 # The interval in seconds between checks for a signal.
 _POLL_INTERVAL = 0.1
 
 DESCRIPTION = (
-    "Run GroupMe's image service on this machine: POST /pictures, and the pictures and "
-    "their thumbnails, on one port."
+    "Run a local emulator of GroupMe's image service, which accepts uploads (POST /pictures) and "
+    "serves images and their thumbnails on one port."
 )
 
 
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port",
         type=_port,
         default=8001,
-        help="the port to listen on, 0 for a free one (default: %(default)s)",
+        help="Port to listen on, or 0 for a free port (default: %(default)s).",
     )
     for name, default, help_text in _STRING_OPTIONS:
         parser.add_argument(name, type=_non_empty, default=default, help=help_text)
@@ -96,7 +96,7 @@ def run(
         log=write,
     )
     with _collect_signals() as received, server:
-        _write_startup_lines(server, directory, write)
+        _write_startup_lines(server, write, directory=directory, token=token)
         while not received:
             time.sleep(_POLL_INTERVAL)
 
@@ -108,22 +108,37 @@ def ignore_signals() -> None:
 
 
 def _write_startup_lines(
-    server: EmulatorServer, directory: str | None, write: Callable[[str], object]
+    server: EmulatorServer,
+    write: Callable[[str], object],
+    *,
+    directory: str | None,
+    token: str | None,
 ) -> None:
     # The reader of the output may have closed the pipe, as ``head`` does.
     with suppress(OSError, ValueError):
-        for line in _startup_lines(server, directory):
+        for line in _startup_lines(server, directory, token):
             write(line)
 
 
-def _startup_lines(server: EmulatorServer, directory: str | None) -> Iterator[str]:
-    yield f"GroupMe's image service is emulated on {server.url}"
-    yield f"  upload_url  {server.upload_url}"
-    yield f"  cdn_url     {server.cdn_url}"
-    yield f"  pictures    {directory or 'in a temporary directory'}"
+def _startup_lines(
+    server: EmulatorServer, directory: str | None, token: str | None
+) -> Iterator[str]:
+    yield f"Emulating GroupMe's image service at {server.url}"
+    yield f"Images are stored in {directory or 'a temporary directory, which is deleted at exit'}"
+    yield ""
+    yield "Add these lines to the settings of your project:"
+    yield ""
+    yield f'GROUPME_UPLOAD_URL = "{server.upload_url}"'
+    yield f'GROUPME_CDN_URL = "{server.cdn_url}"'
+    # A terminal or a log must not show the token that was passed on the command line.
+    yield f'GROUPME_ACCESS_TOKEN = "{"<value of --token>" if token else "emulator-token"}"'
+    yield ""
     if server.is_for_others:
-        yield "Others on the network can use it now, and see and delete its pictures."
-    yield "Stop it with Ctrl-C."
+        yield (
+            "Warning: the emulator is reachable from the network. Anyone who can reach it can view "
+            "and delete its images."
+        )
+    yield "Press Ctrl+C to stop."
 
 
 @contextmanager
@@ -160,6 +175,6 @@ def _allowed_host(text: str) -> str:
 def _non_empty(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError(
-            "the value is empty, as an unset variable is; leave the option out for the default"
+            "value must not be empty (is an environment variable not set?)"
         )
     return text

@@ -40,7 +40,7 @@ class Control:
             return dispatch(request, {"POST": self._reset_all})
         if name == "faults":
             return dispatch(request, {"POST": self._add_fault, "DELETE": self._clear_faults})
-        raise HTTPError(404, "there are requests, reset and faults")
+        raise HTTPError(404, "unknown endpoint; use requests, reset, or faults")
 
     def _requests(self, _: Request) -> Response:
         return Response.json(self._record.as_list())

@@ -49,7 +49,7 @@ class Fault:
         except (ValueError, RecursionError):
             values = None
         if not isinstance(values, dict):
-            raise HTTPError(400, f"not a JSON object; kind is one of {', '.join(_OPTIONS)}")
+            raise HTTPError(400, f"the body is not a JSON object; {_KINDS}")
         return cls.from_values(values)
 
     @classmethod
@@ -57,11 +57,11 @@ class Fault:
         """Create a fault from a dictionary of options. Raise ``HTTPError`` if one is invalid."""
         kind = values.get("kind")
         if not isinstance(kind, str) or kind not in _OPTIONS:
-            raise HTTPError(400, f"kind is one of {', '.join(_OPTIONS)}")
+            raise HTTPError(400, _KINDS)
         for name, value in values.items():
             _validate(name, value, {*_COMMON, *_OPTIONS[kind]})
         for name in _REQUIRED.intersection(_OPTIONS[kind]).difference(values):
-            raise HTTPError(400, f"{kind} needs {name}")
+            raise HTTPError(400, f"the kind {kind} requires {name}")
         return cls(**values)
 
     def matches(self, request: Request) -> bool:
@@ -82,7 +82,7 @@ class Fault:
         if self.kind == "garbage":
             return Response(200, b"<p>This is not JSON</p>", {"Content-Type": "text/html"})
         if self.body is None:
-            response = Response.error(self.status, "a fault that was asked for")
+            response = Response.error(self.status, "injected fault")
         else:
             response = Response(self.status, self.body.encode(), {"Content-Type": "text/plain"})
         response.headers |= {name.title(): value for name, value in self.headers.items()}
@@ -127,6 +127,8 @@ _OPTIONS = {
     "redirect": ("location",),
 }
 
+_KINDS = f"kind must be one of {', '.join(_OPTIONS)}"
+
 _COMMON = ("kind", "times", "method", "path")
 
 _REQUIRED = {"seconds", "location"}
@@ -152,28 +154,36 @@ def _is_header_dict(value: object) -> bool:
 # For each option, a check of its value and a description. Numbers are checked with type(),
 # because isinstance() accepts booleans as integers.
 _VALIDATORS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "kind": (lambda value: isinstance(value, str), "text"),
-    "times": (lambda value: type(value) is int and value > 0, "a whole number from 1 up"),
-    "method": (lambda value: isinstance(value, str), "text"),
+    "kind": (lambda value: isinstance(value, str), "a string"),
+    "times": (lambda value: type(value) is int and value > 0, "an integer of 1 or more"),
+    "method": (lambda value: isinstance(value, str), "a string"),
     "path": (
         lambda value: isinstance(value, str) and value[:1] in {"", "/"},
-        "text that begins with /",
+        "a string that starts with /",
     ),
-    "status": (lambda value: type(value) is int and 200 <= value < 600, "200 to 599"),
+    "status": (
+        lambda value: type(value) is int and 200 <= value < 600,
+        "an integer from 200 to 599",
+    ),
     "headers": (
         _is_header_dict,
-        f"an object of one-line texts, without {' and '.join(_FRAMING_HEADERS)}",
+        f"an object of one-line ASCII strings, without {' and '.join(_FRAMING_HEADERS)}",
     ),
-    "body": (lambda value: isinstance(value, str), "text"),
-    "seconds": (lambda value: type(value) in {int, float} and 0 <= value <= 3600, "0 to 3600"),
-    "location": (_is_header_value, "one line of text"),
+    "body": (lambda value: isinstance(value, str), "a string"),
+    "seconds": (
+        lambda value: type(value) in {int, float} and 0 <= value <= 3600,
+        "a number from 0 to 3600",
+    ),
+    "location": (_is_header_value, "a one-line ASCII string"),
     "before_body": (lambda value: isinstance(value, bool), "true or false"),
 }
 
 
 def _validate(name: str, value: object, allowed: set[str]) -> None:
     if name not in allowed:
-        raise HTTPError(400, f"the options are {', '.join(sorted(allowed))}")
+        raise HTTPError(
+            400, f"unknown option {name!r}; valid options: {', '.join(sorted(allowed))}"
+        )
     is_valid, description = _VALIDATORS[name]
     if not is_valid(value):
-        raise HTTPError(400, f"{name} is {description}")
+        raise HTTPError(400, f"{name} must be {description}")

@@ -31,7 +31,7 @@ _ABSOLUTE = re.compile(r"https?://([^/?#]*)(.*)", re.IGNORECASE)
 def check_headers(headers: Message) -> None:
     """Raise ``HTTPError`` if a line of the headers is malformed."""
     if any(isinstance(defect, _DEFECTS) for defect in headers.defects):
-        raise HTTPError(400, "Malformed header")
+        raise HTTPError(400, "malformed header")
 
 
 def path_and_host(target: str, headers: Message) -> tuple[str, str | None]:
@@ -43,13 +43,13 @@ def path_and_host(target: str, headers: Message) -> tuple[str, str | None]:
     """
     hosts = [value.strip() for value in headers.get_all("Host", [])]
     if len(hosts) > 1:
-        raise HTTPError(400, "There are several Host headers")
+        raise HTTPError(400, "more than one Host header")
     host = hosts[0] if hosts else None
     match = _ABSOLUTE.fullmatch(target)
     if match is None:
         return target, host
     if host is not None and host.lower() != match[1].lower():
-        raise HTTPError(400, "The Host header is not the host of the URL")
+        raise HTTPError(400, "the Host header differs from the host of the URL")
     return match[2] if match[2].startswith("/") else f"/{match[2]}", match[1]
 
 
@@ -62,6 +62,6 @@ def check_framing(headers: Message, version: str) -> None:
     """
     codings = [value.strip().lower() for value in headers.get_all("Transfer-Encoding", [])]
     if codings and ("Content-Length" in headers or version == "HTTP/1.0"):
-        raise HTTPError(400, "Transfer-Encoding needs HTTP/1.1 without Content-Length")
+        raise HTTPError(400, "Transfer-Encoding requires HTTP/1.1 without Content-Length")
     if codings not in ([], ["chunked"]):
-        raise HTTPError(501, "Transfer-Encoding can only be chunked")
+        raise HTTPError(501, "the only supported Transfer-Encoding is chunked")

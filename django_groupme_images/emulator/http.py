@@ -217,14 +217,14 @@ def dispatch(request: Request, handlers: dict[str, Callable[[Request], Response]
     allowed = ", ".join([*handlers, "OPTIONS"])
     if request.method == "OPTIONS":
         return Response(204, headers={"Allow": allowed})
-    response = Response.error(405, f"only {allowed}")
+    response = Response.error(405, f"method not allowed; use {allowed}")
     response.headers["Allow"] = allowed
     return response
 
 
 def _drop_after(body: bytes) -> Iterator[bytes]:
     yield body
-    raise ConnectionDropped("half of the answer is sent")
+    raise ConnectionDropped("half of the response was sent")
 
 
 def _reason_phrase(status: int) -> str:

@@ -94,7 +94,7 @@ def normalize_hosts(values: Iterable[str]) -> set[str]:
     Raise ``ValueError`` for a value that is not a host name, an IP address, or ``"*"``.
     """
     if isinstance(values, str):
-        raise ValueError(f"allowed_hosts is a list of host names, not {values!r}")  # noqa: TRY004
+        raise ValueError(f"allowed_hosts must be a list of host names, not {values!r}")  # noqa: TRY004
     return {_normalize_host(value) for value in values}
 
 

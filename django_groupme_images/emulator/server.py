@@ -76,7 +76,7 @@ class EmulatorServer:
         # An empty string is probably the value of an unset variable.
         for name, value in (("token", token), ("directory", directory)):
             if value == "":
-                raise ValueError(f"{name} is empty")
+                raise ValueError(f"{name} must not be empty")
         self.host = host
         self.port = port
         self._token = token
@@ -94,14 +94,16 @@ class EmulatorServer:
         Raise ``CannotStart``, or ``RuntimeError`` if the server is already started.
         """
         if self._listener:
-            raise RuntimeError("the emulator is started already")
+            raise RuntimeError("the emulator is already running")
         # Bind first: if the port is in use, another emulator may also use the directory.
         listener = self._bind()
         try:
             self.store = PictureStore(self._directory, self._assumptions)
         except OSError as error:
             listener.server_close()
-            raise CannotStart(f"cannot use {self._directory}: {error.strerror}") from error
+            raise CannotStart(
+                f"cannot use the directory {self._directory}: {error.strerror}"
+            ) from error
         self._stopping = Event()
         self.app = listener.app = EmulatorApp(
             self.store,
@@ -239,7 +241,7 @@ class ThreadedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def handle_error(self, *_: object) -> None:
         """Log an exception, unless it only means that the connection was closed."""
         if not isinstance(sys.exception(), ConnectionError):
-            logger.exception("The emulator failed")
+            logger.exception("Internal error of the emulator")
 
 
 def _connectable_host(host: str) -> str:

@@ -67,7 +67,7 @@ def write_upload(
         if "url" in request.query:
             file.writelines(fetch(request.query["url"]))
         elif request.content_length is None and not (request.is_chunked and accept_chunks):
-            raise HTTPError(411, "an upload needs a Content-Length")
+            raise HTTPError(411, "an upload requires a Content-Length header")
         else:
             file.writelines(_file_in_form(request) if request.is_form else request.iter_body())
     if not path.stat().st_size:
@@ -78,7 +78,7 @@ def _file_in_form(request: Request) -> Iterator[bytes]:
     """Yield the content of the form field ``file`` (observed in an official mobile client)."""
     boundary = _boundary(request.content_type)
     if not boundary or not boundary.isascii():
-        raise HTTPError(400, "multipart/form-data needs a boundary")
+        raise HTTPError(400, "multipart/form-data requires a boundary")
     is_found = False
     try:
         body = LazyStream(request.iter_body())  # type: ignore[arg-type]  # It accepts any iterator.
@@ -94,7 +94,7 @@ def _file_in_form(request: Request) -> Iterator[bytes]:
     except MultiPartParserError as error:
         raise HTTPError(400, "the body is not multipart/form-data") from error
     if not is_found:
-        raise HTTPError(400, "the form has no part named file")
+        raise HTTPError(400, "the form has no field named file")
 
 
 def _read_token(stream: LazyStream) -> str:
@@ -133,7 +133,7 @@ def fetch_url(url: str, stopping: Event, *, allow_private_urls: bool = False) ->
         for block in fetch.iter_blocks(time.monotonic() + _TOTAL_TIMEOUT, stopping):
             size += len(block)
             if size > _MAX_BYTES:
-                raise HTTPError(400, "the URL's image is too large")
+                raise HTTPError(400, "the file at the URL is too large")
             yield block
     finally:
         fetch.cancel()
@@ -167,7 +167,7 @@ class _Fetch:
         """Yield the blocks of the download until ``deadline``, a time of the monotonic clock."""
         while time.monotonic() < deadline:
             if stopping.is_set():
-                raise ConnectionDropped("the emulator stops")
+                raise ConnectionDropped("the emulator is stopping")
             with suppress(Empty):
                 item = self._queue.get(timeout=_POLL_INTERVAL)
                 if isinstance(item, HTTPError):
@@ -178,7 +178,7 @@ class _Fetch:
                 if not item:
                     return
                 yield item
-        raise HTTPError(400, "the URL's image is too slow")
+        raise HTTPError(400, "fetching the URL took too long")
 
     def cancel(self) -> None:
         """Stop the thread, which may be waiting for the remote server."""
@@ -217,7 +217,7 @@ class _Fetch:
         with closing(self._connect(parts, is_allowed)) as connection:
             self._socket = connection.sock
             if self._canceled.is_set():
-                raise ConnectionDropped("nobody waits for the response")
+                raise ConnectionDropped("the request was canceled")
             headers = {
                 "Host": str(parts.netloc),
                 "User-Agent": "groupme-emulator",
@@ -252,7 +252,7 @@ class _Fetch:
         except NotAllowed as error:
             raise HTTPError(
                 400,
-                f"the URL leads to a private address, that of {error}; "
+                f"the host {error} has a private IP address; "
                 "to allow it, start the emulator with --allow-private-urls",
             ) from error
 

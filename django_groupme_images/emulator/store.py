@@ -119,11 +119,11 @@ class PictureStore:
         try:
             future = self._decoder.submit(call, *args, **kwargs)
         except RuntimeError as error:
-            raise ConnectionDropped("the emulator stops") from error
+            raise ConnectionDropped("the emulator is stopping") from error
         try:
             return future.result()
         except CancelledError as error:
-            raise ConnectionDropped("the emulator stops") from error
+            raise ConnectionDropped("the emulator is stopping") from error
 
     def _create_thumbnail(self, original: Path, variant: str, format_name: str, path: Path) -> None:
         if path.exists():  # Another request created it while this one waited.

@@ -38,7 +38,7 @@ _BAND_PIXELS = 1_000_000
 # the maximum number of pixels of a JPEG without its end.
 _REPAIRED_FORMATS, _MAX_PIXELS_WITHOUT_END = ("JPEG", "PNG", "GIF"), 64_000_000
 
-_INCOMPLETE = "the body is not an image, or not a whole one"
+_INCOMPLETE = "the body is not a complete image"
 
 
 class NotAnImage(ValueError):
@@ -138,7 +138,7 @@ def _check_format(image: Image.Image, formats: Mapping[str, str]) -> None:
     # Check before decoding, because Pillow runs Ghostscript to decode an EPS file.
     if image.format not in formats:
         accepted = ", ".join(sorted(set(formats.values())))
-        raise NotAnImage(f"{image.format} is not accepted, only {accepted}")
+        raise NotAnImage(f"the format {image.format} is not accepted; use {accepted}")
 
 
 def _reduce(image: Image.Image, target: tuple[int, int]) -> Image.Image:

@@ -138,7 +138,7 @@ class UploadBody:
         try:
             chunk = self._file.read(wanted)
             if not isinstance(chunk, bytes):
-                raise TypeError("an upload reads bytes: open the file in binary mode")
+                raise TypeError("Cannot upload text. Open the file in binary mode.")
             if wanted and not chunk:
                 raise EOFError(f"the file ended {left:,} bytes early while it was uploaded")
         except Exception as error:  # noqa: BLE001  # Callers raise its reason.

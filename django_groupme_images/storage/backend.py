@@ -106,7 +106,9 @@ class GroupMeStorage(StorageWithFallback):
             return Picture.parse(name, self.cdn_url)
         except InvalidPicture as error:
             if is_file_name(name) and self.fallback is None:
-                raise FallbackNotConfigured(f"{error}, and there is no fallback storage.") from None
+                raise FallbackNotConfigured(
+                    f"{error}, and no fallback storage is configured"
+                ) from None
             raise
 
     def save(self, name: str | None, content: IO[bytes], max_length: int | None = None) -> str:
@@ -124,7 +126,7 @@ class GroupMeStorage(StorageWithFallback):
         if reused := reuse_upload(content, self):
             return reused
         if any(isinstance(layer, io.TextIOBase) for layer in iter_layers(content)):
-            raise TypeError("an upload reads bytes: open the file in binary mode")
+            raise TypeError("Cannot upload text. Open the file in binary mode.")
         if remote := remote_image(content):
             return self.save_from_url(remote.source)
         if earlier_upload_name(content):
@@ -296,7 +298,9 @@ class GroupMeStorage(StorageWithFallback):
             moment = parsedate_to_datetime(self.client.head(picture)["Last-Modified"])
             return datetime.fromtimestamp(moment.timestamp(), UTC if settings.USE_TZ else None)
         except (KeyError, ValueError, OverflowError):  # The year of a date may be out of range.
-            raise NotImplementedError(f"the CDN does not say how old {picture.url} is") from None
+            raise NotImplementedError(
+                f"The CDN returned no valid Last-Modified header for {picture.url}"
+            ) from None
 
     @falls_back
     def get_created_time(self, name: str) -> datetime:
@@ -315,11 +319,11 @@ class GroupMeStorage(StorageWithFallback):
             raise ValueError("The name must be given to delete().")
         if self.options()["on_delete"].validated(self) == "raise":
             raise NotImplementedError(f"GroupMe's image service cannot delete {name}")
-        logger.info("GroupMe's image service cannot delete pictures: %s stays public", name)
+        logger.info("GroupMe's image service cannot delete images: %s stays public", name)
 
     def listdir(self, path: str) -> NoReturn:
         """Raise ``NotImplementedError``, because the service cannot list images."""
-        raise NotImplementedError("GroupMe's image service has no call that lists pictures")
+        raise NotImplementedError("GroupMe's image service cannot list images")
 
     def path(self, name: str) -> str:
         """
@@ -333,12 +337,12 @@ class GroupMeStorage(StorageWithFallback):
         # Path.is_file() raises an error for some names, such as those that are too long.
         if path is not None and os.path.isfile(path):  # noqa: PTH113
             return path
-        raise NotImplementedError("a picture on GroupMe's image service has no local path")
+        raise NotImplementedError("Images on GroupMe's image service have no local path")
 
     @falls_back
     def get_accessed_time(self, name: str) -> NoReturn:
         """Raise ``NotImplementedError``, because the CDN does not report it."""
-        raise NotImplementedError("GroupMe's CDN does not say when a picture was last looked at")
+        raise NotImplementedError("GroupMe's CDN does not report access times")
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         # The service chooses the names of images, so a name cannot be taken or too long.

@@ -78,15 +78,17 @@ class StorageWithFallback(ConfiguredStorage):
         if alias is None:
             if self.options()["deferred"].validated(self):
                 raise ImproperlyConfigured(
-                    "With the option 'deferred', files wait in the storage that the option "
-                    "'fallback' names, and it names none."
+                    "The option 'deferred' requires a fallback storage, but the option 'fallback' "
+                    "is not set."
                 )
             return None
         storage = storages[alias]
         if storage is self:
-            raise ImproperlyConfigured(f"The fallback {alias!r} is the storage itself.")
+            raise ImproperlyConfigured(
+                f"The fallback {alias!r} must not be the GroupMe storage itself."
+            )
         if isinstance(storage, ConfiguredStorage):
-            raise ImproperlyConfigured(f"The fallback {alias!r} is a storage on GroupMe, too.")
+            raise ImproperlyConfigured(f"The fallback {alias!r} must not be a GroupMeStorage.")
         return get_fallback_storage(alias)
 
 
@@ -131,7 +133,12 @@ def report_postponed(
     storage: StorageWithFallback, name: str, saved_name: str, error: ServiceError
 ) -> None:
     """Log that a file was saved to the fallback storage, and send ``upload_postponed``."""
-    logger.warning("Saved %.200r to the fallback storage as %r: %s", name, saved_name, error)
+    logger.warning(
+        "Postponed the upload of %.200r, and saved it to the fallback storage as %r: %s",
+        name,
+        saved_name,
+        error,
+    )
     send(upload_postponed, type(storage), storage=storage, name=saved_name, error=error)
 
 

@@ -65,7 +65,7 @@ class GroupMeFile(File):  # type: ignore[type-arg]  # File is generic only in th
         if size is None:
             size = content_length(self._headers)
         if size is None:
-            raise UnexpectedResponse(f"the CDN did not say how large {self.name} is")
+            raise UnexpectedResponse(f"The CDN returned no Content-Length for {self.name}")
         return size
 
     @cached_property
@@ -117,7 +117,10 @@ class RemoteImage(File):  # type: ignore[type-arg]
         self.source = source
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        raise ValueError(f"{self.source} has not been fetched; only a GroupMeStorage can save it")
+        raise ValueError(
+            f"{self.source} has no content in this process, because the image service fetches it. "
+            "Save it to a GroupMeStorage."
+        )
 
 
 class _Reader(io.RawIOBase):
@@ -222,6 +225,6 @@ def require_read_mode(mode: str) -> None:
     """Raise ``io.UnsupportedOperation``, a ``ValueError``, unless the mode is for reading bytes."""
     if mode not in ("rb", "r"):
         raise io.UnsupportedOperation(
-            f"a picture cannot be opened with mode {mode!r}: the service never changes one; "
-            "open it with 'rb', and save() a new picture to replace it"
+            f"Cannot open an image in mode {mode!r}, because uploaded images are read-only. "
+            "Use 'rb', or save() a new image."
         )

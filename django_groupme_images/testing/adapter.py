@@ -63,11 +63,13 @@ class InProcessAdapter(HTTPAdapter):
         try:
             status, headers, body = _call_app(self._app, self._environ(request))
         except ConnectionDropped as error:
-            raise requests.ConnectionError("it closed the connection", request=request) from error
+            raise requests.ConnectionError(
+                "the service closed the connection", request=request
+            ) from error
         read_timeout = timeout[-1] if isinstance(timeout, tuple) else timeout
         limit = min(read_timeout, seconds_left())
         if self._delays.pop() > limit:
-            raise requests.ReadTimeout(f"nothing for {limit} seconds", request=request)
+            raise requests.ReadTimeout(f"no data received for {limit} seconds", request=request)
         raw = HTTPResponse(
             io.BytesIO(body),
             dict(headers),

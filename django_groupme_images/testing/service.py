@@ -152,7 +152,9 @@ class InProcessService:
 
     def __enter__(self) -> Self:
         if self._running:
-            raise RuntimeError("this service runs already: each has one block")
+            raise RuntimeError(
+                "This InProcessService is already running. Create another one for a nested block."
+            )
         self.uploads.clear()
         delays = RecordedDelays()
         app = self._running = EmulatorApp(
@@ -185,7 +187,7 @@ class InProcessService:
     @property
     def _app(self) -> EmulatorApp:
         if self._running is None:
-            raise RuntimeError("the service is there within its with block, and not outside")
+            raise RuntimeError("InProcessService can only be used inside its with block")
         return self._running
 
     def _record_upload(self, request: Request, url: str) -> None:
@@ -197,11 +199,15 @@ class InProcessService:
             url = _parse_picture(url).url  # This URL has no suffix of a variant.
         if path := self._app.store.find(url.rpartition("/")[2]):
             return path
-        raise FileNotFoundError(f"the service has no picture {url}")
+        raise FileNotFoundError(f"The image service has no image with the URL {url}")
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         if url not in self.web:
-            raise HTTPError(400, f"nothing is at {url}: put its bytes into groupme_service.web")
+            raise HTTPError(
+                400,
+                400,
+                f"nothing found at {url}; assign its content to groupme_service.web[{url!r}]",
+            )
         yield self.web[url]
 
 

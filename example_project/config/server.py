@@ -96,9 +96,10 @@ def prepare() -> None:
 
 def announce() -> None:
     site = f"http://{HOST}:{settings.PORT}/"
-    say(f"Site      {site}")
-    say(f"Admin     {site}admin/  (user admin, password admin)")
-    say("Images    " + ("GroupMe's image service" if settings.LIVE else settings.EMULATOR_URL))
+    say(f"Site:    {site}")
+    say(f"Admin:   {site}admin/ (username: admin, password: admin)")
+    service = "GroupMe's image service" if settings.LIVE else f"{settings.EMULATOR_URL} (emulator)"
+    say(f"Images:  {service}")
     say("Press Ctrl+C to stop.")
 
 

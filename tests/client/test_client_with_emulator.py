@@ -213,7 +213,7 @@ def test_upload_with_413_response_is_not_retried(client, emulator):
 def test_download_and_head_of_missing_picture_raise(client, emulator):
     picture = Picture.parse(f"{emulator.cdn_url}1x1.png.123456789", emulator.cdn_url)
     for method in (client.download, client.head):
-        with pytest.raises(PictureNotFound, match=r"is not there \(403\)"):
+        with pytest.raises(PictureNotFound, match=r"was not found on the CDN \(HTTP 403\)"):
             method(picture)
 
 

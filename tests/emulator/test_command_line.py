@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -53,9 +54,12 @@ def start_process(*arguments: str, **variables: str) -> subprocess.Popen[str]:
 def startup_output(output: IO[str] | None) -> dict[str, str]:
     """Return the URLs and the directory that the command shows when it starts."""
     assert output is not None
-    lines = [output.readline() for _ in range(5)]
-    assert lines[-1] == "Stop it with Ctrl-C.\n"
-    return dict(line.split(maxsplit=1) for line in "".join(lines[1:4]).splitlines())
+    text = ""
+    while "Press Ctrl+C to stop." not in text:
+        line = output.readline()
+        assert line, text
+        text += line
+    return dict(re.findall(r'^(GROUPME_\w+) = "(.*)"$', text, re.MULTILINE)) | {"output": text}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
@@ -63,14 +67,15 @@ def startup_output(output: IO[str] | None) -> dict[str, str]:
 def test_command_line_stopped_by_signal_exits_cleanly(number: int, tmp_path: Path) -> None:
     with start_process("--token=secret", f"--directory={tmp_path}") as process:
         startup = startup_output(process.stdout)
-        assert startup["pictures"] == str(tmp_path)
+        assert f"Images are stored in {tmp_path}\n" in startup["output"]
+        assert startup["GROUPME_ACCESS_TOKEN"] == "<value of --token>"
         headers = {"X-Access-Token": "secret"}
         response = requests.post(
-            startup["upload_url"], pictures.plain(), headers=headers, timeout=10
+            startup["GROUPME_UPLOAD_URL"], pictures.plain(), headers=headers, timeout=10
         )
         url = response.json()["payload"]["url"]
-        assert url.startswith(startup["cdn_url"])
-        assert requests.post(startup["upload_url"], timeout=10).status_code == 401
+        assert url.startswith(startup["GROUPME_CDN_URL"])
+        assert requests.post(startup["GROUPME_UPLOAD_URL"], timeout=10).status_code == 401
         process.send_signal(number)
         output, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
@@ -158,8 +163,8 @@ def test_command_line_with_ascii_output_escapes_text(tmp_path: Path) -> None:
     directory = tmp_path / "caf\u00e9"
     with start_process(f"--directory={directory}", PYTHONIOENCODING="ascii") as process:
         startup = startup_output(process.stdout)
-        assert startup["pictures"].endswith("caf\\xe9")
-        assert requests.get(f"{startup['cdn_url']}caf\u00e9", timeout=10).status_code == 403
+        assert "caf\\xe9\n" in startup["output"]
+        assert requests.get(f"{startup['GROUPME_CDN_URL']}caf\u00e9", timeout=10).status_code == 403
         process.terminate()
         output, errors = process.communicate(timeout=20)
     assert (output, errors) == ("GET /caf%C3%A9 403\n", "")
@@ -174,11 +179,13 @@ def test_large_upload_is_not_loaded_into_memory(as_form: bool, tmp_path: Path) -
     os.truncate(large, 200 * MEGABYTE)
     with start_process(f"--directory={tmp_path / 'pictures'}") as process:
         startup = startup_output(process.stdout)
-        first = requests.post(f"{startup['upload_url']}?token=t", pictures.plain(), timeout=10)
+        first = requests.post(
+            f"{startup['GROUPME_UPLOAD_URL']}?token=t", pictures.plain(), timeout=10
+        )
         assert requests.get(f"{first.json()['payload']['url']}.large", timeout=10).ok
         before = peak_memory(process.pid)
         with large.open("rb") as file:
-            url = post_large(startup["upload_url"], file, as_form)
+            url = post_large(startup["GROUPME_UPLOAD_URL"], file, as_form)
         with requests.get(url, stream=True, timeout=60) as response:
             received = sum(len(block) for block in response.iter_content(MEGABYTE))
         assert received == 200 * MEGABYTE
@@ -252,7 +259,7 @@ def test_command_line_with_empty_value_fails(
     with pytest.raises(SystemExit) as info:
         run_main(monkeypatch, option, "")
     assert info.value.code == 2
-    assert f"argument {option}: the value is empty" in capsys.readouterr().err
+    assert f"argument {option}: value must not be empty" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http", ""])
@@ -289,11 +296,25 @@ def test_management_command_on_busy_port_raises(server: EmulatorServer) -> None:
         call_command(Command(), port=server.port)
 
 
+STARTUP_OUTPUT = """\
+Emulating GroupMe's image service at {url}
+Images are stored in a temporary directory, which is deleted at exit
+
+Add these lines to the settings of your project:
+
+GROUPME_UPLOAD_URL = "{url}pictures"
+GROUPME_CDN_URL = "{url}"
+GROUPME_ACCESS_TOKEN = "emulator-token"
+
+Press Ctrl+C to stop.
+"""
+
+
 class Interrupting(io.StringIO):
     """An output that raises SIGINT after the last line that the command shows when it starts."""
 
     def flush(self) -> None:
-        if "Ctrl-C" in self.getvalue():
+        if "Ctrl+C" in self.getvalue():
             signal.raise_signal(signal.SIGINT)
 
 
@@ -301,9 +322,8 @@ def test_management_command_interrupted_restores_signal_handlers() -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     output = Interrupting()
     call_command(Command(), port=0, stdout=output)
-    assert "upload_url  http://127.0.0.1:" in output.getvalue()
-    assert "pictures    in a temporary directory" in output.getvalue()
-    assert "Others on the network" not in output.getvalue()
+    url = re.search(r"^Emulating GroupMe's image service at (.*/)$", output.getvalue(), re.M)[1]
+    assert output.getvalue() == STARTUP_OUTPUT.format(url=url)
     assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
@@ -312,10 +332,10 @@ def test_management_command_with_allowed_host_accepts_it() -> None:
 
     class Requesting(Interrupting):
         def flush(self) -> None:
-            if "Ctrl-C" not in self.getvalue() or statuses:
+            if "Ctrl+C" not in self.getvalue() or statuses:
                 return  # Each request also writes a line.
             statuses.append(0)
-            url = self.getvalue().split()[6]
+            url = self.getvalue().split()[5]
             responses = [
                 requests.get(url, headers={"Host": host}, timeout=10)
                 for host in ("emulator", "evil.example")
@@ -331,7 +351,7 @@ def test_management_command_with_allowed_host_accepts_it() -> None:
 def test_management_command_on_all_interfaces_shows_warning() -> None:
     output = Interrupting()
     call_command(Command(), host="0.0.0.0", port=0, stdout=output)
-    assert "Others on the network can use it now" in output.getvalue()
+    assert "Warning: the emulator is reachable from the network. " in output.getvalue()
 
 
 def test_import_needs_neither_settings_nor_client() -> None:

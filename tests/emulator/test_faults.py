@@ -149,16 +149,22 @@ def test_fault_with_method_or_path_applies_to_matching_requests(server: Emulator
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({}, "kind is one of status, delay, drop, half, garbage, redirect"),
-        ({"kind": "explode"}, "kind is one of status, delay, drop, half, garbage, redirect"),
-        ({"kind": ["status"]}, "kind is one of status, delay, drop, half, garbage, redirect"),
-        ({"kind": "half", "status": 500}, "the options are kind, method, path, times"),
-        ({"kind": "half", "self": 1}, "the options are kind, method, path, times"),
+        ({}, "kind must be one of status, delay, drop, half, garbage, redirect"),
+        ({"kind": "explode"}, "kind must be one of status, delay, drop, half, garbage, redirect"),
+        ({"kind": ["status"]}, "kind must be one of status, delay, drop, half, garbage, redirect"),
+        (
+            {"kind": "half", "status": 500},
+            "unknown option 'status'; valid options: kind, method, path, times",
+        ),
+        (
+            {"kind": "half", "self": 1},
+            "unknown option 'self'; valid options: kind, method, path, times",
+        ),
         ({"kind": "half", "times": 0}, "times is a whole number from 1 up"),
         ({"kind": "half", "times": True}, "times is a whole number from 1 up"),
         ({"kind": "half", "method": 1}, "method is text"),
-        ({"kind": "half", "path": "pictures"}, "path is text that begins with /"),
-        ({"kind": "half", "path": None}, "path is text that begins with /"),
+        ({"kind": "half", "path": "pictures"}, "path must be a string that starts with /"),
+        ({"kind": "half", "path": None}, "path must be a string that starts with /"),
         ({"kind": "status", "status": 100}, "status is 200 to 599"),
         ({"kind": "status", "body": {}}, "body is text"),
         ({"kind": "delay", "seconds": -1}, "seconds is 0 to 3600"),
@@ -182,7 +188,10 @@ def test_fault_with_invalid_options_is_rejected(
 )
 def test_fault_with_invalid_headers_is_rejected(server: EmulatorServer, headers: Any) -> None:
     response = add_fault(server, kind="status", headers=headers)
-    message = "headers is an object of one-line texts, without content-length and transfer-encoding"
+    message = (
+        "headers must be an object of one-line ASCII strings, "
+        "without content-length and transfer-encoding"
+    )
     assert response.json()["meta"]["errors"] == [message]
 
 
@@ -196,7 +205,9 @@ def test_fault_that_is_too_long_is_rejected(server: EmulatorServer) -> None:
 def test_fault_with_invalid_json_is_rejected(server: EmulatorServer, text: str | bytes) -> None:
     response = requests.post(f"{server.url}_emulator/faults", text, timeout=10)
     assert response.status_code == 400
-    assert response.json()["meta"]["errors"][0].startswith("not a JSON object; kind is one of")
+    assert response.json()["meta"]["errors"][0].startswith(
+        "the body is not a JSON object; kind must be one of"
+    )
 
 
 def test_request_log_contains_request_without_tokens(server: EmulatorServer) -> None:
@@ -398,6 +409,6 @@ def test_exception_in_emulator_returns_500_without_token(
     (tmp_path / ".incoming").rmdir()
     response = call("POST", "/pictures", pictures.plain(), QUERY_STRING="token=secret")
     assert call.status == "500 Internal Server Error"
-    assert b"the emulator failed" in response
+    assert b"internal error of the emulator" in response
     assert "FileNotFoundError" in caplog.text
     assert "secret" not in caplog.text

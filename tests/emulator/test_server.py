@@ -89,7 +89,7 @@ def test_client_that_disconnects_causes_no_output(
         connection.close()
     assert requests.get(server.cdn_url, timeout=10).status_code == 403
     server._listener.handle_error()
-    assert "The emulator failed" in caplog.text
+    assert "Internal error of the emulator" in caplog.text
     assert capfd.readouterr() == ("", "")
 
 
@@ -139,7 +139,7 @@ def test_start_after_stop_serves_again() -> None:
 
 def test_start_of_running_server_raises(server: EmulatorServer) -> None:
     store = server.store
-    with pytest.raises(RuntimeError, match="started already"):
+    with pytest.raises(RuntimeError, match="already running"):
         server.start()
     assert server.store is store
     assert requests.get(server.cdn_url, timeout=10).status_code == 403
@@ -155,7 +155,7 @@ def test_stop_of_stopped_server_does_nothing() -> None:
 
 @pytest.mark.parametrize("option", ["token", "directory"])
 def test_server_with_empty_option_raises(option: str) -> None:
-    with pytest.raises(ValueError, match=f"{option} is empty"):
+    with pytest.raises(ValueError, match=f"{option} must not be empty"):
         EmulatorServer(**{option: ""})
 
 

@@ -14,7 +14,7 @@ from tests.support.unfinished_jpegs import EOI, TAILS, UNFINISHED
 
 pytestmark = pytest.mark.any_django
 
-NOT_COMPLETE = "the body is not an image, or not a whole one"
+NOT_COMPLETE = "the body is not a complete image"
 
 VARIANTS = ("avatar", "preview", "large")
 PNG = plain("PNG")

@@ -182,15 +182,15 @@ def test_upload_without_valid_token_returns_401(headers: dict[str, str]) -> None
         }
 
 
-NOT_COMPLETE = "the body is not an image, or not a whole one"
+NOT_COMPLETE = "the body is not a complete image"
 INVALID_IMAGES = {
     "empty": (b"", "the body is empty"),
     "text": (b"this is cat.jpg", NOT_COMPLETE),
     "half a jpeg": (pictures.plain("JPEG", (500, 500))[:-400], NOT_COMPLETE),
     "half a png": (pictures.plain("PNG", (500, 500))[:-400], NOT_COMPLETE),
-    "bmp": (pictures.plain("BMP"), "BMP is not accepted, only gif, jpeg, png"),
-    "webp": (pictures.plain("WEBP"), "WEBP is not accepted, only gif, jpeg, png"),
-    "tiff": (pictures.plain("TIFF"), "TIFF is not accepted, only gif, jpeg, png"),
+    "bmp": (pictures.plain("BMP"), "the format BMP is not accepted; use gif, jpeg, png"),
+    "webp": (pictures.plain("WEBP"), "the format WEBP is not accepted; use gif, jpeg, png"),
+    "tiff": (pictures.plain("TIFF"), "the format TIFF is not accepted; use gif, jpeg, png"),
 }
 
 
@@ -209,7 +209,7 @@ def test_upload_of_eps_does_not_run_ghostscript(
     ran: list[object] = []
     monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *args, **_: ran.append(args))
     response = upload(server, pictures.plain("EPS"))
-    assert error_message(response) == "EPS is not accepted, only gif, jpeg, png"
+    assert error_message(response) == "the format EPS is not accepted; use gif, jpeg, png"
     assert ran == []
 
 

@@ -189,7 +189,7 @@ async def test_aupdate_or_create_during_an_outage_leaves_the_row_and_the_file(em
 @pytest.mark.django_db
 @in_event_loop
 async def test_aupdate_with_a_file_raises(emulator, list_requests):
-    with pytest.raises(ValueError, match="was given a file"):
+    with pytest.raises(ValueError, match="Cannot store an unsaved file"):
         await Member.objects.aupdate(photo=content_file())
     assert list_requests() == []
 

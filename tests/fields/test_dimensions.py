@@ -58,7 +58,7 @@ def test_width_of_replaced_pending_file_does_not_change(outage: FileSystemStorag
 
 def test_width_of_pending_file_without_fallback_raises(settings: Any) -> None:
     settings.GROUPME_FALLBACK = None
-    with pytest.raises(FileNotFoundError, match="there is no fallback storage"):
+    with pytest.raises(FileNotFoundError, match="no fallback storage is configured"):
         _ = Member(photo="photos/cat.jpg").photo.width
 
 

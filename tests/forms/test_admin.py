@@ -411,7 +411,7 @@ def test_thumbnail_with_options_uses_variant_alt_and_description():
     assert 'alt="&lt;Ada&gt;"' in column(Member(name="<Ada>", photo=JPEG))
     assert f'src="{LEGACY}.preview"' in column(Member(photo=LEGACY))
     assert 'alt="A face"' in thumbnail("photo", alt="A face")(Member(photo=JPEG))
-    with pytest.raises(ValueError, match="no variant"):
+    with pytest.raises(ValueError, match="Unknown variant"):
         thumbnail("photo", variant="huge")
 
 

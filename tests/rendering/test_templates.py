@@ -320,7 +320,8 @@ def test_filter_with_image_returns_variant_url(variant):
 @pytest.mark.parametrize("value", [JPEG, None, "no picture"])
 def test_tags_with_unknown_variant_raise(tag, value):
     with pytest.raises(
-        TemplateSyntaxError, match=f"{tag}: no variant 'huge': there are preview, large, avatar"
+        TemplateSyntaxError,
+        match=f"{tag}: Unknown variant 'huge'. Choose from: preview, large, avatar.",
     ):
         render("{% " + tag + ' v "huge" %}', v=value)
     with pytest.raises(ValueError, match="there are preview, large, avatar"):

@@ -353,7 +353,7 @@ def test_url_of_file_name_without_fallback_raises(settings):
     [
         ("nowhere", "Could not find config for 'nowhere'"),
         ("groupme", "on GroupMe, too"),
-        (5, "must be the alias of another storage, or None, not 5"),
+        (5, "must be the alias of another storage, or None \\(got 5\\)"),
         ("", "must be the alias of another storage"),
     ],
 )
@@ -365,7 +365,7 @@ def test_save_with_invalid_fallback_option_raises(settings, alias, reason):
 
 def test_url_with_itself_as_fallback_raises(settings):
     settings.GROUPME_FALLBACK = "groupme"
-    with pytest.raises(ImproperlyConfigured, match="the storage itself"):
+    with pytest.raises(ImproperlyConfigured, match="the GroupMe storage itself"):
         storages["groupme"].url("cat.jpg")
 
 

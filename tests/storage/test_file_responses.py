@@ -143,7 +143,7 @@ def test_size_without_content_length_is_known_after_read(settings):
             assert file.size == 3
             assert len(seen) == 1
         with groupme_storage.open(f"{url}123456789") as file:
-            with pytest.raises(UnexpectedResponse, match="did not say how large"):
+            with pytest.raises(UnexpectedResponse, match="returned no Content-Length"):
                 _ = file.size
 
 

@@ -86,7 +86,7 @@ def test_option_redefined_by_subclass_reaches_client():
 
 
 def test_unknown_option_raises():
-    with pytest.raises(ImproperlyConfigured, match="Invalid setting 'tokn'"):
+    with pytest.raises(ImproperlyConfigured, match="unknown option 'tokn' of GroupMeStorage"):
         GroupMeStorage(tokn="x")
 
 
@@ -120,14 +120,50 @@ def test_unknown_option_raises():
 def test_invalid_option_raises_before_upload(option, values):
     for value in values:
         storage = GroupMeStorage(**{option: value})
-        with pytest.raises(ImproperlyConfigured, match=f"'{option}'.* must be .*, not ") as caught:
+        with pytest.raises(ImproperlyConfigured, match="must be .* \\(got ") as caught:
             storage.save("cat.jpg", ContentFile(PHOTO))
-        assert f"GROUPME_{option.upper()}" in str(caught.value)
-        assert option != "access_token" or "token'" not in str(caught.value).partition("not")[2]
+        assert str(caught.value).startswith(f"GroupMeStorage's option '{option}' must be ")
+        assert option != "access_token" or "token" not in str(caught.value).partition("(got")[2]
+
+
+@pytest.mark.parametrize(
+    ("token", "description"),
+    [
+        ("token\r", "a string that starts or ends with whitespace"),
+        (" token", "a string that starts or ends with whitespace"),
+        ("two words", "a string that contains whitespace"),
+        ("tökén", "a string that contains other characters"),
+        (["token"], "a value of the type list"),
+    ],
+)
+def test_invalid_access_token_is_described_without_its_value(settings, token, description):
+    settings.GROUPME_ACCESS_TOKEN = token
+    with pytest.raises(ImproperlyConfigured) as caught:
+        GroupMeStorage().save("cat.jpg", ContentFile(PHOTO))
+    assert str(caught.value) == (
+        "The setting GROUPME_ACCESS_TOKEN must be a string of ASCII characters without whitespace, "
+        f"a callable, or a dotted path to a callable (got {description})."
+    )
+
+
+def test_invalid_value_from_environment_variable_names_it(settings, monkeypatch):
+    settings.GROUPME_ACCESS_TOKEN = None
+    monkeypatch.setenv("GM_TOKEN", "marked\n")
+    for storage in (GroupMeStorage(), GroupMeStorage(access_token=None)):
+        with pytest.raises(ImproperlyConfigured, match="^The environment variable GM_TOKEN"):
+            storage.save("cat.jpg", ContentFile(PHOTO))
+
+
+def test_invalid_default_of_subclass_names_the_option():
+    class NoRetries(GroupMeStorage):
+        max_retries = Option(-1, "an integer of 0 or more", lambda value: value >= 0)
+
+    with pytest.raises(ImproperlyConfigured, match="^NoRetries's option 'max_retries' must be an"):
+        NoRetries().save("cat.jpg", ContentFile(PHOTO))
 
 
 def test_invalid_on_delete_raises():
-    with pytest.raises(ImproperlyConfigured, match="must be 'ignore' or 'raise', not 'never'"):
+    with pytest.raises(ImproperlyConfigured, match="must be 'ignore' or 'raise' \\(got 'never'\\)"):
         GroupMeStorage(on_delete="never").delete(JPEG)
 
 
@@ -155,7 +191,7 @@ def test_callable_access_token_is_called(token, emulator):
     ],
 )
 def test_access_token_with_invalid_dotted_path_raises(token):
-    with pytest.raises(ImproperlyConfigured, match="has a dot in it") as caught:
+    with pytest.raises(ImproperlyConfigured, match="contains a dot") as caught:
         GroupMeStorage(access_token=token).save("cat.jpg", ContentFile(PHOTO))
     assert token not in str(caught.value)
 

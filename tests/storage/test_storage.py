@@ -138,7 +138,7 @@ def test_seek_without_content_length_finds_end(storage, name, monkeypatch):
 
 @pytest.mark.parametrize("mode", ["wb", "w", "ab", "r+b", "xb", "rt", ""])
 def test_open_for_writing_raises(storage, name, mode):
-    with pytest.raises(ValueError, match="cannot be opened with mode .* save\\(\\) a new picture"):
+    with pytest.raises(ValueError, match="Cannot open an image in mode .* save\\(\\) a new image"):
         storage.open(name, mode)
     if mode:
         with storage.open(name) as file, pytest.raises(io.UnsupportedOperation):
@@ -166,7 +166,7 @@ def test_url_makes_no_request(storage, emulator, list_requests):
 @pytest.mark.parametrize("method", ["url", "open", "size", "get_created_time", "get_modified_time"])
 def test_methods_with_invalid_name_raise_without_request(storage, method, name, list_requests):
     quoted = repr(name) if name else "(''|None)"
-    with pytest.raises(InvalidPicture, match=f"^{quoted} is not the URL of a picture on"):
+    with pytest.raises(InvalidPicture, match=f"^{quoted} is not the URL of an image on"):
         getattr(storage, method)(name)
     assert storage.exists(name) is False
     assert list_requests() == []
@@ -212,7 +212,7 @@ def test_modified_time_without_valid_header_raises(headers):
     class Storage(GroupMeStorage):
         client = HeaderClient(**headers)
 
-    with pytest.raises(NotImplementedError, match="does not say how old"):
+    with pytest.raises(NotImplementedError, match="returned no valid Last-Modified"):
         Storage(cdn_url=CDN_URL).get_modified_time(JPEG)
 
 
@@ -230,7 +230,7 @@ def test_size_without_valid_content_length_raises(headers):
     class Storage(GroupMeStorage):
         client = HeaderClient(**headers)
 
-    with pytest.raises(UnexpectedResponse, match="did not say how large"):
+    with pytest.raises(UnexpectedResponse, match="returned no Content-Length"):
         Storage(cdn_url=CDN_URL).size(JPEG)
 
 
@@ -240,7 +240,7 @@ def test_size_without_valid_content_length_raises(headers):
 def test_delete_logs_that_image_stays_public(storage, name, caplog):
     caplog.set_level("INFO")
     storage.delete(name)
-    assert f"cannot delete pictures: {name} stays public" in caplog.text
+    assert f"cannot delete images: {name} stays public" in caplog.text
     assert storage.exists(name)
 
 
@@ -327,7 +327,7 @@ def test_url_of_groupme_cdn_with_other_cdn_url_makes_no_request(storage, list_re
     assert storage.url(JPEG) == JPEG
     assert storage.exists(JPEG) is False
     for method in (storage.open, storage.size, storage.get_modified_time):
-        with pytest.raises(InvalidPicture, match="is not the URL of a picture on http://127"):
+        with pytest.raises(InvalidPicture, match="is not the URL of an image on http://127"):
             method(JPEG)
     assert list_requests() == []
 

@@ -112,7 +112,9 @@ def test_methods_after_403_or_404_of_cdn_raise_picture_not_found(emulator, metho
     if method == "exists":
         assert METHODS[method](GroupMeStorage(), name) is False
     else:
-        with pytest.raises(PictureNotFound, match=rf"^{name} is not there \({status}\)$"):
+        with pytest.raises(
+            PictureNotFound, match=rf"^{name} was not found on the CDN \(HTTP {status}\)$"
+        ):
             METHODS[method](GroupMeStorage(), name)
 
 

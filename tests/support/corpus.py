@@ -17,7 +17,7 @@ from . import odd_images, photographs
 from .emulator_pictures import plain, rotated
 from .odd_images import HTML, JPEG, after, chunk
 
-INCOMPLETE = "the body is not an image, or not a whole one"
+INCOMPLETE = "the body is not a complete image"
 TOO_MANY_PIXELS = "the image has too many pixels"
 ACCEPTED = "accepted"
 
@@ -171,7 +171,7 @@ def _result_of_tolerated(kind: str, data: bytes) -> str:
 
 
 def _result_of_other_format(kind: str, data: bytes) -> str:
-    return f"{kind} is not accepted, only gif, jpeg, png"
+    return f"the format {kind} is not accepted; use gif, jpeg, png"
 
 
 def _result_of_damaged(kind: str, data: bytes) -> str:

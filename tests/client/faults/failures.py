@@ -126,9 +126,9 @@ OK = "HTTP/1.1 200 OK\r\n"
 UNREACHABLE = "HOST could not be reached: "
 # Which of the two messages is raised depends on when the client notices the closed connection.
 CLOSED = f"{UNREACHABLE}(Connection reset by peer|Remote end closed connection without response)"
-TIMED_OUT = "HOST did not answer in time: "
-TRUNCATED = "HOST broke off its answer: "
-UNEXPECTED = "HOST gave an answer that it should not give: "
+TIMED_OUT = "HOST did not respond in time: "
+TRUNCATED = "HOST did not send a complete response: "
+UNEXPECTED = "HOST returned an unexpected response "
 
 # Sizes that end in the headers of a request, in its body, and after it.
 IN_HEADERS, IN_BODY, COMPLETE = 10, 400, float("inf")
@@ -176,7 +176,7 @@ FAILURES = [
         "rejected before the body",
         reject_early,
         UploadRejected,
-        "HOST refused the picture: 413 too large",
+        r"HOST rejected the image \(HTTP 413\): too large",
         1,
         status=413,
         file=PHOTO + bytes(20_000_000),
@@ -215,7 +215,7 @@ FAILURES = [
             f"{OK}Content-Encoding: gzip\r\nContent-Length: {len(BOMB)}\r\n\r\n".encode() + BOMB
         ),
         UnexpectedResponse,
-        rf"{UNEXPECTED}200 0{{200}} \(it has no URL\)",
+        rf"{UNEXPECTED}\(HTTP 200; it contains no URL\): 0{{200}}$",
         1,
         status=200,
     ),
@@ -223,7 +223,7 @@ FAILURES = [
         "no JSON",
         respond_with(f"{OK}Content-Length: 12\r\n\r\n<p>Hello</p>"),
         UnexpectedResponse,
-        rf"{UNEXPECTED}200 Hello \(it has no URL\)",
+        rf"{UNEXPECTED}\(HTTP 200; it contains no URL\): Hello$",
         1,
         status=200,
     ),
@@ -232,7 +232,7 @@ FAILURES = [
             f"URL {url}",
             respond_with(upload_response(url)),
             UnexpectedResponse,
-            rf"{UNEXPECTED}200 .* \(its URL is not that of a picture on http://HOST/\)",
+            rf"{UNEXPECTED}\(HTTP 200; its URL is not that of an image on http://HOST/\): ",
             1,
             status=200,
         )

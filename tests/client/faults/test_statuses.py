@@ -43,11 +43,11 @@ BUFFER_SIZE = 20_000_000
 
 #: The beginning of the message of each error.
 MESSAGES = {
-    AuthenticationFailed: "did not accept the access token",
-    RateLimited: "has had too many requests",
-    UnexpectedResponse: "gave an answer that it should not give",
-    UploadRejected: "refused the picture",
-    ServiceUnavailable: "is not available",
+    AuthenticationFailed: "rejected the access token",
+    RateLimited: "reported that its rate limit is exceeded",
+    UnexpectedResponse: "returned an unexpected response",
+    UploadRejected: "rejected the image",
+    ServiceUnavailable: "is unavailable",
 }
 
 
@@ -89,7 +89,7 @@ def test_upload_with_each_status_and_body_raises_matching_exception(status, body
         assert len(seen) == tries(status)
     host = url.removeprefix("http://").rstrip("/")
     assert type(caught.value) is error
-    assert str(caught.value) == f"{host} {MESSAGES[error]}: {status} {quote}".rstrip()
+    assert str(caught.value) == f"{host} {MESSAGES[error]} (HTTP {status}){quote and f': {quote}'}"
     assert caught.value.status == status
     assert caught.value.retryable == (error in (RateLimited, ServiceUnavailable))
     assert (file.closed, file.tell()) == (False, 0)
@@ -106,7 +106,9 @@ def check_cdn_error(method, status, data):
         assert len(seen) == tries(status)
     if status in (403, 404):
         assert type(caught.value) is PictureNotFound
-        assert str(caught.value) == f"{url}1x1.png.123456789 is not there ({status})"
+        assert (
+            str(caught.value) == f"{url}1x1.png.123456789 was not found on the CDN (HTTP {status})"
+        )
     else:
         error = RateLimited if status in (420, 429) else UnexpectedResponse
         assert type(caught.value) is (ServiceUnavailable if is_temporary(status) else error)
