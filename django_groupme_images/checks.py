@@ -3,7 +3,7 @@ System checks that report mistakes in the settings or a field before an image is
 
 ====================  ===========================================================
 groupme_images.E001   under ``--deploy``: W006, as an error
-groupme_images.E002   an invalid value of an option or of a ``GROUPME_`` setting
+groupme_images.E002   an invalid value of an option, a ``GROUPME_`` setting, or ``GM_TOKEN``
 groupme_images.E003   a storage in ``STORAGES`` that cannot be created (unknown option)
 groupme_images.E004   ``max_length`` of a field is too short for the URLs of the CDN
 groupme_images.E005   a ``fallback`` that is missing, circular, or a ``GroupMeStorage``

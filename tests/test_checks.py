@@ -23,21 +23,9 @@ from django_groupme_images import fields
 from django_groupme_images.fields import GroupMeImageField
 from django_groupme_images.storage import GroupMeStorage
 from django_groupme_images.tasks import upload_row
+from tests.support.system_checks import BACKEND, ids, manage, messages
 
 BACKENDS = upload_row.get_backend().__module__.rpartition(".")[0]
-BACKEND = "django_groupme_images.storage.GroupMeStorage"
-ROOT = Path(our_checks.__file__).parent.parent
-
-
-def messages(deploy=False, app_configs=None):
-    found = checks.run_checks(app_configs=app_configs, include_deployment_checks=deploy)
-    return [message for message in found if message.id.startswith("groupme_images.")]
-
-
-def ids(**options):
-    found = messages(**options)
-    assert all(message.hint for message in found)
-    return [message.id.removeprefix("groupme_images.") for message in found]
 
 
 @pytest.fixture
@@ -119,6 +107,33 @@ def test_token_of_wrong_type_is_an_error(options, settings, token):
 
 
 @pytest.mark.parametrize(
+    ("token", "description"),
+    [
+        ("marked-t0ken\r", "starts or ends with whitespace"),
+        (" marked-t0ken", "starts or ends with whitespace"),
+        ("marked t0ken", "contains whitespace"),
+        ("'marked-tökén'", "contains other characters"),
+    ],
+)
+@pytest.mark.parametrize(
+    "source", ["setting GROUPME_ACCESS_TOKEN", "environment variable GM_TOKEN"]
+)
+def test_token_with_whitespace_is_an_error_without_its_value(
+    no_token, settings, monkeypatch, source, token, description
+):
+    if source.startswith("setting"):
+        settings.GROUPME_ACCESS_TOKEN = token
+    else:
+        monkeypatch.setenv("GM_TOKEN", token)
+    message, *_ = found = messages()
+    assert {message.id for message in found} == {"groupme_images.E002"}
+    assert message.msg.startswith(f"The {source} must be ")
+    assert f"(got a string that {description})." in message.msg
+    assert "without spaces and line breaks" in message.hint
+    assert "marked" not in str(found)
+
+
+@pytest.mark.parametrize(
     ("name", "value"), [("timeout", "5"), ("max_retries", -1), ("on_delete", "no"), ("cdn_url", 5)]
 )
 def test_option_with_invalid_value_is_an_error(options, name, value):
@@ -160,18 +175,6 @@ STORAGES = {
 """
 
 
-def manage(project, *arguments):
-    environment = {name: value for name, value in os.environ.items() if name != "GM_TOKEN"}
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=project,
-        env=environment | {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(ROOT)},
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("command", ["check", "makemigrations", "migrate", "test"])
 def test_command_without_a_token_succeeds_with_a_warning(project, command):
     process = manage(project, command)
@@ -208,9 +211,19 @@ def test_unknown_option_is_an_error_without_its_value(options):
     options(tokn="marked-t0ken")
     assert ids(deploy=True) == ["E003"]
     (message,) = messages()
-    assert "'tokn'" in message.msg
-    assert "marked" not in message.msg
-    assert "access_token" in message.hint
+    assert message.msg == (
+        "STORAGES[\"groupme\"] could not be created: unknown option 'tokn' of GroupMeStorage."
+    )
+    assert "marked" not in str(messages())
+    assert message.hint.startswith("Valid options: access_token, ")
+
+
+def test_unknown_option_similar_to_another_suggests_it(options):
+    options(time_out=5)
+    (message,) = messages()
+    assert message.msg.endswith(
+        "unknown option 'time_out' of GroupMeStorage. Did you mean 'timeout'?"
+    )
 
 
 def test_backend_that_cannot_be_imported_is_an_error(settings):
@@ -219,6 +232,7 @@ def test_backend_that_cannot_be_imported_is_an_error(settings):
         "groupme": {"BACKEND": "django_groupme_image.Storage"},
     }
     assert ids() == ["E003"]
+    assert BACKEND in messages()[0].hint
 
 
 @pytest.mark.parametrize("parameters", [{}, {"BACKEND": BACKEND, "OPTIONS": 5}])

@@ -176,6 +176,29 @@ def test_failed_upload_does_not_show_token(token_is_set, settings, logged, failu
     assert MARK not in logged()
 
 
+@pytest.mark.parametrize("token", ["x", "expecte"])
+def test_short_token_is_not_redacted_within_words(settings, token):
+    """A token of the emulator or of CI is not a secret, and may be part of a word."""
+    settings.GROUPME_ACCESS_TOKEN = token
+    rejected = respond_with("HTTP/1.1 400 No\r\nContent-Length: 8\r\n\r\nexpected")
+    truncated = respond_with("HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nexpected")
+    with server(rejected, truncated) as (url, _):
+        settings.GROUPME_UPLOAD_URL, settings.GROUPME_CDN_URL = f"{url}pictures", url
+        with pytest.raises(UploadRejected, match=": expected$"):
+            groupme_storage.save("cat.jpg", ContentFile(PHOTO))
+        with pytest.raises(ServiceUnavailable, match="91 more expected") as caught:
+            groupme_storage.save("cat.jpg", ContentFile(PHOTO))
+    assert "IncompleteRead" in repr(caught.value.__cause__)
+
+
+def test_token_of_eight_characters_is_redacted(settings):
+    settings.GROUPME_ACCESS_TOKEN = "expected"
+    with server(respond_with("HTTP/1.1 400 No\r\nContent-Length: 8\r\n\r\nexpected")) as (url, _):
+        settings.GROUPME_UPLOAD_URL, settings.GROUPME_CDN_URL = f"{url}pictures", url
+        with pytest.raises(UploadRejected, match=r": \[access token\]$"):
+            groupme_storage.save("cat.jpg", ContentFile(PHOTO))
+
+
 def test_retried_upload_does_not_show_token(token_is_set, settings, logged):
     settings.GROUPME_MAX_RETRIES, settings.GROUPME_MAX_RETRY_WAIT = 2, 0.01
     with server(*[echoing(503)] * 3) as (url, tries):

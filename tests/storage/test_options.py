@@ -154,7 +154,9 @@ def test_invalid_value_from_environment_variable_names_it(settings, monkeypatch)
             storage.save("cat.jpg", ContentFile(PHOTO))
 
 
-def test_invalid_default_of_subclass_names_the_option():
+def test_invalid_default_of_subclass_names_the_option(settings):
+    del settings.GROUPME_MAX_RETRIES
+
     class NoRetries(GroupMeStorage):
         max_retries = Option(-1, "an integer of 0 or more", lambda value: value >= 0)
 

@@ -139,7 +139,7 @@ def test_requests_with_redirect_response_raise_without_following_it(status):
                 lambda: client.upload_from_url(other_url),
                 lambda: client.download(f"{url}123456789"),
             ):
-                with pytest.raises(UnexpectedResponse, match=f": {status} moved$"):
+                with pytest.raises(UnexpectedResponse, match=rf"\(HTTP {status}\): moved$"):
                     call()
             assert len(seen) == 3
         assert redirected == []
@@ -149,7 +149,7 @@ def test_requests_with_redirect_response_raise_without_following_it(status):
 def test_upload_with_invalid_redirect_location_raises(location):
     response = b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
     with server(respond_with(response)) as (url, seen):
-        with pytest.raises(UnexpectedResponse, match=": 302$"):
+        with pytest.raises(UnexpectedResponse, match=r"\(HTTP 302\)$"):
             client_of(url).upload(PHOTO)
         assert len(seen) == 1
 
