@@ -116,7 +116,7 @@ class GroupMeImageField(models.ImageField):
         return [*super().check(**kwargs), *self._check_app(), *self._check_alt_field()]
 
     def _check_app(self) -> Iterator[checks.CheckMessage]:
-        # This check is here, because the app registers the others, and so they are missing, too.
+        # Without the app, the functions in checks.py are not registered.
         if not apps.is_installed("django_groupme_images"):
             yield checks.Warning(
                 f'{self} is a GroupMeImageField, but "django_groupme_images" is not in '

@@ -105,7 +105,7 @@ class InProcessService:
 
     def add(self, content: bytes, storage: Storage = groupme_storage) -> Picture:
         """
-        Add an image to the service without an upload, and return its picture for a storage.
+        Add an image to the service without an upload, and return its ``Picture`` for a storage.
 
         Raise ``ValueError`` if the service does not accept the image.
         """
@@ -203,11 +203,7 @@ class InProcessService:
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         if url not in self.web:
-            raise HTTPError(
-                400,
-                400,
-                f"nothing found at {url}; assign its content to groupme_service.web[{url!r}]",
-            )
+            raise HTTPError(400, f"nothing found at {url}; add its content to groupme_service.web")
         yield self.web[url]
 
 

@@ -90,7 +90,7 @@ def test_command_line_under_nohup_ignores_hangup() -> None:
     finally:
         signal.signal(signal.SIGHUP, before)
     with process:
-        url = startup_output(process.stdout)["upload_url"]
+        url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
         process.send_signal(signal.SIGHUP)
         assert requests.post(f"{url}?token=t", pictures.plain(), timeout=10).status_code == 200
         process.send_signal(signal.SIGTERM)
@@ -102,7 +102,7 @@ def test_command_line_under_nohup_ignores_hangup() -> None:
 def test_command_line_with_hosts_and_private_urls_allows_them(tmp_path: Path) -> None:
     arguments = ("--allowed-host=emulator", "--allowed-host=Other.test", "--allow-private-urls")
     with start_process(*arguments) as process, EmulatorServer() as web:
-        url = startup_output(process.stdout)["upload_url"]
+        url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
         for host in ("emulator:8001", "other.test"):
             response = requests.post(
                 f"{url}?token=t", pictures.plain(), headers={"Host": host}, timeout=10
@@ -127,7 +127,7 @@ def test_command_line_with_repeated_signals_exits_cleanly(tmp_path: Path) -> Non
         socket.create_server(("127.0.0.1", 0)) as silent,
         start_process(TMPDIR=str(tmp_path)) as process,
     ):
-        url = startup_output(process.stdout)["upload_url"]
+        url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
         assert len(list(tmp_path.iterdir())) == 1
         # The emulator is fetching from a server that does not respond.
         connection = socket.create_connection(url.split("/")[2].split(":"), timeout=10)

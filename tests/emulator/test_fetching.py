@@ -240,7 +240,9 @@ def test_redirect_to_host_name_of_this_machine_is_rejected(
     names["public.example"], names["rebound.example"] = ["93.184.215.14"], ["127.0.0.1"]
     port = remote_url.rpartition(":")[2]
     url = f"http://public.example:{port}/to/http://rebound.example:{port}/cat"
-    assert "that of rebound.example" in error_message(upload_from(server, url))
+    assert "the host rebound.example has a private IP address" in error_message(
+        upload_from(server, url)
+    )
     assert len(RemoteSite.requests) == 1
 
 

@@ -265,7 +265,8 @@ def test_concurrent_large_images_need_memory_of_one(format_: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        upload_url = [process.stdout.readline() for _ in range(5)][1].split()[1]
+        startup_output = [process.stdout.readline() for _ in range(10)]
+        upload_url = startup_output[5].split('"')[1]
         small = upload_image(upload_url, pictures.plain())
         assert requests.get(f"{small}.large", timeout=60).ok
         before = peak_memory(process.pid)

@@ -86,18 +86,18 @@ def test_form_with_file_part_is_accepted(server: EmulatorServer) -> None:
 @pytest.mark.parametrize(
     ("content_type", "body", "message"),
     [
-        ("multipart/form-data", b"x", "multipart/form-data needs a boundary"),
-        ("multipart/form-data; boundary=é", b"x", "multipart/form-data needs a boundary"),
+        ("multipart/form-data", b"x", "multipart/form-data requires a boundary"),
+        ("multipart/form-data; boundary=é", b"x", "multipart/form-data requires a boundary"),
         (
             "multipart/form-data; boundary*=no-charset'en'%41",
             b"x",
-            "multipart/form-data needs a boundary",
+            "multipart/form-data requires a boundary",
         ),
-        ("multipart/form-data; boundary=b", b"no parts", "the form has no part named file"),
+        ("multipart/form-data; boundary=b", b"no parts", "the form has no field named file"),
         (
             "multipart/form-data; boundary=b",
             b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\n1\r\n--b--',
-            "the form has no part named file",
+            "the form has no field named file",
         ),
         (
             "multipart/form-data; boundary=b",
@@ -270,7 +270,7 @@ def test_chunked_upload_by_default_is_rejected(server: EmulatorServer) -> None:
     response = upload(server, iter([b"x" * 100_000] * 20))
     assert response.status_code == 411
     assert response.headers["Connection"] == "close"
-    assert error_message(response) == "an upload needs a Content-Length"
+    assert error_message(response) == "an upload requires a Content-Length header"
 
 
 @pytest.mark.parametrize(

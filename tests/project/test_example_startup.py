@@ -42,7 +42,7 @@ def test_photos_of_example_are_small_and_documented() -> None:
 @pytest.mark.any_django
 def test_run_prints_urls_and_content(example: Example) -> None:
     assert example.site in example.startup_output
-    assert f"{example.site}admin/  (user admin, password admin)" in example.startup_output
+    assert f"{example.site}admin/ (username: admin, password: admin)" in example.startup_output
     assert example.emulator in example.startup_output
     assert "Members: 5\n" in example.startup_output
     assert "Midsummer camp: 4\n" in example.startup_output

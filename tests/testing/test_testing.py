@@ -186,7 +186,7 @@ def test_add_creates_image_without_upload(groupme_service):
     picture = groupme_service.add(pictures.plain())
     assert GroupMeStorage().open(picture.url).read() == pictures.plain()
     assert groupme_service.uploads == []
-    with pytest.raises(ValueError, match="not an image"):
+    with pytest.raises(ValueError, match="not a complete image"):
         groupme_service.add(b"a text")
 
 
@@ -199,7 +199,7 @@ def test_lose_removes_image_until_forget(groupme_service):
         member.photo.open().read()
     with pytest.raises(FileNotFoundError):
         _ = groupme_service.uploads[0].content
-    with pytest.raises(FileNotFoundError, match="no picture"):
+    with pytest.raises(FileNotFoundError, match="has no image with the URL"):
         groupme_service.lose(member.photo)
     with pytest.raises(FileNotFoundError, match="no picture nonsense"):
         groupme_service.lose("nonsense")
@@ -252,8 +252,8 @@ def test_fail_with_delay_over_max_upload_time_is_a_timeout(groupme_service, fall
     ("fault", "message"),
     [
         ({"kind": "earthquake"}, "kind must be one of status, delay"),
-        ({"kind": "delay"}, "delay needs seconds"),
-        ({"status": 99}, "status is 200 to 599"),
+        ({"kind": "delay"}, "delay requires seconds"),
+        ({"status": 99}, "status must be an integer from 200 to 599"),
         ({"colour": "red"}, "unknown option 'colour'"),
     ],
 )
@@ -263,7 +263,7 @@ def test_fail_with_invalid_options_raises(groupme_service, fault, message):
 
 
 def test_upload_of_invalid_image_is_rejected(groupme_service):
-    with pytest.raises(exceptions.UploadRejected, match="not an image"):
+    with pytest.raises(exceptions.UploadRejected, match="not a complete image"):
         GroupMeStorage().save("cat.png", ContentFile(b"a text"))
 
 
