@@ -78,7 +78,7 @@ class ConcurrentUploads:
     nevertheless prepared, because the storage saves them to its fallback.
 
     If the block raises, the uploads that have begun are finished first. ``report`` is called with
-    each picture that was uploaded but not saved, and the name of its file.
+    each ``Picture`` that was uploaded but not saved, and the name of its file.
     """
 
     def __init__(

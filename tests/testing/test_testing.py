@@ -201,7 +201,7 @@ def test_lose_removes_image_until_forget(groupme_service):
         _ = groupme_service.uploads[0].content
     with pytest.raises(FileNotFoundError, match="has no image with the URL"):
         groupme_service.lose(member.photo)
-    with pytest.raises(FileNotFoundError, match="no picture nonsense"):
+    with pytest.raises(FileNotFoundError, match="has no image with the URL nonsense"):
         groupme_service.lose("nonsense")
     groupme_service.forget()
     assert member.photo.storage.exists(member.photo.name)
