@@ -105,7 +105,8 @@ def test_upload_batch_with_rejected_token_raises(emulator):
     rows = create_members(*[save_file() for _ in range(9)])
     emulator.app.faults.add(Fault("status", status=401, times=9))
     with pytest.raises(
-        GroupMeImageError, match=r"^\d rows? could not be uploaded:\n(.*\n)+.* accept"
+        GroupMeImageError,
+        match=r"^\d rows? could not be uploaded:\n(.*\n)+.* rejected the access token",
     ):
         upload_batch.func(["gallery.Member"], [row.photo.name for row in rows])
 
@@ -147,7 +148,9 @@ def test_enqueue_with_immediate_backend_uploads_files(emulator):
 
 def test_enqueue_without_tasks_framework_raises(monkeypatch):
     monkeypatch.setitem(sys.modules, "django_groupme_images.tasks", None)
-    with pytest.raises(CommandError, match="need Django 6.0 or newer, or the package django-tasks"):
+    with pytest.raises(
+        CommandError, match="require Django 6.0 or later, or the package django-tasks"
+    ):
         call_command("groupme_upload", enqueue=True)
 
 

@@ -118,7 +118,7 @@ def test_upload_without_token_stops(upload, settings, monkeypatch, list_requests
     create_members(*[save_file() for _ in range(20)])
     output = upload(workers=2, skip_checks=True)
     assert "exit 1: Stopped: No GroupMe access token" in output
-    assert output.endswith("to the access token of a GroupMe user.")
+    assert output.endswith("to a GroupMe user's access token.")
     assert list_requests() == []
 
 

@@ -223,5 +223,5 @@ def test_remote_image_is_fetched_by_groupme_storage(emulator, list_requests, rem
 
 
 def test_remote_image_in_other_storage_raises():
-    with pytest.raises(ValueError, match="only a GroupMeStorage can save it"):
+    with pytest.raises(ValueError, match="Save it to a GroupMeStorage"):
         InMemoryStorage().save("cat.jpg", RemoteImage("https://example.com/cat.jpg"))

@@ -352,7 +352,7 @@ def test_url_of_file_name_without_fallback_raises(settings):
     ("alias", "reason"),
     [
         ("nowhere", "Could not find config for 'nowhere'"),
-        ("groupme", "on GroupMe, too"),
+        ("groupme", "must not be a GroupMeStorage"),
         (5, "must be the alias of another storage, or None \\(got 5\\)"),
         ("", "must be the alias of another storage"),
     ],
@@ -372,5 +372,5 @@ def test_url_with_itself_as_fallback_raises(settings):
 def test_deferred_save_without_fallback_raises(settings):
     settings.GROUPME_FALLBACK = None
     settings.GROUPME_DEFERRED = True
-    with pytest.raises(ImproperlyConfigured, match="'fallback' names, and it names none"):
+    with pytest.raises(ImproperlyConfigured, match="'deferred' requires a fallback storage"):
         GroupMeStorage().save("cat.jpg", ContentFile(PHOTO))

@@ -154,7 +154,7 @@ def test_format_that_cannot_be_read_is_rejected_by_name(
 
 def test_unknown_content_is_left_to_the_service(storage: GroupMeStorage, settings: Any) -> None:
     settings.GROUPME_MAX_DIMENSION = 100
-    with pytest.raises(Exception, match="not an image"):
+    with pytest.raises(Exception, match="not a complete image"):
         storage.save("cat.jpg", ContentFile(b"text"))
 
 

@@ -252,9 +252,9 @@ def test_delete_with_on_delete_raise_raises(emulator):
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
-        ("listdir", "no call that lists"),
+        ("listdir", "cannot list images"),
         ("path", "no local path"),
-        ("get_accessed_time", "does not say when"),
+        ("get_accessed_time", "does not report access times"),
     ],
 )
 def test_unsupported_methods_raise_with_reason(method, reason):

@@ -43,7 +43,7 @@ def open_image(url, **options):
         (
             OK + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
             UnexpectedResponse,
-            "cannot be read: Error -3",
+            "unreadable response: Error -3",
         ),
     ],
     ids=["truncated", "truncated chunk", "invalid gzip"],
