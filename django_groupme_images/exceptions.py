@@ -24,7 +24,8 @@ Most code only has to distinguish temporary failures from permanent ones::
         else:
             ...  # The image, or the access token, was rejected.
 
-All exceptions can be pickled, and none contains an access token. Mistakes in the settings raise
+All exceptions can be pickled, and none contains an access token, unless the token has fewer than
+eight characters, as a placeholder may have. Mistakes in the settings raise
 Django's ``ImproperlyConfigured`` instead of a ``GroupMeImageError``.
 """
 
