@@ -54,7 +54,7 @@ def test_second_run_keeps_data_of_first_run(environ: dict[str, str]) -> None:
     with running(environ) as first:
         before = first.get("/").text
     with running(environ, stop=signal.SIGTERM) as second:
-        assert second.startup_output.startswith("Site ")
+        assert second.startup_output.startswith("Site:")
         assert second.get("/").text == before
     with closing(sqlite3.connect(second.database)) as database, database:
         database.execute("DELETE FROM club_photo WHERE caption LIKE 'Chelsea%'")
