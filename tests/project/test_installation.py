@@ -214,7 +214,10 @@ def test_installation_keeps_registrations_of_other_apps(project):
             f"<class '{APP}.rest_framework.fields.GroupMeImageSerializerField'>)"
         },
         "tag libraries": {"groupme_images"},
-        "checks": {f"{APP}.checks.check_{name}" for name in ("storages", "fields", "deployment")},
+        "checks": {
+            f"{APP}.checks.check_{name}"
+            for name in ("settings", "storages", "fields", "deployment")
+        },
         "commands": {f"groupme_{name}" for name in ("check", "cleanup", "emulator", "upload")},
         "packages": {APP, "storages"},
     }
