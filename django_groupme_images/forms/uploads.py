@@ -251,12 +251,17 @@ def to_validation_error(error: ServiceError, subject: str) -> ValidationError:
         subject,
         error,
     )
-    code, message = _error_message(error)
+    code, message = _error_message(error, is_url="://" in subject)
     return ValidationError(message, code=code, params={"name": safe_name(subject)})
 
 
-def _error_message(error: ServiceError) -> tuple[str, Any]:
+def _error_message(error: ServiceError, *, is_url: bool) -> tuple[str, Any]:
     """Return the error code and the message for visitors."""
+    if isinstance(error, UploadRejected) and is_url:
+        return "rejected", _(
+            "The image service could not load an image from “%(name)s”. Please check the URL, or "
+            "choose a file."
+        )
     if isinstance(error, UploadRejected):
         return "rejected", _(
             "The image service rejected “%(name)s”. Please choose another image, or save this "

@@ -91,7 +91,12 @@ def test_url_rejected_by_service_stays_in_form(emulator, list_requests):
     url = "https://example.com/cat.jpg"
     emulator.app.faults.add(Fault("status", status=400))
     form = CardForm({"title": "x", "picture-url": url}, {})
-    assert f"“{url}”" in form.errors["picture"][0]
+    (error,) = form.errors.as_data()["picture"]
+    assert error.code == "rejected"
+    assert error.messages == [
+        f"The image service could not load an image from “{url}”. Please check the URL, or choose "
+        "a file."
+    ]
     assert input_attribute(str(form["picture"]), "picture-url", "value") == url
 
 
