@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from .assumptions import Assumptions
 from .origins import normalize_hosts
 from .server import EmulatorServer
 
@@ -69,6 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="Fetch ?url= from private networks, and follow redirects to them and to this machine.",
     )
+    parser.add_argument(
+        "--thumbnail-delay",
+        type=_seconds,
+        default=0,
+        metavar="SECONDS",
+        help="Time in seconds after an upload until its thumbnails exist (default: %(default)s).",
+    )
 
 
 def run(
@@ -80,6 +89,7 @@ def run(
     write: Callable[[str], object],
     allowed_hosts: Sequence[str] = (),
     allow_private_urls: bool = False,
+    thumbnail_delay: float = 0,
 ) -> None:
     """
     Run the emulator until SIGINT (Ctrl+C), SIGTERM, or SIGHUP.
@@ -93,6 +103,7 @@ def run(
         token=token,
         allowed_hosts=allowed_hosts,
         allow_private_urls=allow_private_urls,
+        assumptions=Assumptions(thumbnail_delay=thumbnail_delay),
         log=write,
     )
     with _collect_signals() as received, server:
@@ -162,6 +173,13 @@ def _port(text: str) -> int:
         if 0 <= int(text) <= 65535:
             return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+
+
+def _seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 <= float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds (0 or more)")
 
 
 def _allowed_host(text: str) -> str:

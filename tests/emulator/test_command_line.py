@@ -122,6 +122,19 @@ def test_command_line_with_hosts_and_private_urls_allows_them(tmp_path: Path) ->
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
+def test_command_line_with_thumbnail_delay_serves_original_only() -> None:
+    with start_process("--thumbnail-delay=3600.5") as process:
+        upload_url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
+        response = requests.post(f"{upload_url}?token=t", pictures.plain(), timeout=10)
+        url = response.json()["payload"]["url"]
+        assert requests.get(url, timeout=10).status_code == 200
+        assert requests.get(f"{url}.preview", timeout=10).status_code == 403
+        process.terminate()
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
 def test_command_line_with_repeated_signals_exits_cleanly(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
@@ -248,6 +261,7 @@ def test_command_line_help_lists_options(
         "--token",
         "--allowed-host",
         "--allow-private-urls",
+        "--thumbnail-delay",
     ):
         assert option in output
 
@@ -270,6 +284,17 @@ def test_command_line_with_invalid_port_fails(
         run_main(monkeypatch, f"--port={port}")
     assert info.value.code == 2
     message = f"argument --port: {port!r} is not a number from 0 to 65535"
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon", ""])
+def test_command_line_with_invalid_thumbnail_delay_fails(
+    seconds: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as info:
+        run_main(monkeypatch, f"--thumbnail-delay={seconds}")
+    assert info.value.code == 2
+    message = f"argument --thumbnail-delay: {seconds!r} is not a number of seconds (0 or more)"
     assert message in capsys.readouterr().err
 
 

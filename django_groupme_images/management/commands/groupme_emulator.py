@@ -20,7 +20,15 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        names = ("host", "port", "directory", "token", "allowed_hosts", "allow_private_urls")
+        names = (
+            "host",
+            "port",
+            "directory",
+            "token",
+            "allowed_hosts",
+            "allow_private_urls",
+            "thumbnail_delay",
+        )
         try:
             run(**{name: options[name] for name in names}, write=self._write)
         except CannotStart as error:
