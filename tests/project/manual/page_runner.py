@@ -41,7 +41,8 @@ class PageRunner:
     Runner of the blocks of a page, according to their language.
 
     A block whose first line is a comment with a path is written to that file, or appended to it
-    if the file is ``settings.py``. Other Python code runs in the Django shell of the project, and
+    if the file is ``settings.py``, or if the paragraph before it contains "the end of" and the
+    path. Other Python code runs in the Django shell of the project, and
     templates are rendered with the first member. In a ``console`` block, the lines below a command
     are its expected output; in an ``sh`` block, each line is a command. HTML is expected in the
     last rendered template, or in the start page of the site.
@@ -130,7 +131,7 @@ class PageRunner:
     def _write(self, block: Block) -> None:
         path = self.folder / block.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a" if path.name == "settings.py" else "w") as file:
+        with path.open("a" if block.is_appended else "w") as file:
             file.write(f"\n{self.replace_ports(block.text)}")
 
     def _python(self, block: Block) -> None:

@@ -35,17 +35,24 @@ _RST_BLOCK = re.compile(r"^( *)\.\. code-block:: (\w+)\n\n((?:\1   .*\n|\n)+)", 
 
 @dataclass(frozen=True)
 class Block:
-    """A code block: the language of its fence, its text, and its page and line."""
+    """A code block: the language of its fence, its text, its location, and the paragraph before."""
 
     language: str
     text: str
     location: str
+    introduction: str = ""
 
     @property
     def path(self) -> str:
         """The path of the file in the first line of the block, or an empty string."""
         match = re.match(r"(?:# |{# )((?:[\w.-]+/)+[\w.-]+)(?: #})?\n", self.text)
         return match[1] if match else ""
+
+    @property
+    def is_appended(self) -> bool:
+        """Whether the page adds the block to the end of its file, instead of replacing the file."""
+        introduction = " ".join(self.introduction.split())
+        return self.path.endswith("settings.py") or f"the end of `{self.path}`" in introduction
 
 
 def blocks(page: str) -> Iterator[Block]:
@@ -58,10 +65,13 @@ def blocks(page: str) -> Iterator[Block]:
     if page.endswith(".rst"):
         yield from _rst_blocks(page)
         return
+    introduction = ""
     for token in MarkdownIt().parse((ROOT / page).read_text()):
+        if token.type == "inline":
+            introduction = token.content
         if token.type == "fence" and not token.info.startswith("{"):
             line = token.map[0] + 1 if token.map else 0
-            yield Block(token.info, token.content, f"{page}, line {line}")
+            yield Block(token.info, token.content, f"{page}, line {line}", introduction)
 
 
 def _rst_blocks(page: str) -> Iterator[Block]:
