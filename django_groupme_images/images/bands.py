@@ -1,4 +1,4 @@
-"""Operations on decoded images in horizontal bands, for which a second image would be too large."""
+"""Operations on decoded images in horizontal bands, so that no second large image is in memory."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def upright(image: Image, orientation: int) -> Image:
     """
     Return the image so that it is upright without its EXIF orientation, which is from 1 to 8.
 
-    A large image is freed and cannot be used afterwards. The image itself is returned if it already
-    is upright.
+    A large image is freed and cannot be used afterwards. The image itself is returned if it is
+    already upright.
     """
     from PIL.Image import Transpose
 

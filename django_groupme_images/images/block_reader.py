@@ -101,8 +101,8 @@ class BlockReader:
         return match.start() if match else -1
 
     def _classes_if_dense(self) -> bytes:
-        # The regular expression is tried at each FF. This is slow if a hostile file contains
-        # almost nothing else.
+        # A search with the regular expression stops at each FF, which is slow if a malicious file
+        # contains almost nothing else.
         if self._block_classes is None:
             is_dense = self.block.count(b"\xff") > len(self.block) // 4
             self._block_classes = self.block.translate(_BYTE_CLASSES) if is_dense else b""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["inspect_image"]
 
 # These functions parse the structure of a file. They decode its pixels only if its end is missing.
-# Decoding others would detect little more (Pillow accepts a JPEG whose second half is zeros), and
-# for a small malicious file, it can take hours or hundreds of megabytes.
+# Decoding other files would detect little more (Pillow accepts a JPEG whose second half is zeros),
+# and can take hours or hundreds of megabytes for a small malicious file.
 _STRUCTURE_CHECKS = {
     "JPEG": check_jpeg,
     "PNG": check_png,
@@ -77,7 +77,7 @@ def _open_complete(file: IO[bytes], image_format: str, options: ImageOptions) ->
             check_structure(file, options.max_pixels)
         image = _opened(file, image_format, _pixel_limit(image_format, options))
         if not check_structure and min_file_size(image) > file.seek(0, io.SEEK_END):
-            raise EOFError("a file without all of its pixels")
+            raise EOFError("the file does not contain all of its pixels")
     image.fp = None  # Pixels cannot be loaded afterwards, as after Image.verify().
     return image
 

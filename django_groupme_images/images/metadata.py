@@ -39,8 +39,8 @@ def without_metadata(file: IO[bytes], *, max_pixels: int = ImageOptions.max_pixe
     ``file`` is a seekable binary file. It is at its beginning afterwards, and must stay open while
     the returned file is read. ``file`` itself is returned if there is nothing to remove.
 
-    Only a JPEG without an end marker is decoded, if it has at most ``max_pixels`` pixels. Raise
-    ``ImageRejected`` if the file has another format, or is not intact up to its image data.
+    Only a JPEG without an end marker is decoded, and only if it has at most ``max_pixels`` pixels.
+    Raise ``ImageRejected`` if the file has another format, or is damaged before its image data.
     Exceptions of ``file.read()`` are not caught.
     """
     reader = BlockReader(file)
@@ -70,8 +70,9 @@ def _parts_to_keep(
         return png_parts(reader)
     if image_format == "GIF":
         return gif_parts(reader)
-    name = display_name(image_format) if image_format else "of an unknown format"
-    raise MalformedImage(f"it is {name}, not a JPEG, PNG, or GIF")
+    if image_format is None:
+        raise MalformedImage("its format is unknown")
+    raise MalformedImage(f"its format, {display_name(image_format)}, is not supported")
 
 
 def _advice(image_format: str | None) -> str:

@@ -18,7 +18,8 @@ def pillow_file(file: IO[bytes]) -> Iterator[IO[bytes]]:
     Yield a view of a seekable binary file. Closing the view leaves the file open.
 
     The view raises ``ContentReadError`` for exceptions of ``file.read()``, so that the block can
-    distinguish them from those of decoders. If the block does not catch it, its reason is raised.
+    distinguish them from those of decoders. If the block does not catch it, the original exception
+    is raised instead.
     """
     try:
         yield io.BufferedReader(_PillowFile(file))
@@ -45,7 +46,7 @@ class _PillowFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_CUR:
-            # The file's own position may be another one, because the caller also moves it, for
-            # example before a validator reads the frames of a GIF.
+            # The file's own position may differ, because the caller also moves it, for example
+            # before a validator reads the frames of a GIF.
             offset, whence = self._body.tell() + offset, io.SEEK_SET
         return self._body.seek(offset, whence)

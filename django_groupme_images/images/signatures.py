@@ -59,7 +59,7 @@ def detect_format(prefix: bytes, name: str, preferred: Collection[str]) -> str |
 
     ``prefix`` is the beginning of the file. For formats without a name in Pillow, return ``HEIF``,
     ``JXL``, ``SVG``, or ``RAW``. ``name`` is the file name, whose extension distinguishes some RAW
-    formats from TIFF. ``preferred`` are formats in lower case, of which one is returned if the
+    formats from TIFF. ``preferred`` contains formats in lower case, which take precedence if the
     signatures of several formats match.
     """
     for image_format, pattern in _SIGNATURES.items():

@@ -95,8 +95,8 @@ class ContentReadError(Exception):
     """
     Wrapper of an exception that reading the content has raised.
 
-    urllib3 would retry the upload after some of these exceptions, but not after this one. Callers
-    catch it and raise ``reason``.
+    urllib3 would retry the upload after some of these exceptions, but does not do so after a
+    ``ContentReadError``. Callers catch it and raise ``reason``.
     """
 
     def __init__(self, reason: Exception) -> None:
@@ -114,9 +114,9 @@ class UploadBody:
     """
     Body of an upload request: exactly ``len(body)`` bytes from the beginning of a file.
 
-    The size is fixed when the body is made. Otherwise, a file that grows during the upload would
-    continue in the next request of the connection, and the service would wait for the missing
-    bytes of a file that shrinks.
+    The size is fixed when the body is created. Otherwise, the new bytes of a file that grows during
+    the upload would become part of the next request on the connection, and the service would wait
+    for the missing bytes of a file that shrinks.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -160,8 +160,8 @@ def as_seekable(content: IO[bytes]) -> Iterator[IO[bytes]]:
     """
     Yield the content, or a temporary copy if the content cannot seek or its size is unknown.
 
-    The content stays open. If the block raises, seekable content is at its beginning afterwards,
-    and the reason of a ``ContentReadError`` is raised in its place.
+    The content stays open. If the block raises an exception, seekable content is at its beginning
+    afterwards. A ``ContentReadError`` is replaced with the original exception.
     """
     try:
         UploadBody(content)

@@ -130,16 +130,16 @@ def test_jpeg_with_damaged_scan_and_eoi_keeps_pixels():
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (jpeg().replace(b"\xff\xc0", b"\xff\xc3")[:-2], "a JPEG that cannot be decoded"),
+        (jpeg().replace(b"\xff\xc0", b"\xff\xc3")[:-2], "the JPEG could not be decoded"),
         (
             jpeg().replace(b"\xff\xc0\0\x11", b"\xff\xcc\0\x11")[:-2],
-            "a JPEG without a frame header",
+            "the JPEG has no frame header",
         ),
         (hostile_images.in_scan(hostile_images.JPEG[-400:-2] * 200)[:-2], None),
         (hostile_images.in_scan(jpeg()[jpeg().index(b"\xff\xda") : -2] * 101)[:-2], "many scans"),
         (
             hostile_images.in_jpeg(photographs.segment(0xDB, bytes(65)) * 1_000)[:-2],
-            "it has too many tables",
+            "the file has too many tables",
         ),
     ],
     ids=["lossless", "frame", "data", "scans", "tables"],

@@ -50,11 +50,11 @@ def test_checks_of_photograph_accept_it(maker):
 def test_checks_of_malformed_image_raise():
     canon, screenshot = camera_image("Canon"), camera_image("screenshot")
     for data in (b"\xff\xd8", canon[:99], b"\xff\xd8" + canon, canon[:2] + canon[-2:]):
-        assert error_message(data) == "it is a JPEG that is broken before its image data"
+        assert error_message(data) == "the JPEG is damaged or truncated before its image data"
     for data in (screenshot[:8], screenshot[:99], screenshot[:33] + screenshot[-12:]):
-        assert error_message(data) == "it is a PNG that is broken before its image data"
-    assert error_message(jpeg(b"\xff\xfe\0\2" * 50_000)) == "it is in too many pieces"
-    assert error_message(png(chunk(b"tEXt", b"") * 50_000)) == "it is in too many pieces"
+        assert error_message(data) == "the PNG is damaged or truncated before its image data"
+    assert error_message(jpeg(b"\xff\xfe\0\2" * 50_000)) == "the file has too many parts"
+    assert error_message(png(chunk(b"tEXt", b"") * 50_000)) == "the file has too many parts"
 
 
 def test_checks_of_excessive_exif_raise_but_it_can_be_stripped():
@@ -63,7 +63,7 @@ def test_checks_of_excessive_exif_raise_but_it_can_be_stripped():
         (jpeg(app1(tags) * 101), jpeg()),
         (png(chunk(b"eXIf", tags) * 101), png()),
     ):
-        assert error_message(data) == "it has too much EXIF"
+        assert error_message(data) == "the file has too much EXIF metadata"
         assert stripped(data) == expected
 
 

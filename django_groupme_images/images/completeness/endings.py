@@ -1,4 +1,4 @@
-"""The image data of files, with what is missing after it."""
+"""The image data of files, completed with the end of the file if it is missing."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def image_data(file: IO[bytes], image_format: str, start: int, max_pixels: int) 
     """
     Return the parts of a JPEG, PNG, or GIF from the position where the image data starts.
 
-    If the end of the file is missing, it is added. The exception is a JPEG whose image data is not
-    complete, or which has more than ``max_pixels`` pixels, because its decoder would not notice
-    what else is missing. Exceptions of the file's own methods are not caught.
+    If the end of the file is missing, it is added, except to a JPEG whose image data is incomplete
+    or that has more than ``max_pixels`` pixels. With an end, its decoder would not detect that
+    image data is also missing. Exceptions of the file's own methods are not caught.
     """
     reader = BlockReader(file)
     try:

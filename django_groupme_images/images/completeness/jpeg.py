@@ -1,8 +1,8 @@
 """
 Completeness of a JPEG without an EOI marker.
 
-After the end of a file, a decoder reads zeros. The image data is complete if other continuations of
-it result in the same pixels.
+A decoder reads zeros after the end of a file. The image data is complete if appending other data
+results in the same pixels.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CONTINUATIONS = [(0xFE, 0), (0x5A, 4), (0xB3, 2)]
 
 def end_of_complete_jpeg(file: IO[bytes], max_pixels: int) -> int | None:
     """
-    Return the position where the data of the last scan ends, or ``None`` if it is cut off.
+    Return the position where the data of the last scan ends, or ``None`` if it is truncated.
 
     The file has no EOI marker there, but may have zeros or other bytes. ``None`` is also returned
     if a scan is missing, if there are more than ``max_pixels`` pixels or 100 scans, if these take
@@ -63,7 +63,7 @@ def has_eoi(reader: BlockReader, start: int) -> bool:
 
 def _find_end(reader: BlockReader, data: range, decoder: _Decoder) -> int | None:
     """
-    Return where the data ends, or ``None`` if it is cut off.
+    Return where the data ends, or ``None`` if it is truncated.
 
     Zeros and FF at its end are not part of it. As an exception, the data may end with a single
     zero, with FF 00, or with many zeros. A decoder has to need all of these zeros, because it may
@@ -123,8 +123,8 @@ def _endings() -> list[bytes]:
 
     The first one is an EOI alone, after which decoders read zeros. The others contain data with all
     restart markers, because a decoder that expects a marker reads only the data that follows it. A
-    decoder also skips the data after the next two markers, so each continuation begins with another
-    marker.
+    decoder also skips the data after the next two markers, so each continuation begins with a
+    different marker.
     """
     endings = [JPEG_END]
     for first_byte, first_marker in _CONTINUATIONS:
@@ -136,6 +136,6 @@ def _endings() -> list[bytes]:
 
 
 def _data(first_byte: int, number: int) -> bytes:
-    """Return bytes without order or meaning, of which only the first one is given."""
+    """Return pseudorandom bytes that are the same in each run, after ``first_byte``."""
     digest = hashlib.blake2b(bytes([number])).digest()
     return bytes([first_byte]) + digest.replace(b"\xff", b"\x7f")

@@ -127,7 +127,7 @@ def read_scan(reader: BlockReader, segment: range) -> Scan:
     try:
         return _scan(_content(reader, segment), segment)
     except (ValueError, LookupError, struct.error):
-        raise MalformedImage("it has an invalid scan") from None
+        raise MalformedImage("the JPEG has an invalid scan") from None
 
 
 def read_scans(reader: BlockReader) -> JpegScans:
@@ -154,22 +154,22 @@ def read_scans(reader: BlockReader) -> JpegScans:
                 raise ValueError
         (frame,) = frames
     except (ValueError, LookupError, struct.error):
-        raise MalformedImage("it is a JPEG of an unsupported structure") from None
+        raise MalformedImage("the structure of the JPEG is not supported") from None
     jpeg = JpegScans(frame, steps, parts)
     ids = {component.id for component in frame.components}
     if not all(scan.tables and scan.tables.keys() <= ids for scan in jpeg.scans):
-        raise MalformedImage("it has a scan of no color")
+        raise MalformedImage("the JPEG has a scan without a color component")
     if len(jpeg.scans) > _MAX_SCANS:
-        raise MalformedImage("it has too many scans")
+        raise MalformedImage("the JPEG has too many scans")
     return jpeg
 
 
 def _content(reader: BlockReader, segment: range) -> bytes:
-    """Return the content of a segment. Raise ``ValueError`` if it is cut off."""
+    """Return the content of a segment. Raise ``ValueError`` if it is truncated."""
     length = int.from_bytes(reader.read(segment.start + 2, 2), "big") - 2
     content = reader.read(segment.start + 4, max(length, 0))
     if len(content) != length:
-        raise ValueError("a segment that is cut off")
+        raise ValueError("a segment is truncated")
     return content
 
 
@@ -177,11 +177,11 @@ def _frame(code: int, content: bytes) -> Frame:
     precision, height, width, count = struct.unpack(">BHHB", content[:6])
     is_supported = code in _SUPPORTED_FRAMES and precision == 8 and count in _COMPONENT_COUNTS
     if not is_supported or len(content) != 6 + 3 * count:
-        raise ValueError("an unsupported frame")
+        raise ValueError("the frame is not supported")
     fields = struct.iter_unpack("BBB", content[6:])
     components = [Component(key, rates >> 4, rates & 15, table) for key, rates, table in fields]
     if not all(part.horizontal_sampling and part.vertical_sampling for part in components):
-        raise ValueError("a component without samples")
+        raise ValueError("a component has no samples")
     return Frame(code, width, height, components)
 
 

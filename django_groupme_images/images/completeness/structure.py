@@ -23,12 +23,12 @@ from .png import has_all_pixels_of_png
 
 __all__ = ["check_gif", "check_jpeg", "check_png", "check_webp"]
 
-# The limits below bound the time and the memory that a hostile file takes here, in Pillow, and in
+# The limits below bound the time and the memory that a malicious file takes here, in Pillow, and in
 # the decoders of the image service. Files written by programs are far below them.
 
 # Cameras write EXIF once, and a few write it twice.
 _MAX_EXIFS = 100
-_TOO_MUCH_EXIF = "it has too much EXIF"
+_TOO_MUCH_EXIF = "the file has too much EXIF metadata"
 
 # Decoders draw the whole JPEG again for each scan. Programs write about 10 scans.
 _MAX_SCANS = 1_000
@@ -37,7 +37,7 @@ _MAX_SCANS = 1_000
 # specification allows one color profile, but decoders unpack each one that they find.
 _MAX_CHUNKS = {
     b"eXIf": (_MAX_EXIFS, _TOO_MUCH_EXIF),
-    b"iCCP": (1, "it has more than one color profile"),
+    b"iCCP": (1, "the PNG has more than one color profile"),
 }
 # The frames of an APNG are in ancillary chunks. Others are not image data.
 _FRAME_CHUNKS = (b"acTL", b"fcTL", b"fdAT")
@@ -49,7 +49,7 @@ _WEBP_METADATA, _MAX_WEBP_METADATA_SIZE = (b"ICCP", b"EXIF", b"XMP "), 2 * 1024 
 
 def check_jpeg(file: IO[bytes], max_pixels: int) -> None:
     """
-    Raise ``MalformedImage`` if this JPEG is cut off or exceeds a limit.
+    Raise ``MalformedImage`` if this JPEG is truncated or exceeds a limit.
 
     It is decoded only if it has no EOI, in which case it may have at most ``max_pixels`` pixels.
     Exceptions of ``file.read()`` are not caught.
@@ -58,7 +58,7 @@ def check_jpeg(file: IO[bytes], max_pixels: int) -> None:
     first_scan, last_code = _check_segments(reader)
     has_end = last_code == EOI or has_eoi(reader, first_scan)
     if not has_end and end_of_complete_jpeg(file, max_pixels) is None:
-        raise MalformedImage("it is a JPEG without an end")
+        raise MalformedImage("the JPEG has no end marker, and its image data is incomplete")
 
 
 def _check_segments(reader: BlockReader) -> tuple[int, int]:
@@ -71,7 +71,7 @@ def _check_segments(reader: BlockReader) -> tuple[int, int]:
             first_scan = first_scan or segment.start
             scans += 1
             if scans > _MAX_SCANS:
-                raise MalformedImage("it has too many scans")
+                raise MalformedImage("the JPEG has too many scans")
     if exifs > _MAX_EXIFS:
         raise MalformedImage(_TOO_MUCH_EXIF)
     return first_scan, code
@@ -79,24 +79,24 @@ def _check_segments(reader: BlockReader) -> tuple[int, int]:
 
 def check_png(file: IO[bytes], max_pixels: int) -> None:
     """
-    Raise ``MalformedImage`` if this PNG is cut off or damaged, or exceeds a limit.
+    Raise ``MalformedImage`` if this PNG is truncated or damaged, or exceeds a limit.
 
-    The checksums of all chunks but metadata are verified. The pixels are decompressed only if there
-    is no IEND, in which case there may be at most ``max_pixels`` of them. Exceptions of
+    The checksums of all chunks except metadata are verified. The pixels are decompressed only if
+    there is no IEND, in which case there may be at most ``max_pixels`` of them. Exceptions of
     ``file.read()`` are not caught.
     """
     reader = BlockReader(file)
     has_end = False
     for number, (chunk_type, chunk) in enumerate(_limited_chunks(reader)):
         if number == 0 and chunk_type != b"IHDR":  # Apple's variant begins with CgBI.
-            raise MalformedImage("it is a PNG without a header")
+            raise MalformedImage("the PNG does not start with its header")
         is_whole = len(chunk) == 12 + int.from_bytes(reader.read(chunk.start, 4), "big")
         has_end = is_whole and chunk_type == b"IEND"
         is_image = chunk_type[:1].isupper() or chunk_type in _FRAME_CHUNKS
         if is_image and not (_has_checksum(reader, chunk) if is_whole else chunk_type == b"IEND"):
-            raise MalformedImage("it is a PNG that is damaged or cut off")
+            raise MalformedImage("the PNG is damaged or truncated")
     if not has_end and not has_all_pixels_of_png(reader, max_pixels):
-        raise MalformedImage("it is a PNG that is cut off")
+        raise MalformedImage("the PNG is truncated")
 
 
 def _limited_chunks(reader: BlockReader) -> Iterator[tuple[bytes, range]]:
@@ -117,31 +117,31 @@ def _has_checksum(reader: BlockReader, chunk: range) -> bool:
 
 def check_gif(file: IO[bytes], max_pixels: int) -> None:
     """
-    Raise ``MalformedImage`` if a block of this GIF is cut off, or if there are too many.
+    Raise ``MalformedImage`` if a block of this GIF is truncated, or if there are too many.
 
     Pixels are decoded only if the last frame has no block terminator, in which case it may have at
     most ``max_pixels`` of them. Exceptions of ``file.read()`` are not caught.
     """
     frame = unterminated_frame(BlockReader(file))
     if frame and not has_all_pixels_of_gif_frame(file, frame, max_pixels):
-        raise MalformedImage("it is a GIF that is cut off")
+        raise MalformedImage("the GIF is truncated")
 
 
 def check_webp(file: IO[bytes], max_pixels: int) -> None:
     """
-    Raise ``MalformedImage`` if this WebP is cut off, or has too much metadata or chunks.
+    Raise ``MalformedImage`` if this WebP is truncated, or has too much metadata or too many chunks.
 
     Its pixels are not decoded. Exceptions of ``file.read()`` are not caught.
     """
     reader = BlockReader(file)
     start, stop = 12, 8 + int.from_bytes(reader.read(4, 4), "little")
     if stop > reader.size:
-        raise MalformedImage("it is a WebP that is cut off")
+        raise MalformedImage("the WebP file is truncated")
     for _ in range(_MAX_WEBP_CHUNKS):
         if start >= stop:
             return
         chunk_type, length = struct.unpack("<4sL", reader.read(start, 8).ljust(8, b"\0"))
         start += 8 + length + length % 2
         if chunk_type in _WEBP_METADATA and length > _MAX_WEBP_METADATA_SIZE:
-            raise MalformedImage("it has too much metadata")
-    raise MalformedImage("it is a WebP of too many chunks")
+            raise MalformedImage("the WebP file has too much metadata")
+    raise MalformedImage("the WebP file has too many chunks")

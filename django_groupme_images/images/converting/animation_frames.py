@@ -21,7 +21,7 @@ __all__ = ["gif_frames"]
 # Browsers show a frame of at most 10 milliseconds for 100 milliseconds, in all formats.
 _IGNORED_DURATION, _DEFAULT_DURATION = 10, 100  # milliseconds
 
-# This also holds for a frame of a GIF that has less than two hundredths of a second.
+# The same applies to a frame of a GIF that lasts less than two hundredths of a second.
 _MIN_DURATION = 2
 
 _Change = Callable[[Image.Image], Image.Image]
@@ -39,7 +39,7 @@ def gif_frames(image: ImageFile, max_dimension: int | None) -> Iterator[Frame]:
     start = 0  # of the frame in the GIF, in hundredths of a second
     count: int = getattr(image, "n_frames", 1)
     for number, end in enumerate(_end_times(image, count), start=1):
-        # Rounding each end down, and not each duration, prevents that errors add up.
+        # Each end is rounded down, and not each duration, so that errors do not add up.
         duration = end // 10 - start
         if number == count:
             duration = max(duration, _MIN_DURATION)

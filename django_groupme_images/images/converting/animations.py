@@ -16,8 +16,8 @@ logger = logging.getLogger(__name__)
 
 MAX_GIF_SIZE = 50_000_000  # bytes
 
-# At 10 frames per second, they last 16 minutes. Even frames of one pixel take about 0.3 ms each, so
-# that a limit of pixels is not enough.
+# At 10 frames per second, they last 16 minutes. A limit of pixels is not enough, because even a
+# frame of one pixel takes about 0.3 ms.
 MAX_FRAMES = 10_000
 
 
@@ -25,8 +25,8 @@ def is_animation(image: ImageFile) -> bool:
     """
     Return whether an opened WebP, AVIF, or HEIF has frames that are shown one after another.
 
-    A HEIF with several images is not an animation: they have no durations, and often different
-    sizes. pillow-heif does not read the durations of HEIF image sequences.
+    A HEIF with several images is not an animation, because the images have no durations and often
+    have different sizes. pillow-heif does not read the durations of HEIF image sequences.
     """
     return image.format in ("WEBP", "AVIF") and _frame_count(image) > 1
 
@@ -48,12 +48,13 @@ def write_gif(
     frames are skipped if there are more.
 
     Return ``False`` if the animation has more than ``MAX_FRAMES`` frames or ``max_pixels`` pixels
-    in total, or if the GIF would have more than ``MAX_GIF_SIZE`` bytes. The former are checked
-    before anything is decoded. ``output`` is then cut off where the GIF would have started, and the
-    reason is logged.
+    in total, or if the GIF would have more than ``MAX_GIF_SIZE`` bytes. Frames and pixels are
+    counted before anything is decoded. ``output`` is then truncated where the GIF would have
+    started, and the reason is logged.
 
     Raise ``ImageRejected`` with the code ``truncated`` if a frame is damaged. Exceptions of the
-    methods of ``source`` and ``output`` are also raised. ``output`` is incomplete then.
+    methods of ``source`` and ``output`` are also raised. After an exception, ``output`` is
+    incomplete.
     """
     from .animation_frames import gif_frames
     from .gif_encoder import encode_gif

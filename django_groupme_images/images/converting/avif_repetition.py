@@ -1,4 +1,4 @@
-"""How often an animated AVIF is played, which Pillow does not read."""
+"""The number of times that an animated AVIF is played, which Pillow does not read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REPEATS = 1  # a flag of the edit list
 
 def avif_plays(file: IO[bytes]) -> int:
     """
-    Return how often an animated AVIF is played, or 0 if it does not stop.
+    Return how many times an animated AVIF is played, or 0 if it does not stop.
 
     As in browsers, it does not stop if the file contains no valid edit list.
     """

@@ -13,7 +13,7 @@ from .color_profiles import ColorCode
 
 __all__ = ["avif_color_code"]
 
-# Limit in bytes for hostile files.
+# Limit in bytes for malicious files.
 _MAX_PROPERTIES_SIZE = 64 * 1024
 
 

@@ -47,7 +47,7 @@ class ColorCode(NamedTuple):
 
     @property
     def is_hdr(self) -> bool:
-        """Whether the image is brighter than a display without HDR can show it."""
+        """Whether the image can be brighter than a display without HDR can show."""
         return self.transfer in (_PQ, _HLG)
 
 
@@ -55,7 +55,7 @@ def profile_of_code(code: ColorCode) -> bytes | None:
     """
     Return the ICC profile of a color code, or ``None`` if the image has the colors of sRGB.
 
-    The profile of an HDR image compresses its brightness to that of a display without HDR. Like
+    The profile of an HDR image compresses its brightness to that of a display without HDR. As in
     web browsers, the transfer function of BT.709 is treated as that of sRGB.
     """
     name, primaries = _WIDE_PRIMARIES.get(code.primaries, ("sRGB", _SRGB))

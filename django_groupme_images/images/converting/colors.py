@@ -20,9 +20,9 @@ _GRAY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I
 # These modes have no alpha, and few programs display their colors.
 _PRINT_MODES = frozenset({"CMYK", "LAB"})
 
-# The color spaces of ICC profiles that fit to a mode.
+# The color space that an ICC profile must have to match a mode.
 _PROFILE_SPACES = {"L": "GRAY", "LA": "GRAY", "RGB": "RGB ", "RGBA": "RGB ", "CMYK": "CMYK"}
-# Bytes. Larger profiles are dropped. Those of printers have up to 3 MB.
+# Bytes. Larger profiles are not kept. Those of printers have up to 3 MB.
 _MAX_PROFILE_SIZE = 4 * 1024 * 1024
 
 # The TIFF tags PhotometricInterpretation and BitsPerSample.
@@ -98,10 +98,10 @@ def to_display_colors(image: Image, code: ColorCode | None = None) -> Image:
     """
     Return an image in its ``display_mode()`` with colors that image viewers display correctly.
 
-    A profile that fits to the image is kept. CMYK and Lab become sRGB. ``code`` describes the
-    colors of an image without profile: HDR becomes sRGB, and another color space than sRGB gets a
-    profile. The ``info`` of the result contains nothing but ``icc_profile``, if there is one. If
-    the image is large, it is freed.
+    A profile that matches the mode of the image is kept. CMYK and Lab become sRGB. ``code``
+    describes the colors of an image without a profile: HDR becomes sRGB, and an image in another
+    color space than sRGB gets a profile. The ``info`` of the result contains only ``icc_profile``,
+    if there is one. If the image is large, it is freed.
     """
     data = image.info.get("icc_profile") or b""
     profile = _opened_profile(data, image.mode)
@@ -123,7 +123,7 @@ def srgb_transform(profile: bytes | None, mode: str) -> ImageCmsTransform | None
 
 
 def _opened_profile(data: bytes, mode: str) -> ImageCmsProfile | None:
-    """Return an ICC profile, or ``None`` if it is invalid or does not fit to an image's mode."""
+    """Return an ICC profile, or ``None`` if it is invalid or does not match an image's mode."""
     from PIL import ImageCms
 
     if not 0 < len(data) <= _MAX_PROFILE_SIZE:

@@ -85,7 +85,7 @@ def _check_result_format(
 def _is_written_as_gif(
     image: ImageFile, file: IO[bytes], options: ImageOptions, output: IO[bytes]
 ) -> bool:
-    """Write an animation as a GIF. Return whether it is one that can be written."""
+    """Write an animated image as a GIF. Return whether the image is animated and was written."""
     if "gif" not in options.allowed_formats or not is_animation(image):
         return False
     is_written = write_gif(

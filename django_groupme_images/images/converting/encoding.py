@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["without_opaque_alpha", "write_jpeg", "write_png"]
 
-# A quality at which differences to the original are not visible.
+# A quality at which differences from the original are not visible.
 _JPEG_QUALITY = 90
 
 

@@ -54,9 +54,9 @@ def encode_gif(frames: Iterable[Frame], plays: int) -> Iterator[bytes]:
     """
     Yield the parts of a GIF with these frames, of which there must be at least one.
 
-    ``plays`` is how often the animation is played, or 0 if it does not stop. All frames must have
-    the same size. A part is yielded as soon as the following frame is known, and no more than two
-    frames are in memory. Durations above 11 minutes are reduced to it.
+    ``plays`` is how many times the animation is played, or 0 if it does not stop. All frames must
+    have the same size. A part is yielded as soon as the following frame is known, and no more than
+    two frames are in memory. Durations above 11 minutes are reduced to 11 minutes.
     """
     remaining = iter(frames)
     image, duration = next(remaining)
@@ -76,8 +76,8 @@ class _Canvas:
     """
     The image that a viewer shows, and the frame that was drawn last.
 
-    The frame is encoded once the next one is known, because what becomes transparent in the next
-    one has to be cleared by the disposal of this one.
+    The frame is encoded once the next frame is known, because pixels that become transparent in the
+    next frame have to be cleared by the disposal method of this frame.
     """
 
     def __init__(self, image: Image.Image, duration: int) -> None:
@@ -97,7 +97,7 @@ class _Canvas:
         self._box = self._drawn.getbbox()
 
     def finish_frame(self, following: Image.Image | None = None) -> bytes:
-        """Encode the last frame, and clear what the next one has to draw on transparent pixels."""
+        """Encode the last frame, and clear the pixels that become transparent in the next one."""
         cleared = _cleared_box(self._image, following) if following else None
         box = _union(self._box, cleared) or (0, 0, 1, 1)
         image, transparent = _quantized(self._image.crop(box), self._drawn.crop(box))
@@ -115,11 +115,11 @@ class _Canvas:
 
 
 def _header(size: tuple[int, int], plays: int) -> bytes:
-    """Return what precedes the first frame. The palettes are in the frames."""
+    """Return the data before the first frame. The palettes are in the frames."""
     header = struct.pack("<6sHHBBB", b"GIF89a", *size, 0x70, 0, 0)
     if plays == 1:
         return header
-    # Viewers repeat an animation this often after they have played it once.
+    # Viewers repeat an animation this many times after they have played it once.
     repetitions = min(max(plays - 1, 0), _MAX_REPETITIONS)
     return header + struct.pack("<3s11sBBHB", b"!\xff\x0b", b"NETSCAPE2.0", 3, 1, repetitions, 0)
 
@@ -141,7 +141,7 @@ def _changes(old: Image.Image, new: Image.Image) -> Image.Image:
 
 
 def _cleared_box(old: Image.Image, new: Image.Image) -> _Box | None:
-    """Return a box around the pixels that become transparent, if there are any."""
+    """Return a box around the pixels that become transparent, or ``None`` if there are none."""
     return ImageChops.subtract(old.getchannel("A"), new.getchannel("A")).getbbox()
 
 

@@ -1,4 +1,4 @@
-"""Scaling of decoded images in little memory."""
+"""Scaling of decoded images with little memory."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def _scaled_in_bands(
     """
     Scale an image whose mode has to be converted.
 
-    Pillow would convert the whole image first, which takes as much memory as the image itself. Here
-    only bands of it are converted, and scaled to their final width. As in Pillow, the height
-    follows.
+    Pillow would convert the whole image first, which takes as much memory as the image itself. This
+    function converts bands of the image instead, and scales them to their final width. As in
+    Pillow, the height is scaled afterwards.
     """
     from PIL import Image
     from PIL.Image import Resampling

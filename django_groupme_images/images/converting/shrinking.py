@@ -74,7 +74,7 @@ def shrink_image(
 def _scaled_jpeg(
     file: IO[bytes], header: JpegHeader, size: tuple[int, int], max_pixels: int
 ) -> Image:
-    # Image.open() warns of large images, and opens the other images of an MPO.
+    # Image.open() warns about large images, and opens the other images of an MPO.
     from PIL.JpegImagePlugin import JpegImageFile
 
     scale = _decoding_scale(file, header, size, max_pixels)

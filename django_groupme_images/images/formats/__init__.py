@@ -1,1 +1,1 @@
-"""Parsers of the structure of image files, which decode nothing."""
+"""Parsers of the structure of image files, which do not decode pixels."""

@@ -1,4 +1,4 @@
-"""The tags in EXIF metadata that affect the display, read and written without any other tag."""
+"""Read and write the tags in EXIF metadata that affect how an image is displayed."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def display_exif(orientation: int, color_space: int) -> bytes:
 
 def has_valid_directory(exif: bytes) -> bool:
     """
-    Return whether the first directory is complete, and its values fit into the EXIF side by side.
+    Return whether the first directory is complete, and whether its values can be without overlaps.
 
-    If the values overlap, a decoder that copies them needs thousands of times the memory.
+    A decoder that copies overlapping values may need thousands of times the memory of the EXIF.
     """
     tiff = _strip_signature(exif)
     byte_order, entries = _first_directory(tiff)
@@ -100,8 +100,8 @@ def _strip_signature(exif: bytes) -> bytes:
     return re.sub(rb"\A(?:Exif\0\0){1,2}", b"", exif)  # Some programs write it twice.
 
 
-# A directory: the byte order for struct, and the offsets of its entries. If it is cut off, some of
-# the offsets are after the end of the data.
+# A directory: the byte order for struct, and the offsets of its entries. If it is truncated, some
+# of the offsets are after the end of the data.
 _Directory = tuple[str, range]
 
 

@@ -20,7 +20,7 @@ _MAX_GIF_BLOCKS = 100_000
 # A step of the GIF parser is a data sub-block, or a byte between blocks. A GIF of 100 MB has
 # 400,000 sub-blocks, but only comments and other small extensions precede the first frame.
 _MAX_GIF_STEPS, _MAX_GIF_STEPS_BEFORE_FRAME = 2_000_000, 500_000
-_TOO_MANY_BLOCKS = "it is a GIF of too many blocks"
+_TOO_MANY_BLOCKS = "the GIF has too many blocks"
 
 
 class _UnterminatedFrame(MalformedImage):
@@ -31,7 +31,7 @@ class _UnterminatedFrame(MalformedImage):
     """
 
     def __init__(self, frame: range) -> None:
-        super().__init__("it is a GIF that is cut off")
+        super().__init__("the GIF is truncated")
         self.frame = frame
 
 
@@ -60,7 +60,7 @@ def unterminated_frame(reader: BlockReader) -> range | None:
     """
     Return the position of the last frame of a GIF if it has no block terminator.
 
-    Raise ``MalformedImage`` if another block is cut off, or if there are too many.
+    Raise ``MalformedImage`` if another block is truncated, or if there are too many.
     """
     try:
         for _ in limited(_gif_blocks(reader, head_only=False), _MAX_GIF_BLOCKS):
@@ -105,7 +105,7 @@ def _check_unterminated(head: bytes, block: range, data_start: int) -> None:
     """Raise ``MalformedImage`` if more than the terminator of a GIF's last block is missing."""
     # The frame that would follow a graphic control extension is also missing.
     if block.stop <= data_start or head.startswith(b"!\xf9"):
-        raise MalformedImage("it is a GIF that is cut off")
+        raise MalformedImage("the GIF is truncated")
     if head.startswith(b","):
         raise _UnterminatedFrame(block)
 
@@ -113,7 +113,7 @@ def _check_unterminated(head: bytes, block: range, data_start: int) -> None:
 def _palette_size(flags: bytes) -> int:
     """Return the size in bytes of the palette that follows a descriptor with these flags."""
     if not flags:
-        raise MalformedImage("it is a GIF that is cut off")
+        raise MalformedImage("the GIF is truncated")
     return 3 << (flags[0] & 7) + 1 if flags[0] & 128 else 0
 
 
@@ -123,7 +123,7 @@ def _skip_sub_blocks(
     """
     Return where the data sub-blocks from ``start`` end, and the new number of steps.
 
-    If they are cut off, return where the last one would end, and one byte more.
+    If they are truncated, return where the last one would end, and one byte more.
     """
     while True:
         index = reader.load(start, 1)
@@ -144,7 +144,7 @@ def _skip_sub_blocks(
 
 def _end_of_sub_blocks(reader: BlockReader, end: int) -> int:
     """
-    Return where the last of the data sub-blocks ends, or 0 if it is cut off.
+    Return where the last of the data sub-blocks ends, or 0 if it is truncated.
 
     ``end`` is the first result of ``_skip_sub_blocks()``.
     """

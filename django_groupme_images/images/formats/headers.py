@@ -58,7 +58,7 @@ class JpegHeader:
             if reader.read(scan.start + 4, 1)[0] == self.components:
                 return True
         if sum(code == SOS for code, _ in jpeg_segments(reader)) > _MAX_SCANS:
-            raise MalformedImage("it has too many scans")
+            raise MalformedImage("the JPEG has too many scans")
         return False
 
 
@@ -88,14 +88,14 @@ def _jpeg_header(reader: BlockReader) -> JpegHeader:
         if code in SOF_CODES and len(segment) >= 10:
             height, width, components = struct.unpack(">HHB", reader.read(segment.start + 5, 5))
             return JpegHeader(width, height, code, components)
-    raise MalformedImage("it is a JPEG without a size")
+    raise MalformedImage("the header of the JPEG contains no dimensions")
 
 
 def _png_header(reader: BlockReader) -> PngHeader:
     chunks = png_chunks(reader)
     chunk_type, chunk = next(chunks)
     if chunk_type != b"IHDR" or len(chunk) != 25:
-        raise MalformedImage("it is a PNG without a size")
+        raise MalformedImage("the header of the PNG contains no dimensions")
     width, height, bits = struct.unpack(">LLB", reader.read(chunk.start + 8, 9))
     is_animated = False
     while chunk_type != b"IDAT":

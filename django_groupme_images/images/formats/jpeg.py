@@ -68,7 +68,7 @@ def _jpeg_segments(reader: BlockReader, *, head_only: bool) -> Iterator[tuple[in
             start, head = found, reader.read(found, 4)
             padding += 0 if has_scan else start - end
             if padding > _MAX_PADDING:
-                raise MalformedImage("it has too much between its segments")
+                raise MalformedImage("the JPEG has too much data between its segments")
         code = head[1]
         end = start + 2 + max(int.from_bytes(head[2:], "big"), 2)
         if code == EOI:
@@ -83,7 +83,7 @@ def _jpeg_segments(reader: BlockReader, *, head_only: bool) -> Iterator[tuple[in
             end = reader.find(JPEG_MARKER, end) or reader.size
         yield code, range(start, min(end, reader.size))
     if not has_scan:
-        raise MalformedImage("it is a JPEG that is broken before its image data")
+        raise MalformedImage("the JPEG is damaged or truncated before its image data")
 
 
 def jpeg_segment(code: int, content: bytes) -> bytes:

@@ -35,4 +35,4 @@ def _png_chunks(reader: BlockReader) -> Iterator[tuple[bytes, range]]:
             break
         yield chunk_type, range(start, min(end, reader.size))
     if not has_data:
-        raise MalformedImage("it is a PNG that is broken before its image data")
+        raise MalformedImage("the PNG is damaged or truncated before its image data")

@@ -1,1 +1,1 @@
-"""Opening of image files with Pillow, also of unusual and hostile ones."""
+"""Opening of image files with Pillow, including unusual and malicious files."""

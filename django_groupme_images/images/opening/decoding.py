@@ -102,8 +102,8 @@ def open_within(file: IO[bytes], image_format: str, max_pixels: int | None) -> I
 
 
 def _image_class(image_format: str) -> type[ImageFile]:
-    # Image.open() warns of images with more than MAX_IMAGE_PIXELS, such as the photos of many
-    # phones. Warnings cannot be suppressed here: catch_warnings() changes the filters of all
+    # Image.open() warns about images with more than MAX_IMAGE_PIXELS pixels, such as the photos of
+    # many phones. Warnings cannot be suppressed here: catch_warnings() changes the filters of all
     # threads before Python 3.14, and by default also in later versions. Opening an MPO as a JPEG
     # skips the list of its other images, which is often invalid and causes another warning.
     from PIL import Image, JpegImagePlugin

@@ -1,4 +1,4 @@
-"""Pillow plugin for HEIF files that decodes them in little memory. It is not registered."""
+"""Pillow plugin that decodes HEIF files with little memory. It is not registered."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class HeifImageFile(ImageFile.ImageFile):
     """
     The primary image of a HEIF file.
 
-    libheif rotates and mirrors the image as its container says, and the orientation in its EXIF has
-    to be ignored. ``info`` contains ``icc_profile`` or ``nclx_profile`` if there is one.
+    libheif rotates and mirrors the image as its container specifies, so the orientation in its EXIF
+    must be ignored. ``info`` contains ``icc_profile`` or ``nclx_profile`` if the file has one.
 
-    The plugin of pillow-heif has both its own copy of the pixels and Pillow's in memory, which is 7
-    bytes per pixel. Registering it would change which files other code can open.
+    pillow-heif's own plugin keeps a second copy of the pixels in memory, so that it needs 7 bytes
+    per pixel. Registering it would change which files other code can open.
     """
 
     format = "HEIF"
@@ -38,7 +38,7 @@ class HeifImageFile(ImageFile.ImageFile):
         self.tile = []
 
     def load(self) -> Any:
-        """Decode the image unless it already is decoded."""
+        """Decode the image unless it is already decoded."""
         if self._heif:
             with tempfile.TemporaryFile() as file:
                 file.write(self._heif.data)

@@ -21,7 +21,7 @@ __all__ = ["LimitedReader", "limited_parts", "limited_view"]
 # A cost is a number of bytes that Pillow copies or unpacks when it opens a file. Metadata of this
 # cost is enough for ordinary files, and takes Pillow a tenth of a second.
 _MAX_METADATA_COST = 512 * 1024
-# Limit for headers, tables, and palettes. Programs write a few thousand bytes.
+# The limit for headers, tables, and palettes. Programs write a few thousand bytes.
 _MAX_TABLES_COST = 64 * 1024
 # Even an empty segment, chunk, or extension takes time and memory.
 _COST_PER_PART = 256
@@ -30,7 +30,8 @@ _COST_PER_GIF_BYTE = 16
 # Deflate expands data by at most this factor.
 _COST_PER_COMPRESSED_BYTE = 1032
 
-# Pillow may call read() this many times, for this many bytes, to open a file of another format.
+# The maximum number of calls of read(), and of bytes, with which Pillow may open a file of another
+# format.
 _MAX_READS, _MAX_BYTES_READ = 25_000, 4 * 1024 * 1024
 
 _TIFF_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
@@ -87,7 +88,7 @@ def _within_limits(parts: Iterable[_CostedPart]) -> Iterator[tuple[bool, range]]
             left[is_metadata] -= cost
             yield is_metadata, part
         elif not is_metadata:
-            raise MalformedImage("it has too many tables")
+            raise MalformedImage("the file has too many tables")
 
 
 def _costed_jpeg(reader: BlockReader) -> Iterator[_CostedPart]:
@@ -153,11 +154,11 @@ def _limited_tiff(reader: BlockReader) -> list[Part]:
         (start,) = struct.unpack(byte_order + "L", reader.read(4, 4))
         (count,) = struct.unpack(byte_order + "H", reader.read(start, 2))
     except (KeyError, struct.error):
-        raise MalformedImage("it is a TIFF without a directory") from None
+        raise MalformedImage("the TIFF has no directory") from None
     start, length = start + 2, 12 * count
     entries = bytearray(reader.read(start, length)) if count <= _MAX_TIFF_ENTRIES else bytearray()
     if len(entries) != length:
-        raise MalformedImage("it is a TIFF with a directory that is cut off or too long")
+        raise MalformedImage("the directory of the TIFF is truncated or too long")
     _drop_excessive_values(entries, byte_order)
     return [range(start), bytes(entries), range(start + length, reader.size)]
 
@@ -195,5 +196,5 @@ class LimitedReader(io.BufferedReader):
         else:
             self._bytes_left -= size
         if self._reads_left < 0 or self._bytes_left < 0:
-            raise OSError("a file with too much in its header")
+            raise OSError("the header of the file is too large")
         return super().read(size)

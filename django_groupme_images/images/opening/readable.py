@@ -16,9 +16,9 @@ __all__ = ["open_view"]
 
 _FORMATS = ("JPEG", "PNG", "GIF")
 
-# Up to this many times, a file is opened to find the metadata that Pillow rejects. For a single
-# invalid part of it, 22 times are enough.
-_MAX_TRIALS = 40
+# The maximum number of attempts to open a file, which find the metadata that Pillow rejects. If a
+# single part of the metadata is invalid, 22 attempts are enough.
+_MAX_ATTEMPTS = 40
 
 _T = TypeVar("_T")
 
@@ -53,19 +53,19 @@ def open_view(
     try:
         return open_file(_view(file, [part for _, part in head], end))
     except (OSError, SyntaxError, ValueError):
-        trials = _Trials(file, open_file, head, end)
-        if not trials.succeeds([]):
+        attempts = _Attempts(file, open_file, head, end)
+        if not attempts.succeed_with([]):
             raise
-        metadata = trials.accepted([part for is_metadata, part in head if is_metadata])
-        return open_file(trials.view(metadata))
+        metadata = attempts.accepted([part for is_metadata, part in head if is_metadata])
+        return open_file(attempts.view(metadata))
 
 
 def _view(file: IO[bytes], head: Iterable[Part], end: list[Part]) -> IO[bytes]:
     return io.BufferedReader(SplicedFile(file, join_parts([*head, *end])))
 
 
-class _Trials:
-    """Trials to open a file with different parts of its metadata."""
+class _Attempts:
+    """Attempts to open a file with different parts of its metadata."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class _Trials:
     ) -> None:
         self._file, self._open_file = file, open_file
         self._head, self._end = head, end
-        self._left = _MAX_TRIALS
+        self._left = _MAX_ATTEMPTS
 
     def view(self, metadata: Iterable[range]) -> IO[bytes]:
         """Return the file with these parts of its metadata, and no others."""
@@ -84,8 +84,8 @@ class _Trials:
         head = [part for is_metadata, part in self._head if not is_metadata or part in kept]
         return _view(self._file, head, self._end)
 
-    def succeeds(self, metadata: list[range]) -> bool:
-        """Return whether the file can be opened, or ``False`` after too many trials."""
+    def succeed_with(self, metadata: list[range]) -> bool:
+        """Return whether the file can be opened, or ``False`` after too many attempts."""
         self._left -= 1
         if self._left < 0:
             return False
@@ -97,7 +97,7 @@ class _Trials:
 
     def accepted(self, metadata: list[range]) -> list[range]:
         """Return the metadata with which the file can be opened."""
-        if not metadata or self.succeeds(metadata):
+        if not metadata or self.succeed_with(metadata):
             return metadata
         middle = len(metadata) // 2
         if not middle:

@@ -1,4 +1,4 @@
-"""Pillow plugin for WebP files that decodes still images in little memory. It is not registered."""
+"""Pillow plugin that decodes still WebP images with little memory. It is not registered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WebPImageFile(WebPImagePlugin.WebPImageFile):
     _was_tried = _is_decoded = False
 
     def load(self) -> Any:
-        """Decode the current frame unless it already is decoded."""
+        """Decode the current frame unless it is already decoded."""
         if not self._was_tried and not self.is_animated:
             self._was_tried = True
             function = _libwebp_function(self.mode)
@@ -53,7 +53,7 @@ class WebPImageFile(WebPImagePlugin.WebPImageFile):
 def _decode(
     function: Callable[..., int | None], data: bytes, pixels: bytearray, stride: int
 ) -> bool:
-    """Return whether the function could decode the data, which it cannot for animations."""
+    """Return whether the function could decode the data. It cannot decode animations."""
     buffer = (ctypes.c_char * len(pixels)).from_buffer(pixels)
     return bool(function(data, len(data), buffer, len(pixels), stride))
 

@@ -17,7 +17,7 @@ __all__ = ["MAX_METADATA_SIZE", "kept_exif"]
 MAX_METADATA_SIZE = 128 * 1024
 
 # The orientation in XMP, as an attribute or as an element. XMP is not parsed, because parsers of
-# XML are slow or unsafe with hostile files.
+# XML are slow or unsafe with malicious files.
 _XMP_ORIENTATION = re.compile(
     rb"""tiff:Orientation\s{0,9}(?:=\s{0,9}["']|>)\s{0,9}([1-8])\s{0,9}["'<]"""
 )
@@ -28,8 +28,8 @@ def kept_exif(exif: bytes, xmp: bytes, *, has_profile: bool) -> bytes:
     Return EXIF that contains only the orientation and the color space of an image.
 
     ``exif`` and ``xmp`` are its metadata, or ``b""``. A valid orientation in EXIF takes precedence
-    over XMP. ``has_profile`` is whether the colors are also defined elsewhere. Return ``b""`` if
-    the image is upright, and only a profile or nothing defines its colors.
+    over XMP. ``has_profile`` is true if a color profile defines the colors. Return ``b""`` if the
+    image is upright, and a profile or nothing defines its colors.
     """
     orientation = find_orientation(exif) or _xmp_orientation(xmp)
     return display_exif(orientation, 0 if has_profile else adobe_color_space(exif))

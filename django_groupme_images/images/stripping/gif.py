@@ -26,13 +26,13 @@ _MAX_GAP = 1024
 
 def gif_parts(reader: BlockReader) -> Iterator[Part]:
     """
-    Yield the parts of a GIF without comments, application data, text, and what follows the trailer.
+    Yield the parts of a GIF without comments, application data, text, and data after the trailer.
 
-    Graphic control extensions and loops stay. Plain text extensions do not, because browsers and
-    libraries do not draw their text, so that it is as hidden as a comment. Bytes between blocks are
-    also left out.
+    Graphic control extensions and loops are kept. Plain text extensions are removed, because
+    browsers and libraries do not draw their text, so that it is as hidden as a comment. Bytes
+    between blocks are also removed.
 
-    Raise ``MalformedImage`` if a block is cut off, if there are too many, or if the data of a
+    Raise ``MalformedImage`` if a block is truncated, if there are too many, or if the data of a
     removed extension continues after its end.
     """
     yield gif_header(reader)
@@ -60,4 +60,4 @@ def _check_gap(reader: BlockReader, gap: range) -> None:
     # after it lead all decoders to its end. If one of these bytes is missing, or if the XMP
     # contains a zero, the rest of it would be kept, because each comma looks like a frame.
     if reader.read(gap.start, min(len(gap), _MAX_GAP)).strip(b"\0"):
-        raise MalformedImage("it is a GIF with damaged metadata")
+        raise MalformedImage("the metadata of the GIF is damaged")

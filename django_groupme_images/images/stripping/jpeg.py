@@ -58,7 +58,7 @@ def jpeg_parts(file: IO[bytes], reader: BlockReader, max_pixels: int) -> list[Pa
 
     If only metadata contains the orientation or the color space, EXIF with nothing else is added.
     Only if the last scan is not followed by EOI, the pixels are decoded to find the end of its
-    data. EOI is then added unless the data is cut off.
+    data. EOI is then added unless the data is truncated.
 
     Raise ``MalformedImage`` if there is no scan, if there are too many segments, or if the end of
     the data cannot be found, for example because there are more than ``max_pixels`` pixels.
@@ -82,15 +82,16 @@ def jpeg_parts_to_scale(reader: BlockReader) -> list[Part]:
     """
     Return the parts of a JPEG without the metadata before its first scan.
 
-    EXIF is added as described for :func:`jpeg_parts`. What follows is not searched for metadata,
-    because this would take longer than to read the head. Raise ``MalformedImage`` as it does.
+    EXIF is added as described for :func:`jpeg_parts`. The rest of the file is not searched for
+    metadata, because this would take longer than reading the head. Raise ``MalformedImage`` in the
+    same cases.
     """
     image = _Jpeg(reader, head_only=True)
     return join_parts([*image.head(), image.last_scan])
 
 
 def _is_doubtful(reader: BlockReader, scan: range) -> bool:
-    """Return whether EOI after a scan may be in the data of a trailer, because the scan is."""
+    """Return whether a scan may include data after the image, and so the EOI after it as well."""
     start = max(scan.start, scan.stop - _SEARCHED_SIZE)
     return bool(NOT_IN_SCAN.search(reader.read(start, scan.stop - start)))
 
@@ -156,7 +157,7 @@ class _Jpeg:
     def end_of_data(self, file: IO[bytes], parts: list[Part], max_pixels: int) -> int | None:
         """Return the end of the last scan's data, which follows these parts, or ``None``."""
         if self._scan_count > _MAX_SCANS:
-            raise MalformedImage("it is a JPEG of too many scans without an end")
+            raise MalformedImage("the JPEG has no end marker, and has too many scans")
         scan, frame = self.last_scan, Frame(self.frame)
         return end_of_data(
             file, parts, scan, frame, has_one_scan=self.has_one_scan, max_pixels=max_pixels

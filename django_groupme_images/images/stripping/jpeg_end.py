@@ -28,8 +28,8 @@ def _continuation(data: bytes, first_marker: int) -> bytes:
     return b"".join(data + b"\xff%c" % (0xD0 + number % 8) for number in numbers) + data
 
 
-# What may follow a position. At EOI, a decoder continues with zeros. The others begin with ones. If
-# a decoder expects a restart marker, it skips the data before it, and some markers before it.
+# Data that may follow a position. At EOI, a decoder continues with zeros. The other continuations
+# begin with ones. A decoder that expects a restart marker skips data and some markers before it.
 _CONTINUATIONS = (_continuation(b"\xb5" * 32, 4), b"", _continuation(b"\xdd\x92" * 16, 0))
 
 # Pillow reads this many bytes at a time, and no more after the last row of a sequential image.
@@ -44,11 +44,11 @@ _MAX_HEIGHT = 65_500  # pixels that libjpeg decodes
 
 
 class Frame:
-    """The frame header of a JPEG. ``data`` is its segment, which may be cut off after 33 bytes."""
+    """The frame header of a JPEG. ``data`` is its segment, of which 33 bytes are sufficient."""
 
     def __init__(self, data: bytes) -> None:
         if len(data) < 10:
-            raise MalformedImage("it is a JPEG without a frame header")
+            raise MalformedImage("the JPEG has no frame header")
         self.data = data
         self.height: int
         self.width: int
@@ -81,7 +81,7 @@ def end_of_data(
     max_pixels: int,
 ) -> int | None:
     """
-    Return the position where the data of a JPEG's last scan ends, or ``None`` if it is cut off.
+    Return the position where the data of a JPEG's last scan ends, or ``None`` if it is truncated.
 
     ``parts`` are those before the scan, without metadata. The image is decoded about 15 times, and
     up to 40 times if a long trailer follows.
@@ -91,7 +91,7 @@ def end_of_data(
     """
     # Images of several scans take longer to decode, also up to the end of the last scan.
     if frame.width * frame.height > (max_pixels if has_one_scan else max_pixels // 4):
-        raise MalformedImage("it is a JPEG without an end, and has too many pixels")
+        raise MalformedImage("the JPEG has no end marker, and has too many pixels")
     source = SplicedFile(cast("IO[bytes]", UploadBody(file)), [*parts, scan])
     try:
         # The view leaves out segments before the scan that would take Pillow too long.
@@ -124,8 +124,8 @@ def _end(decoder: _Decoder, frame: Frame, taller: _Decoder | None) -> int | None
 
 def _exact_end(taller: _Decoder, stop: int) -> int | None:
     """Return the end of the data of an image to which a row of blocks was added, if it is known."""
-    # If the bits of the last block do not suffice, libjpeg leaves the next one gray. It may also be
-    # gray for other reasons: nothing is known then.
+    # If the last block has too few bits, libjpeg leaves the next one gray. It may also be gray for
+    # other reasons. Then the end is not known.
     gray = taller.corner(taller.data)
 
     def is_enough(position: int) -> bool:
@@ -151,7 +151,7 @@ def _first(check: Callable[[int], bool], start: int, stop: int) -> int:
 
 class _Decoder:
     """
-    A decoder of a JPEG whose last scan can be cut off at any position.
+    A decoder of a JPEG whose last scan can be truncated at any position.
 
     ``data`` is the position of the first byte of the scan's data.
     """
@@ -197,7 +197,7 @@ class _Decoder:
     def _decode(
         self, stop: int, data: bytes = b"", read_size: int = BLOCK_SIZE
     ) -> tuple[Image, int]:
-        """Return the decoded image, and up to where the decoder has read it."""
+        """Return the decoded image, and the position up to which the decoder has read it."""
         from PIL.JpegImagePlugin import JpegImageFile
 
         # Without FF before it, the next byte is not read as the code of a marker.
@@ -211,5 +211,5 @@ class _Decoder:
         except ContentReadError:
             raise
         except Exception as error:
-            raise MalformedImage("it is a JPEG that cannot be decoded") from error
+            raise MalformedImage("the JPEG could not be decoded") from error
         return image, source.tell()

@@ -28,7 +28,7 @@ _COLOR_CHUNKS = frozenset(b"cHRM sRGB iCCP cICP".split())
 _XMP, _TEXT_EXIF = b"XML:com.adobe.xmp", b"Raw profile type exif"
 _MAX_KEYWORD_SIZE = 80  # bytes with the zero after it
 
-# The data of a text chunk after its keyword: a byte if the text is compressed, and the text.
+# The data of a text chunk after its keyword: a byte if the text is compressed, and then the text.
 _TEXT_PATTERNS = {
     b"tEXt": re.compile(rb"()(.*)", re.DOTALL),
     b"zTXt": re.compile(rb"(\0)(.*)", re.DOTALL),
@@ -77,7 +77,7 @@ def _add_metadata(
 
 
 def _text(keyword: bytes, chunk_type: bytes, data: bytes) -> bytes:
-    """Return XMP, or the EXIF in a hexadecimal text, from the data of a text chunk."""
+    """Return the XMP, or the EXIF in hexadecimal digits, from the data of a text chunk."""
     match = _TEXT_PATTERNS[chunk_type].match(data)
     if not match:
         return b""
@@ -96,7 +96,7 @@ def _decoded_exif(text: bytes) -> bytes:
     # The first lines are the type of the profile, and its size in bytes.
     try:
         digits = "".join(text.decode("ascii").split("\n")[3:])
-        return bytes.fromhex(digits[: len(digits) // 2 * 2])  # The text may be cut off.
+        return bytes.fromhex(digits[: len(digits) // 2 * 2])  # The text may be truncated.
     except ValueError:
         return b""
 
