@@ -19,8 +19,9 @@ pytestmark = pytest.mark.any_django
 
 
 def documented_script() -> str:
-    """Return the only Python code on the page."""
-    (script,) = re.findall(r"\.\. code-block:: python\n((?:\n|   .*\n)+)", PAGE.read_text())
+    """Return the only Python code on the page that is not part of a note or another block."""
+    pattern = r"^\.\. code-block:: python\n((?:\n|   .*\n)+)"
+    (script,) = re.findall(pattern, PAGE.read_text(), re.MULTILINE)
     return textwrap.dedent(script)
 
 
