@@ -43,9 +43,9 @@ class GroupMeImageAdminMixin(_ModelAdmin):
             inlines = [PhotoInline]
 
     A failure of the image service is then an error of the field, and nothing is saved. Without the
-    mixin, the change form uploads its images although an inline is invalid. Inlines, and lists with
-    ``list_editable``, upload their images when they are saved, which raises ``ServiceError`` if the
-    image service fails.
+    mixin, the change form uploads its images even if an inline is invalid. Inlines, and lists with
+    ``list_editable``, then upload their images when they are saved, which raises ``ServiceError``
+    if the image service fails.
     """
 
     def get_form(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -113,9 +113,9 @@ def thumbnail(
     ``"album__cover"``; then add the relation to ``list_select_related``. ``alt`` is the alternative
     text, or a callable that returns it for a model instance. It defaults to the value of the
     field's ``alt_field``, or else to the header of the column. ``description`` is that header, and
-    defaults to the name of the field. A thumbnail itself makes no query and no request. Its
-    HTML includes the script that requests late thumbnails again, because a column cannot add media
-    to its page.
+    defaults to the name of the field. Rendering a thumbnail makes no query and no request. Its HTML
+    includes the script that requests late thumbnails again, because a column cannot add media to
+    its page.
 
     Raise ``ValueError`` for an unknown variant.
     """

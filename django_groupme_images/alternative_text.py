@@ -1,4 +1,4 @@
-"""Read the alternative text of an image from the ``alt_field`` of its row, without a query."""
+"""Read the alternative text of an image from its model instance, without a query."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def alternative_text(file: FieldFile) -> str:
     """
     Return the value of the ``alt_field`` as a string, or ``""`` if there is none.
 
-    Reading it makes no query. A deferred field is therefore ``""``, and so is a property while any
-    field of the row is deferred, because the property may read that field.
+    Reading it makes no query. The result is therefore ``""`` for a deferred field, and for a
+    property while any field of the instance is deferred, because the property may read that field.
     """
     name = getattr(file.field, "alt_field", None)
     if name is None:
@@ -36,7 +36,7 @@ def alternative_text(file: FieldFile) -> str:
 
 
 def _class_attribute(instance: Any, name: Any) -> Any:
-    """Return what a property or a class attribute returns for a model instance, or ``None``."""
+    """Return the value of a property or a class attribute of a model instance, or ``None``."""
     if not isinstance(instance, Model) or alt_field_problem(type(instance), name):
         return None
     return None if is_deferred(instance, name) else getattr(instance, name)

@@ -74,7 +74,7 @@ _MISSING_HINT = (
     'as "placeholder-token".'
 )
 
-# How similar a setting's name must be to that of an option to be reported. See _misspelled_option.
+# The minimum similarity of a misspelled setting to a valid one. See _misspelled_option().
 _MIN_SIMILARITY = 0.8
 
 
@@ -135,8 +135,8 @@ def _check_attr_class(field: FileField) -> Messages:
         field.attr_class, GroupMeImageFieldFile
     ):
         yield checks.Warning(
-            f"The values of {field} have no variants, and their width and height download the "
-            f"image, because {field.attr_class.__name__} is not a GroupMeImageFieldFile.",
+            f"The values of {field} have no variants, and reading their width or height downloads "
+            f"the image, because {field.attr_class.__name__} is not a GroupMeImageFieldFile.",
             hint=f"Make {field.attr_class.__name__} inherit from GroupMeImageFieldFile.",
             obj=field,
             id="groupme_images.W008",
@@ -154,7 +154,7 @@ def fields_to_check(app_configs: Sequence[AppConfig] | None) -> Iterator[FileFie
     for config in apps.get_app_configs() if app_configs is None else app_configs:
         for model in config.get_models():
             for field in file_fields(model):
-                # None means unknown. Then the field may be correct.
+                # None means unknown, so the field may be correct.
                 on_groupme = uses_groupme_storage(field)
                 if on_groupme or (on_groupme is False and isinstance(field, GroupMeImageField)):
                     yield field
@@ -214,7 +214,7 @@ def _misspelled_option(name: str, valid_names: set[str]) -> str | None:
 
 @checks.register(checks.Tags.files, deploy=True)
 def check_deployment(**kwargs: Any) -> list[checks.CheckMessage]:
-    """Check that uploads in production have a token, TLS, and a queue."""
+    """Check that uploads in production have an access token, TLS, and a task backend."""
     all_storages = () if _creation_errors() else groupme_storages()
     return [message for storage in all_storages for message in _check_deployed(storage)]
 

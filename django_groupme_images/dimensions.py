@@ -123,7 +123,7 @@ def dimensions_after_upload(content: File[Any], storage: Storage) -> Dimensions:
     """
     Return width and height that content has after ``storage`` has saved it.
 
-    Both are ``None`` if they are not known before, because the storage converts or shrinks it.
+    Both are ``None`` if the storage converts or shrinks the content, because they are then unknown.
     """
     width, height = _content_dimensions(content)
     if width and height and not _is_encoded_again(content, max(width, height), storage):

@@ -85,7 +85,7 @@ def uses_groupme_storage(field: FileField, *, evaluate: bool = False) -> bool | 
     except Exception as error:  # noqa: BLE001  # A storage of the project may raise anything.
         if not evaluate:
             return None
-        logger.warning("%s is skipped, because its storage cannot be created: %r", field, error)
+        logger.warning("%s is skipped, because its storage could not be created: %r", field, error)
         return False
     return result
 

@@ -24,9 +24,9 @@ Most code only has to distinguish temporary failures from permanent ones::
         else:
             ...  # The image, or the access token, was rejected.
 
-All exceptions can be pickled, and none contains an access token, unless the token has fewer than
-eight characters, as a placeholder may have. Mistakes in the settings raise
-Django's ``ImproperlyConfigured`` instead of a ``GroupMeImageError``.
+All exceptions can be pickled. They do not contain the access token, unless it has fewer than eight
+characters, as a placeholder may have. Mistakes in the settings raise Django's
+``ImproperlyConfigured`` instead of a ``GroupMeImageError``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,11 @@ class FallbackNotConfigured(InvalidPicture, FileNotFoundError):
 
 
 class PictureNotFound(GroupMeImageError, FileNotFoundError):
-    """The CDN does not have the image (anymore): it responded with 403 or 404."""
+    """
+    The CDN does not have the image (anymore): it responded with 403 or 404.
+
+    403 has been observed for missing images, and 404 is assumed to have the same meaning.
+    """
 
 
 class ServiceError(GroupMeImageError):
@@ -82,11 +86,16 @@ class ServiceError(GroupMeImageError):
 
 
 class AuthenticationFailed(ServiceError):
-    """The service rejected the access token, or the callable that returns it returned none."""
+    """
+    The service rejected the access token (401 or 403), or no token was provided.
+
+    GroupMe does not document these statuses for the image service. They are assumed, because its
+    main API uses 401.
+    """
 
 
 class UploadRejected(ServiceError):
-    """The service rejected the image, or the image exceeds a limit of this app."""
+    """The service rejected the image (another 4xx status), or the image exceeds a limit."""
 
 
 class ImageRejected(UploadRejected):
@@ -123,6 +132,7 @@ class RateLimited(ServiceError):
     """
     The service received too many requests: it responded with 420 or 429.
 
+    Both statuses have been observed on GroupMe's main API, and are assumed of the image service.
     ``retry_after`` is the wait in the header ``Retry-After``, in seconds, or ``None`` if the
     response has none.
     """

@@ -53,7 +53,7 @@ class GroupMeImageFieldFile(ImageFieldFile):
     """
 
     #: Name that a pending file had in the form that saved it. A model instance that is saved with
-    #: such a file keeps the file, unless another row has it already.
+    #: such a file keeps the file, unless another row already has it.
     submitted_name: str | None = None
 
     # Pickles contain this path.
@@ -278,8 +278,7 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
     """
     The attribute of a model class that a ``GroupMeImageField`` adds.
 
-    It gives each model instance a value of its own, whereas in Django copies of an instance share
-    a value.
+    It gives each model instance its own value. In Django, copies of an instance share a value.
     """
 
     field: Any  # It is a GroupMeImageField, whose module imports this one.
@@ -330,8 +329,8 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
         """
         Return what the instance stores for a field file that was assigned to it.
 
-        This is the value itself if it belongs to the instance and the field; otherwise a value of
-        its own, a name, or content to upload.
+        This is the field file itself if it belongs to the instance and the field. Otherwise, it is
+        a new field file, a name, or content to upload.
         """
         if value.instance is instance and value.field is self.field:
             return value

@@ -242,7 +242,7 @@ class GroupMeImageField(models.ImageField):
     def value_to_string(self, obj: models.Model) -> str:
         value = self.value_from_object(obj)
         if value and not _is_storable(value) and isinstance(self.storage, GroupMeStorage):
-            # A deserializer would take its name for that of a file in the fallback storage.
+            # A deserializer would interpret its name as that of a file in the fallback storage.
             raise ValueError(
                 f"Cannot serialize {self}, because its file is not saved yet. Save the model "
                 "instance first."

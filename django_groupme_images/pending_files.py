@@ -25,10 +25,10 @@ _claims: WeakValueDictionary[tuple[str | None, str], FieldFile] = WeakValueDicti
 
 def copy_if_in_another_row(instance: models.Model, field: models.FileField) -> None:
     """
-    Replace a pending file of a form by a copy of it, if another row has the file already.
+    Replace a pending file of a form with a copy of it, if another row already has the file.
 
     Saving the instance then saves the copy. A form can be submitted twice with the same signed
-    token. If two requests do that at the same moment, neither finds the row of the other, and both
+    token. If two requests do that at the same time, neither finds the row of the other, and both
     rows keep the same file.
     """
     file: Any = vars(instance).get(field.attname)

@@ -1,4 +1,4 @@
-"""The signal receiver that enqueues an upload task for each saved row with pending files."""
+"""Signal receiver that enqueues an upload task for each saved instance with pending files."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def import_tasks() -> ModuleType:
         raise ImproperlyConfigured(
             "Background uploads require Django 6.0 or later, or the package django-tasks."
         ) from None
-    except Exception as error:  # Each of two frameworks raises its own errors.
-        raise ImproperlyConfigured(f"The upload tasks cannot be created: {error}") from error
+    except Exception as error:  # The two frameworks raise different exceptions.
+        raise ImproperlyConfigured(f"The upload tasks could not be created: {error}") from error
     return django_groupme_images.tasks
 
 
@@ -46,10 +46,10 @@ def enqueue_uploads(
     **kwargs: Any,
 ) -> None:
     """
-    Enqueue the uploads of a row's pending files once the row is committed.
+    Enqueue the uploads of an instance's pending files once its row is committed.
 
-    Every argument may be missing, and the instance may be anything, because projects send this
-    signal themselves.
+    Any argument may be missing, and the instance may be of any type, because projects also send
+    this signal themselves.
     """
     if raw or not isinstance(instance, Model) or instance.pk is None:
         return
@@ -87,7 +87,7 @@ def _enqueue(model: type[Model], pk: str, database: str, files: dict[str, FieldF
 def _pending_files_by_row(
     instance: Model, update_fields: Collection[str] | None
 ) -> dict[tuple[type[Model], str], dict[str, FieldFile]]:
-    """Return pending files by field name, by model and primary key of the row."""
+    """Return the pending files of each row by field name. A key is a model and a primary key."""
     # An inherited field is in the row of a parent model.
     pending: dict[tuple[type[Model], str], dict[str, FieldFile]] = {}
     for field, file in _pending_files(instance, update_fields):
@@ -99,7 +99,7 @@ def _pending_files_by_row(
 def _pending_files(
     instance: Model, update_fields: Collection[str] | None
 ) -> Iterator[tuple[FileField, FieldFile]]:
-    """Yield the pending files that were saved with the row and whose storage is ``deferred``."""
+    """Yield the pending files that were saved with an instance to a ``deferred`` storage."""
     for field in instance._meta.concrete_fields:
         if not isinstance(field, FileField) or not uses_groupme_storage(field):
             continue

@@ -318,7 +318,7 @@ def test_deferred_with_missing_queue_is_a_warning(options, settings, monkeypatch
     settings.TASKS = {"default": {"BACKEND": backend, "QUEUES": ["low", "high"]}}
     monkeypatch.delitem(sys.modules, "django_groupme_images.tasks")
     assert ids() == ["W004"]
-    assert "The upload tasks cannot be created: " in messages()[0].msg
+    assert "The upload tasks could not be created: " in messages()[0].msg
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class StoredName:
         return storage
 
     def current(self) -> StoredName:
-        """Return a copy with only those of the rows that contain the name now."""
+        """Return a copy with only the rows that still contain the name."""
         rows = {column: column.filter_current(self.name, pks) for column, pks in self.rows.items()}
         return StoredName(self.name, rows, self.truncated)
 
@@ -63,8 +63,8 @@ class StoredName:
         Replace the name with the URL of a ``Picture`` in each row.
 
         Yield the column and the primary key of each row, with ``True`` if the row was changed,
-        ``False`` if it contains another name now (for example because a user edited it), or the
-        error of the database.
+        ``False`` if it now contains another name (for example because a user edited it), or the
+        database's exception.
         """
         for column, loaded in self.rows.items():
             batches = column.pk_batches(self.name) if column in self.truncated else ()
@@ -93,7 +93,7 @@ def iter_pages(columns: Iterable[Column], *, urls: bool) -> Iterator[list[Stored
     Yield the URLs in the columns, or else the names of files, with their rows, in pages.
 
     A name in several columns with the same storage is yielded once, with the rows of all these
-    columns. Each page is shuffled, so that two runs at the same time rarely process the same name.
+    columns. Each page is shuffled, so that concurrent runs rarely process the same name.
     """
     by_storage: dict[Any, list[Column]] = defaultdict(list)
     for column in columns:
@@ -129,7 +129,7 @@ def stored_names_in_row(label: str, pk: str, database: str) -> list[StoredName]:
     """
     Return the names of files in one row, without URLs.
 
-    Only columns that the model ``label`` itself declares count. ``pk`` is a string.
+    Only columns that the model ``label`` itself declares are included. ``pk`` is a string.
     """
     found = []
     for column in find_columns_of_model(label, database):

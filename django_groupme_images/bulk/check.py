@@ -1,4 +1,4 @@
-"""Bulk check: find out which stored images the CDN still has, and keep copies of them."""
+"""Bulk check: find stored images that the CDN no longer has, and keep copies of the others."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _PAGE_TYPE = re.compile("text/|application/(?:xhtml|xml|json)", re.IGNORECASE)
 
 class BulkCheck:
     """
-    A check on the CDN whether images are still there.
+    Check of whether the CDN still has the stored images.
 
-    With a storage as ``mirror``, a copy of each image is kept in it. With a storage as
-    ``restore``, missing images are uploaded again from their copies in it, after all images have
-    been checked: see :class:`~.restore.BulkRestore`, also for ``max_missing`` and ``refusal``.
+    If ``mirror`` is a storage, a copy of each image is kept in it. If ``restore`` is a storage,
+    missing images are uploaded again from their copies in it, after all images have been checked.
+    :class:`~.restore.BulkRestore` describes ``max_missing`` and ``refusal``.
     """
 
     def __init__(

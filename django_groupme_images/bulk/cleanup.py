@@ -34,12 +34,12 @@ class _File(NamedTuple):
 
 class Cleanup:
     """
-    Deletes old files that nothing references.
+    Deletion of old files that nothing references.
 
     These are the source files of the ``uploads`` in reports, and the files in the form folder of
-    each fallback storage, if they were uploaded or written ``before`` that time. With ``dry_run``,
-    nothing is deleted. The generators raise ``ReferencesUnknown`` if a table cannot be read, and
-    delete nothing after that.
+    each fallback storage, if they were uploaded or written before the time ``before``. With
+    ``dry_run``, nothing is deleted. The generators raise ``ReferencesUnknown`` if a table cannot be
+    read, and delete nothing after that.
     """
 
     def __init__(self, uploads: UploadIndex, *, before: datetime, dry_run: bool = False) -> None:
@@ -97,7 +97,7 @@ def fallback_aliases() -> list[str]:
 def _unchanged_files(
     source: Storage, uploads: Iterable[RecordedUpload]
 ) -> Iterator[_File | Deletion]:
-    """Return the files that still have the version that was uploaded, and failures."""
+    """Yield the files that still have the version that was uploaded, and failed deletions."""
     for upload in uploads:
         file = _current_version(source, upload.file)
         if isinstance(file, Deletion) or (
@@ -107,7 +107,7 @@ def _unchanged_files(
 
 
 def _current_version(source: Storage, name: str) -> _File | Deletion:
-    """Return a file with its version now, or a failed deletion if the storage raises."""
+    """Return a file with its current version, or a failed deletion if the storage raises."""
     try:
         return _File(name, Version.of(source, name))
     except Exception as error:  # noqa: BLE001  # A storage may raise anything.
@@ -116,9 +116,9 @@ def _current_version(source: Storage, name: str) -> _File | Deletion:
 
 def _form_files(source: Storage) -> Iterator[str | Deletion]:
     """
-    Return the names of all files in the form folder and its subfolders.
+    Yield the names of all files in the form folder and its subfolders.
 
-    Symbolic links are not followed. Folders that cannot be listed are returned as deletions.
+    Symbolic links are not followed. Folders that cannot be listed are yielded as deletions.
     """
     folders = [FORM_FOLDER]
     while folders:
@@ -142,7 +142,8 @@ def _list_folder(source: Storage, folder: str) -> tuple[Iterable[str], Iterable[
     except NotImplementedError:
         raise
     except Exception:
-        # The folder does not exist before the first form. Storages raise different exceptions then.
+        # The folder does not exist before a form saves a file. Storages then raise different
+        # exceptions.
         if source.exists(folder):
             raise
         return (), ()

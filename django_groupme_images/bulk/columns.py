@@ -48,8 +48,9 @@ class Column:
     """
     A file field of a model in a database.
 
-    ``model`` is the model that declares the field, or a child of it in multi-table inheritance:
-    then only the rows of the child count. ``database`` is an alias in ``DATABASES``.
+    ``model`` is the model that declares the field, or a child of it in multi-table inheritance. In
+    the second case, only the rows of the child are included. ``database`` is an alias in
+    ``DATABASES``.
     """
 
     model: type[Model]
@@ -82,7 +83,7 @@ class Column:
         return rows.filter(http | https) if urls else rows.exclude(http | https)
 
     def name_pages(self, *, urls: bool) -> Iterator[list[str]]:
-        """Yield the URLs, or else the file names, once each, in pages, sorted by the database."""
+        """Yield the distinct URLs, or else file names, in pages, sorted by the database."""
         name, after = self.field.attname, ""
         while page := self._name_page(urls, after):
             after = page[-1]
@@ -122,13 +123,13 @@ class Column:
             page = rows.filter(pk__gt=found[-1][0])
 
     def filter_current(self, name: str, pks: Sequence[Any]) -> list[Any]:
-        """Return the primary keys of those of the rows that contain the name now."""
+        """Return the primary keys of the rows that still contain the name."""
         rows = self._table().filter(pk__in=pks).values_list("pk", self.field.attname)
         return [pk for pk, each in rows if each == name]
 
     def update_rows(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
         """
-        Replace the name with the URL of a ``Picture`` in those of the rows that still contain it.
+        Replace the name with the URL of a ``Picture`` in the rows that still contain the name.
 
         Also set the dimension fields of the model. Return the primary keys of the changed rows.
         """
@@ -171,8 +172,9 @@ def find_columns(labels: Sequence[str] = (), database: str | None = None) -> lis
     Return the columns that use a ``GroupMeStorage``: of all models, or of those in ``labels``.
 
     A label names an app, a model, or a field (``app``, ``app.Model``, ``app.Model.field``). Each
-    column is in the database that its model is written to. With ``database``, only tables in that
-    database count. Raise ``LookupError`` if a label is invalid, or selects no such field.
+    column is in the database that its model is written to. With ``database``, only columns of
+    tables in that database are returned. Raise ``LookupError`` if a label is invalid, or selects no
+    such field.
     """
     tables = None if database is None else set(models_in(database, views=True))
     found: dict[tuple[FileField, type[Model]], Column] = {}
@@ -189,7 +191,7 @@ def find_columns(labels: Sequence[str] = (), database: str | None = None) -> lis
 
 
 def find_columns_of_model(label: str, database: str) -> list[Column]:
-    """Return the columns that use a ``GroupMeStorage`` and that one model itself declares."""
+    """Return the columns that use a ``GroupMeStorage`` and that the model itself declares."""
     model = apps.get_model(label)
     return [Column(model, field, database) for field in groupme_fields([model], evaluate=True)]
 
@@ -198,7 +200,7 @@ def skip_reason(column: Column) -> str:
     """
     Return why the rows of an unmanaged model cannot be processed, or an empty string.
 
-    Django does not create its table, which may be missing, different, or a view.
+    Django does not create the table of such a model, which may be missing, different, or a view.
     """
     if column.model._meta.managed and column.field.model._meta.managed:
         return ""

@@ -1,4 +1,4 @@
-"""Inspection of existing files: whether an upload is likely to be rejected, without a request."""
+"""Predict, without making a request, whether the upload of an existing file will be rejected."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["FileInspection", "inspect_file"]
 @dataclass(frozen=True)
 class FileInspection:
     """
-    The size of a file in bytes, and the reason for which it is likely to be rejected, or ``""``.
+    The size of a file in bytes, and the reason why it is likely to be rejected, or ``""``.
 
     If the file cannot be read, ``size`` is 0, and ``error`` describes the exception.
     """
@@ -39,10 +39,10 @@ def inspect_file(source: Storage, name: str, storage: GroupMeStorage) -> FileIns
     """
     Inspect a file in ``source`` that is to be uploaded to ``storage``.
 
-    The file is checked as forms check it, and prepared as for the upload if that is necessary to
-    know the result. The image service may still accept a file that the checks reject, or reject
-    one that they accept. Raise ``ImproperlyConfigured`` if an option of ``storage`` is invalid.
-    Exceptions of ``source`` are also raised.
+    The file is checked as in a form, and prepared as for the upload if the result depends on that.
+    The image service may still accept a file that fails these checks, or reject a file that passes
+    them. Raise ``ImproperlyConfigured`` if an option of ``storage`` is invalid. Exceptions of
+    ``source`` are also raised.
     """
     storage.validate_image_options()
     with source.open(name) as content, as_seekable(content) as file:
@@ -66,7 +66,7 @@ def _depends_on_preparation(image: ImageFile, options: ImageOptions) -> bool:
     """Return whether only the preparation, which may decode the image, can reject the file."""
     image_format = str(image.format).lower()
     if options.is_converted(image_format):
-        # It is converted to the one or the other, depending on its pixels.
+        # The file is converted to JPEG or PNG, depending on its pixels.
         return not {"jpeg", "png"} <= set(options.allowed_formats)
     if image_format in STRIPPED_FORMATS:
         # The inspection ensures that the metadata can be removed, but a huge image may have to be

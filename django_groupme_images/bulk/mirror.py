@@ -1,4 +1,4 @@
-"""Copies of images in another storage: their names, their content, and whether it is valid."""
+"""Mirrors: names and validation of the copies of images in another storage."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _ROTATED_ORIENTATIONS = frozenset({5, 6, 7, 8})
 
 
 class InvalidCopy(Exception):
-    """Error of a file that is not the image of its URL, or that the image storage rejects."""
+    """A copy or a download is not the image of its URL, or the image's storage rejects it."""
 
 
 class Mirror:
-    """The copies of images in a storage."""
+    """A storage that contains copies of images."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -54,7 +54,7 @@ class Mirror:
         return filter(self._storage.exists, [_copy_name(picture), *old])
 
     def has_copy(self, picture: Picture, size: int) -> bool:
-        """Return whether a copy has at least ``size`` bytes. A shorter one is incomplete."""
+        """Return whether a copy has at least ``size`` bytes. A shorter copy is incomplete."""
         return any(self._storage.size(name) >= size for name in self.copy_names(picture))
 
     def save_copy(self, picture: Picture, client: GroupMeClient, storage: GroupMeStorage) -> None:
@@ -68,7 +68,7 @@ class Mirror:
         fetch, head = partial(client.download, picture), partial(client.head, picture)
         with GroupMeFile(picture, fetch, head) as file:
             for _ in file.chunks():
-                pass  # The download is completed first, so that a broken one replaces no copy.
+                pass  # Complete the download first, so that a broken one does not replace a copy.
             formats = [picture.format] if picture.format else storage.allowed_formats
             _check_copy(file, picture, ImageOptions(allowed_formats=formats))
             self._replace(_copy_name(picture), file)
@@ -114,10 +114,10 @@ def _check_match(image: ImageFile, picture: Picture) -> None:
     """Raise ``InvalidCopy`` if the URL contains another format or other dimensions."""
     found, size = str(image.format), f"{image.width}×{image.height}"
     if found.lower() != picture.format:
-        raise InvalidCopy(f"it is a {found} image, unlike {picture.url}")
+        raise InvalidCopy(f"its format is {found}, which does not match {picture.url}")
     # It is unknown whether the dimensions in a URL of the service are those of the file or those
     # of the displayed image, so both are accepted.
     is_rotated = orientation(image.info.get("exif", b"")) in _ROTATED_ORIENTATIONS
     sizes = [image.size, image.size[::-1]] if is_rotated else [image.size]
     if (picture.width, picture.height) not in sizes:
-        raise InvalidCopy(f"it has {size} pixels, unlike {picture.url}")
+        raise InvalidCopy(f"its size is {size} pixels, which does not match {picture.url}")

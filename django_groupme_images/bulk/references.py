@@ -31,16 +31,16 @@ _Reference: TypeAlias = tuple[str, Storage | None]
 
 
 class ReferencesUnknown(RuntimeError):
-    """Error in reading a table or a default, so that no file can be considered unused."""
+    """A table or a default could not be read, so no file can be considered unused."""
 
 
 def referenced_names(source: Storage, names: Iterable[str]) -> set[str]:
     """
-    Return those of the names whose files in ``source`` a row or a default may reference.
+    Return the names whose files in ``source`` may be referenced by a row or a default.
 
-    All rows of all file fields in all databases count, including those that a manager hides.
-    A reference may be written differently, and may belong to another storage of the same files:
-    see :class:`_FileMatcher`. Raise ``ReferencesUnknown`` if a table or a default cannot be read.
+    All rows of all file fields in all databases are searched, including rows that a manager hides.
+    A reference may be written differently, and may belong to another storage of the same files; see
+    :class:`_FileMatcher`. Raise ``ReferencesUnknown`` if a table or a default cannot be read.
     """
     matcher = _FileMatcher(source, names)
     for name, storage in _references():
@@ -72,10 +72,10 @@ class _FileMatcher:
     Matcher of references with files in a storage, which collects the ``referenced`` files.
 
     A name refers to a file if one of their normalized names is the end of the other, compared
-    by whole parts: storages may add a prefix (such as ``location``), or start in different
-    folders. It also refers to the file if both have a path, and the paths are the same after
-    symbolic links have been resolved. Normalized names ignore case and Unicode normalization.
-    So an unused file may be considered referenced, but not the other way around.
+    by whole parts, because storages may add a prefix (such as ``location``), or start in different
+    folders. A name also refers to a file if both have a path, and the paths are the same after
+    symbolic links have been resolved. Normalized names ignore case and Unicode normalization. An
+    unused file may therefore be considered referenced, but not the other way around.
     """
 
     def __init__(self, source: Storage, names: Iterable[str]) -> None:
@@ -181,5 +181,5 @@ def _read(location: str, items: Iterable[T]) -> Iterator[T]:
         yield from items
     except Exception as error:
         raise ReferencesUnknown(
-            f"{location} cannot be read: {describe_exception(error)}"
+            f"{location} could not be read: {describe_exception(error)}"
         ) from error

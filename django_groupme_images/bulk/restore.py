@@ -35,19 +35,18 @@ _MAX_BYTES_IN_MEMORY = 1024 * 1024
 
 
 class _RestoreItem(NamedTuple):
-    """A missing image to restore."""
+    """A missing image to restore, and the reason why it is considered missing."""
 
-    # With the rows that contained its URL when it was checked.
+    # The URL, with the rows that contained it when the image was checked.
     checked: StoredName
-    # Why it is missing.
     reason: str
-    # With those of the rows that still contained the URL just before the upload.
+    # The URL, with the rows that still contained it just before the upload.
     current: StoredName
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The outcome for an image, with a reason, or with the ``Picture`` that replaces it."""
+    """The outcome for an image, and a reason or the ``Picture`` that replaces the image."""
 
     outcome: str
     reason: str = ""
@@ -55,7 +54,7 @@ class ImageResult:
 
 
 def image_result(future: Future[ImageResult]) -> ImageResult:
-    """Return the result of a finished future, or the outcome that its exception means."""
+    """Return the result of a finished future. An exception is converted to a result."""
     error = future.exception()
     if error is None:
         return future.result()
@@ -65,7 +64,11 @@ def image_result(future: Future[ImageResult]) -> ImageResult:
 
 
 class MissingImages:
-    """Missing images with their rows and a reason, in a temporary file if there are many."""
+    """
+    Missing images, each with its rows and a reason.
+
+    If there are many, they are stored in a temporary file.
+    """
 
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(_MAX_BYTES_IN_MEMORY)  # noqa: SIM115
@@ -109,9 +112,9 @@ class BulkRestore:
     """
     Upload of missing images from their copies in a mirror.
 
-    Nothing is restored if at least 10 images, and more than ``max_missing`` percent of those that
-    were checked, are missing: if a firewall rejects all requests, every image seems to be missing.
-    ``refusal`` is then an explanation for the user, and empty otherwise.
+    Nothing is restored if at least 10 images, and more than ``max_missing`` percent of the checked
+    images, are missing, because a firewall that rejects all requests makes every image seem to be
+    missing. ``refusal`` is then an explanation for the user, and empty otherwise.
     """
 
     def __init__(self, runner: BulkRunner, mirror: Mirror, *, max_missing: float) -> None:
@@ -167,7 +170,7 @@ class BulkRestore:
         except BulkStopped:
             reasons.append(f"not restored: {self._runner.stop_reason}")
         if len(reasons) == 1:
-            reasons.append("there is no copy of it to restore")
+            reasons.append("the mirror has no copy of it")
         return ImageResult("gone", "; ".join(reasons))
 
 

@@ -40,8 +40,8 @@ class Result:
     The outcome for the image of a row, with a URL or a reason.
 
     ``file`` is the stored name that was processed. ``record`` describes the upload of the file, if
-    this run uploaded it, or its failed upload. ``is_recorded`` means that the report needs no line
-    for this result, because it already contains one.
+    this run uploaded it, or its failed upload. ``is_recorded`` is true if the report already
+    contains a line for this result.
     """
 
     outcome: str
@@ -105,8 +105,8 @@ class Report:
     """
     Counts of results, which are appended to ``file`` (if there is one) as soon as they are known.
 
-    Results with one of the outcomes ``failures`` are kept, on disk if there are many, so that
-    they can be listed at the end.
+    Results whose outcome is in ``failures`` are kept, on disk if there are many, so that they can
+    be listed at the end.
     """
 
     def __init__(self, failures: Iterable[str], file: IO[str] | None = None) -> None:
@@ -136,10 +136,10 @@ class Report:
         return sum(self.counts[outcome] for outcome in self._failures)
 
     def failure_lines(self) -> Iterator[str]:
-        """Return a line of text for each failure."""
+        """Return a line for each failure."""
         self._lines.seek(0)
         return map(json.loads, self._lines)
 
     def summary(self, outcomes: Iterable[str]) -> str:
-        """Return the number of rows with each of these outcomes, as text."""
+        """Return the number of rows with each of these outcomes, as a string."""
         return ", ".join(f"{self.counts[outcome]:,} {outcome}" for outcome in outcomes)

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Retries per upload: more than in a request of a site visitor, because nobody waits for a page.
+# Retries per upload. There are more than in a request, because no site visitor waits for a page.
 _MAX_RETRIES = 5
 # Seconds. A longer Retry-After stops the work.
 _MAX_RETRY_AFTER = 300
@@ -54,14 +54,14 @@ _CHANGE_SETTING = (
 
 
 class BulkStopped(Exception):
-    """Error in a thread that was waiting to make a request when the work was stopped."""
+    """The work was stopped while a thread was waiting to make a request."""
 
 
 class RateLimiter:
     """
     Limit of ``rate`` requests per second, evenly spaced; 0 means no limit.
 
-    All threads that share the object count together.
+    The limit applies to all threads that share the object together.
     """
 
     def __init__(self, rate: float = 0) -> None:
@@ -103,9 +103,9 @@ class RateLimiter:
 
 class BulkRunner:
     """
-    ``workers`` threads that together make at most ``rate`` requests per second.
+    Pool of ``workers`` threads that together make at most ``rate`` requests per second.
 
-    The work stops by itself if the service rejects the access token or is unavailable.
+    The work stops automatically if the service rejects the access token or is unavailable.
     ``stop_reason`` is then the reason, and ``stop_advice`` a sentence that explains what to do
     about it. Both are empty before :meth:`stop`. ``stop_return_code`` is the exit code for a
     command whose work was stopped.
@@ -133,7 +133,7 @@ class BulkRunner:
         return self._clients[storage]
 
     def stop(self, reason: str, advice: str = _RUN_AGAIN, *, return_code: int = 1) -> None:
-        """Start no new work, and finish what has been started. The first reason is kept."""
+        """Start no new work, and finish work that has begun. The first reason is kept."""
         if not self.stop_reason:
             self.stop_reason, self.stop_advice = reason, advice
             self.stop_return_code = return_code
@@ -145,8 +145,8 @@ class BulkRunner:
         """
         Call ``work`` with each item in a thread, and yield the item with its finished future.
 
-        The items are read, and the futures are yielded, in the caller's thread, and so with its
-        database connections and inside its transaction. ``work`` should call
+        The items are read, and the futures are yielded, in the caller's thread, and therefore with
+        its database connections and inside its transaction. ``work`` should call
         ``rate_limiter.wait()`` before each request, and return ``None`` if it had nothing to do.
         Items whose work had not begun before :meth:`stop` are not yielded.
         """
@@ -163,7 +163,7 @@ class BulkRunner:
         """Yield the items until the work is stopped. A database error in ``items`` stops it."""
         items = iter(items)
         try:
-            while not self.stop_reason:  # This is checked first, so that no item is read in vain.
+            while not self.stop_reason:  # Check this first, so that no unneeded item is read.
                 yield next(items)
         except StopIteration:
             return
@@ -176,7 +176,7 @@ class BulkRunner:
         try:
             yield
         except BaseException as error:
-            # Leaving the executor waits for the submitted work, so this starts no more of it.
+            # Leaving the executor waits for all submitted work, which must make no more requests.
             self.stop(repr(error))
             raise
 
@@ -201,7 +201,7 @@ class BulkRunner:
             error = future.exception()
             if isinstance(error, BulkStopped):
                 continue
-            # Work that made no request does not show whether the service is available.
+            # Work that made no request does not indicate whether the service is available.
             if error or future.result() is not None:
                 self._count_failure(error)
             yield item, future

@@ -39,7 +39,7 @@ DELETED, KEPT, SKIPPED, FAILED = "deleted", "kept", "skipped", "failed"
 
 @dataclass(frozen=True)
 class Version:
-    """The size of a file in bytes, and when it was written, in UTC; ``None`` if unknown."""
+    """The size of a file in bytes, and its modification time in UTC; ``None`` if unknown."""
 
     size: int | None
     modified: datetime | None
@@ -72,12 +72,12 @@ def delete_unused(
     """
     Delete the named files that nothing references, if they still have these versions.
 
-    With ``dry_run``, nothing is deleted. Raise ``ReferencesUnknown`` before a file is deleted.
+    With ``dry_run``, nothing is deleted. Raise ``ReferencesUnknown`` before any file is deleted.
     """
     referenced = referenced_names(source, versions)
     for name, version in versions.items():
         if name in referenced:
-            yield Deletion(KEPT, name, "it is still referenced")
+            yield Deletion(KEPT, name, "the file is still referenced")
         else:
             yield _delete(source, name, version, dry_run=dry_run)
 
@@ -85,7 +85,7 @@ def delete_unused(
 def _delete(source: Storage, name: str, version: Version, *, dry_run: bool) -> Deletion:
     try:
         if not version.is_complete or Version.of(source, name) != version:
-            return Deletion(KEPT, name, "it may have been replaced")
+            return Deletion(KEPT, name, "the file may have been replaced")
         if not dry_run:
             source.delete(name)
     except Exception as error:  # A storage may raise anything.

@@ -43,9 +43,9 @@ logger = logging.getLogger(__name__)
 class _UploadItem:
     """A file to upload, or to skip because it was rejected in an earlier run."""
 
-    # With the rows that contained its name when it was found.
+    # The file name, with the rows that contained it when the file was found.
     found: StoredName
-    # With those of the rows that still contained the name just before the upload.
+    # The file name, with the rows that still contained it just before the upload.
     current: StoredName
     is_rejected: bool = False
     # The worker sets this before the upload.
@@ -54,10 +54,10 @@ class _UploadItem:
 
 class _UploadResult(NamedTuple):
     """
-    An uploaded image, or the image of an earlier upload; or a reason to skip the rows.
+    An uploaded image, or the image of an earlier upload, or a reason to skip the rows.
 
     ``upload`` describes the upload if this run made it. ``recorded_row`` is the column and the
-    primary key of the row whose result is in the report already.
+    primary key of the row whose result is already in the report.
     """
 
     version: Version
@@ -133,7 +133,7 @@ class BulkUpload:
     def inspect(
         self, files: Iterable[StoredName]
     ) -> Generator[tuple[StoredName, FileInspection], None, None]:
-        """Yield each file with what is known about its upload, without making a request."""
+        """Inspect each file without making a request, and yield it with the result."""
         for file, future in self._runner.run(files, self._inspect):
             if error := future.exception():
                 yield file, FileInspection(error=describe_exception(error))
@@ -151,11 +151,11 @@ class BulkUpload:
                 continue
             yield _UploadItem(file, file.current())
             limit = None if limit is None else limit - 1
-            if limit == 0:  # This is checked here, so that no file is read in vain.
+            if limit == 0:  # Check this before the next file is read.
                 return
 
     def _is_rejected(self, file: StoredName) -> bool:
-        """Return whether to skip a file because it was rejected in an earlier run."""
+        """Return whether a file is skipped because it was rejected in an earlier run."""
         if not self._skip_failed or self._log is None:
             return False
         try:
@@ -218,8 +218,8 @@ class BulkUpload:
         result = Result("moved", column, pk, file.name, upload.url, record=upload)
         try:
             self._log.write(result.line())
-        except OSError as error:  # The rows can be changed nevertheless.
-            self._runner.stop(f"the report cannot be written: {error}")
+        except OSError as error:  # The rows can still be changed.
+            self._runner.stop(f"the report could not be written: {error}")
             return None
         return column, pk
 
@@ -227,7 +227,7 @@ class BulkUpload:
         """Change the rows after the upload, and yield their results."""
         file, current = item.found, item.current
         if item.is_rejected:
-            # The line of the failure stays the last one, and the report does not grow in each run.
+            # The report is not extended, so that the failure stays the last result of the file.
             yield from results_for("skipped", file, reason=REJECTED, is_recorded=True)
             return
         yield from results_for("skipped", file.minus(current), reason=CHANGED)
@@ -272,14 +272,14 @@ class BulkUpload:
         try:
             run_after_commit(partial(self._delete, get_fallback_storage(alias), versions))
         except Error:
-            logger.exception("No source file is deleted, because a database is not available")
+            logger.exception("Source files were not deleted, because a database is not available")
 
     def _delete(self, source: Storage, versions: dict[str, Version]) -> None:
         try:
             for deletion in delete_unused(source, versions):
                 self.deleted_count += deletion.outcome == DELETED
         except ReferencesUnknown:
-            logger.exception("It is not known which files are referenced, so none is deleted")
+            logger.exception("Source files were not deleted, because references could not be read")
 
 
 def _find_default_files() -> frozenset[str]:
@@ -289,7 +289,7 @@ def _find_default_files() -> frozenset[str]:
         try:
             names.update(default_names(field))
         except Exception:  # A callable default of the project may raise anything.
-            logger.exception("The default of %s is not known", field)
+            logger.exception("The default of %s could not be determined", field)
     return frozenset(names)
 
 
@@ -299,8 +299,8 @@ def replace_in_rows(
     """
     Replace the name with the URL of a ``Picture`` in each row, and yield the results.
 
-    Rows that were changed have the given outcome. Rows that contain another name now are
-    ``skipped``, and rows that the database did not change because of an error are ``failed``.
+    The outcome of a changed row is ``outcome``. Rows that now contain another name are ``skipped``,
+    and rows that the database did not change because of an error are ``failed``.
     """
     for column, pk, changed in stored.update_rows(picture):
         if isinstance(changed, Error):

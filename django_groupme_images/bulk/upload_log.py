@@ -80,7 +80,7 @@ class RecordedFailure:
     """
     A failed upload of a version of a file, as recorded in a report.
 
-    ``is_permanent`` means that the file was rejected, so a retry is not expected to succeed.
+    ``is_permanent`` is true if the file was rejected, so that a retry is unlikely to succeed.
     """
 
     source_alias: str
@@ -117,7 +117,7 @@ class ReportFile:
 
     def write(self, line: str) -> int:
         """
-        Append a line, which includes its newline, and return the number of characters.
+        Append a line, including its newline, and return the number of characters.
 
         The line is usually written in a single system call, so that lines of other processes do
         not interrupt it. Raise ``OSError`` if it cannot be written.
@@ -149,9 +149,8 @@ class UploadIndex:
     """
     An index of the uploads and failures in reports, in a temporary database on disk.
 
-    Lines that describe neither, or that are malformed, are ignored. Each method also
-    reads the lines that have been appended since the last call. The constructor raises ``OSError``
-    if a report cannot be opened.
+    Other lines and malformed lines are ignored. Each method also reads the lines that have been
+    appended since the last call. The constructor raises ``OSError`` if a report cannot be opened.
     """
 
     def __init__(self, *paths: Path) -> None:
@@ -229,8 +228,8 @@ class UploadLog:
         """
         Yield the URLs of earlier uploads of this version of a file, newest first.
 
-        If the file is missing, these are the URLs of its only version. If the report contains
-        several versions, none is yielded, because it is unknown which of them a row refers to.
+        If the file is missing, yield the URLs of its only version. If the report contains several
+        versions, yield none, because it is unknown which of them a row refers to.
         """
         uploads = self._index.find(alias, name)
         if version.is_complete:

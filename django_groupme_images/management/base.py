@@ -33,9 +33,9 @@ _DEFAULT_RATE = 8
 
 class BulkCommand(OutputCommand):
     """
-    Base of the commands that process every URL, or every file name, in columns.
+    Base class of the commands that process all URLs, or all file names, in columns.
 
-    The user selects the columns with labels: see :func:`~..bulk.columns.find_columns`.
+    The user selects the columns with labels; see :func:`~..bulk.columns.find_columns`.
     """
 
     #: True if the command processes URLs, and false if it processes the names of files.
@@ -67,7 +67,7 @@ class BulkCommand(OutputCommand):
             type=non_negative_number,
             default=_DEFAULT_RATE,
             metavar="R",
-            help="Make at most R requests per second, all workers together; 0 means no limit "
+            help="Make at most R requests per second with all workers together; 0 means no limit "
             "(default: %(default)s, which GroupMe's main API was observed to allow).",
         )
         parser.add_argument(
@@ -206,16 +206,16 @@ class BulkCommand(OutputCommand):
             )
 
     def stop_if_output_failed(self, runner: BulkRunner) -> None:
-        """Finish the uploads in flight, and start no others, because the results are not shown."""
+        """Start no more uploads if the output failed, because their results would not be shown."""
         if error := self._output_error():
-            runner.stop(f"the output cannot be written: {error}")
+            runner.stop(f"the output could not be written: {error}")
 
     @contextmanager
     def _report_file(self, path: Path | None) -> Iterator[IO[str] | None]:
         try:
             file = ReportFile(path) if path else None
         except OSError as error:
-            raise CommandError(f"The report cannot be written: {error}") from None
+            raise CommandError(f"The report could not be opened: {error}") from None
         output = self._wrap("report", file)
         try:
             yield cast("IO[str]", output) if file else None
@@ -237,7 +237,7 @@ def get_storage(alias: str | None) -> Storage | None:
     except InvalidStorageError as error:
         raise CommandError(str(error)) from None
     except Exception as error:  # noqa: BLE001  # A storage of the project may raise anything.
-        raise CommandError(f'STORAGES["{alias}"] cannot be created: {error}') from None
+        raise CommandError(f'STORAGES["{alias}"] could not be created: {error}') from None
     if isinstance(storage, GroupMeStorage):
         raise CommandError(f'STORAGES["{alias}"] is a GroupMeStorage. Choose a different storage.')
     return storage
@@ -250,11 +250,11 @@ def _positive_integer(text: str) -> int:
 
 
 def non_negative_number(text: str) -> float:
-    """Return the number in an argument. Raise ``ArgumentTypeError`` if it is negative."""
+    """Return the number in an argument. Raise ``ArgumentTypeError`` if it is not 0 or more."""
     try:
         value = float(text)
     except ValueError:
         value = -1
     if 0 <= value < float("inf"):
         return value
-    raise ArgumentTypeError(f"must be a number that is not negative (got {text!r}).")
+    raise ArgumentTypeError(f"must be a number of 0 or more (got {text!r}).")

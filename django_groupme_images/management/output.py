@@ -16,9 +16,9 @@ class Output:
     """
     A text stream that keeps the first exception as ``error``, instead of raising it.
 
-    After an error, nothing is written anymore. If the error were raised, uploads in flight would
-    be lost, because their URLs would not be stored in the rows. Each string is flushed, so that
-    the command notices the error early.
+    After an error, nothing more is written. If the error were raised, uploads in flight would be
+    lost, because their URLs would not be stored in the rows. Each string is flushed, so that the
+    command detects the error early.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -32,7 +32,7 @@ class Output:
         self._try("flush")
 
     def flush(self) -> None:
-        """Flush the stream. Not needed after ``write()``."""
+        """Flush the stream. This is not necessary after ``write()``."""
         self._try("flush")
 
     def isatty(self) -> bool:
@@ -88,7 +88,7 @@ class OutputCommand(BaseCommand):
                 options[name] = self._wrap(name, options[name])
         result = super().execute(*args, **options)
         if error := self._output_error():
-            raise CommandError(f"The output cannot be written: {error}.")
+            raise CommandError(f"The output could not be written: {error}.")
         return result
 
     def run_from_argv(self, argv: list[str]) -> None:

@@ -21,8 +21,8 @@ def progress_bar(stderr: Output, total: int, noun: str, *, shown: bool) -> Any:
     """
     Return a tqdm bar for ``total`` files or images, with the rate and the remaining time.
 
-    ``noun`` is the singular of what is counted. If the output is not a terminal, the bar is written
-    as lines. If it is not ``shown``, or if ``total`` is 0, nothing is written.
+    ``noun`` is "file" or "image". If the output is not a terminal, the bar is written as lines. If
+    ``shown`` is false or ``total`` is 0, nothing is written.
     """
     unit = f" {noun}" if total == 1 else f" {noun}s"
     options: dict[str, Any] = {"total": total, "unit": unit, "disable": not (shown and total)}

@@ -1,4 +1,4 @@
-"""Tests of commands whose output cannot be written: no upload is lost."""
+"""Tests of commands whose output could not be written: no upload is lost."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_command_with_full_disk_stops_without_losing_uploads(
     assert 1 <= count_uploads() == count_uploaded_rows(project, emulator) < NUMBER
     if stream != "stderr":
         assert (
-            "CommandError: Stopped: the output cannot be written: [Errno 28] No space left on "
+            "CommandError: Stopped: the output could not be written: [Errno 28] No space left on "
             "device. Run the command again to continue." in err
         )
     assert "Traceback" not in err
@@ -118,7 +118,7 @@ def test_command_with_closed_pipe_stops_without_losing_uploads(command, request,
         process.stdout.close()
         err = process.stderr.read()
     assert process.returncode == 1, err
-    assert "Stopped: the output cannot be written: [Errno 32] Broken pipe." in err
+    assert "Stopped: the output could not be written: [Errno 32] Broken pipe." in err
     assert "Traceback" not in err
     assert "Exception ignored" not in err
     assert 1 <= count_uploads() == count_uploaded_rows(project, emulator) < NUMBER
@@ -143,7 +143,7 @@ def test_upload_with_unwritable_summary_raises(pending_project, emulator, full_d
         "groupme_upload", "--verbosity=1", *OPTIONS, stdout=full_device
     )
     assert code == 1
-    assert "CommandError: Stopped: the output cannot be written: [Errno 28]" in err
+    assert "CommandError: Stopped: the output could not be written: [Errno 28]" in err
     assert "Exception ignored" not in err
     assert count_uploaded_rows(pending_project, emulator) == NUMBER
 
@@ -152,7 +152,7 @@ def test_dry_run_with_unwritable_output_raises(pending_project, full_device):
     code, _, err = pending_project.run("groupme_upload", "--dry-run", *OPTIONS, stdout=full_device)
     assert code == 1
     assert err.endswith(
-        "CommandError: The output cannot be written: [Errno 28] No space left on device.\n"
+        "CommandError: The output could not be written: [Errno 28] No space left on device.\n"
     )
 
 
@@ -221,7 +221,7 @@ class FailingStream(io.StringIO):
 def test_upload_with_failing_stream_of_caller_stops(emulator, stream):
     create_members(*[save_file() for _ in range(NUMBER)])
     streams = {"stdout": io.StringIO(), "stderr": io.StringIO()} | {stream: FailingStream()}
-    with pytest.raises(CommandError, match="Stopped: the output cannot be written: it is full"):
+    with pytest.raises(CommandError, match="Stopped: the output could not be written: it is full"):
         call_command("groupme_upload", rate=0, workers=1, verbosity=2, **streams)
     uploaded = Member.objects.filter(photo__startswith="http").count()
     assert 1 <= uploaded == len(emulator.app.record.as_list()) < NUMBER
@@ -234,7 +234,7 @@ def test_cleanup_with_failing_stream_of_caller_deletes_files(fallback, stream):
     streams = {"stdout": io.StringIO(), "stderr": io.StringIO()} | {stream: FailingStream()}
     options = {"older_than": 0, "verbosity": 2, **streams}
     if stream == "stdout":
-        with pytest.raises(CommandError, match="The output cannot be written: it is full"):
+        with pytest.raises(CommandError, match="The output could not be written: it is full"):
             call_command("groupme_cleanup", **options)
     else:
         call_command("groupme_cleanup", **options)
@@ -248,7 +248,7 @@ def test_upload_with_unwritable_temporary_folder_stops(monkeypatch, emulator):
     create_members("gone.jpg", *[save_file() for _ in range(NUMBER)])
     monkeypatch.setattr("django_groupme_images.bulk.results._MAX_BYTES_IN_MEMORY", 1)
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
-    with pytest.raises(CommandError, match="Stopped: the output cannot be written: .*/nowhere"):
+    with pytest.raises(CommandError, match="Stopped: the output could not be written: .*/nowhere"):
         call_command("groupme_upload", rate=0, verbosity=0, stdout=io.StringIO())
     uploaded = Member.objects.filter(photo__startswith="http").count()
     assert uploaded == len(emulator.app.record.as_list())

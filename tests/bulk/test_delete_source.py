@@ -187,7 +187,7 @@ def test_delete_source_with_broken_view_keeps_file(upload, fallback, caplog, bro
     assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n"
     assert is_uploaded(member)
     assert fallback.exists("photos/cat.jpg")
-    assert "gallery.MemberView.photo in the database 'other' cannot be read: Op" in caplog.text
+    assert "gallery.MemberView.photo in the database 'other' could not be read: Op" in caplog.text
 
 
 def test_delete_source_with_default_that_raises_keeps_file(upload, fallback, caplog):
@@ -201,8 +201,8 @@ def test_delete_source_with_default_that_raises_keeps_file(upload, fallback, cap
         field.default = "profiles/default.png"
         vars(field).pop("_get_default", None)
     assert fallback.exists("photos/cat.jpg")
-    assert "The default of gallery.Profile.photo is not known" in caplog.text
-    assert "gallery.Profile.photo cannot be read: ZeroDivisionError" in caplog.text
+    assert "The default of gallery.Profile.photo could not be determined" in caplog.text
+    assert "gallery.Profile.photo could not be read: ZeroDivisionError" in caplog.text
 
 
 def test_default_names_with_computed_db_default_raises():
@@ -219,8 +219,8 @@ def test_delete_source_after_lost_database_connection_keeps_file(upload, fallbac
     with connections["other"].execute_wrapper(fail_query):
         assert upload(delete_source=True) == "1 moved, 0 skipped, 0 failed\n"
     assert fallback.exists(name)
-    assert "so none is deleted" in caplog.text
-    assert "cannot be read: OperationalError: the connection was lost" in caplog.text
+    assert "Source files were not deleted" in caplog.text
+    assert "could not be read: OperationalError: the connection was lost" in caplog.text
 
 
 @pytest.mark.django_db(databases=["default", "other"])
@@ -260,4 +260,4 @@ def test_delete_source_without_autocommit_keeps_file(upload, fallback, caplog):
         connections["other"].rollback()
         connections["other"].set_autocommit(True)
     assert fallback.exists("photos/cat.jpg")
-    assert "No source file is deleted" in caplog.text
+    assert "Source files were not deleted" in caplog.text

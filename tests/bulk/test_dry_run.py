@@ -205,7 +205,7 @@ def test_dry_run_with_failing_stream_stops(emulator):
     create_members(*(f"{number}.jpg" for number in range(40)))
     out = FailingStream()
     options = {"dry_run": True, "verbosity": 2, "stdout": out, "stderr": io.StringIO()}
-    with pytest.raises(CommandError, match="Stopped: the output cannot be written: it is full"):
+    with pytest.raises(CommandError, match="Stopped: the output could not be written: it is full"):
         call_command("groupme_upload", "gallery.Member", **options)
     assert len(out.getvalue().splitlines()) == 1
 

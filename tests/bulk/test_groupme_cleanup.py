@@ -122,7 +122,7 @@ def test_cleanup_with_several_reports_lists_each_file(upload_with_report, report
     upload_with_report("b.jpg")
     assert sorted(run_cleanup(other, report, verbosity=2).splitlines()) == [
         "1 file deleted, 1 kept, 0 failed",
-        "a.jpg: kept, it is still referenced",
+        "a.jpg: kept, the file is still referenced",
         "b.jpg: deleted",
     ]
     assert run_cleanup(other, report, verbosity=0) == ""
@@ -228,7 +228,7 @@ def test_cleanup_of_storage_without_paths_compares_names(upload_with_report, rep
 
 
 def test_cleanup_with_missing_report_raises(tmp_path):
-    assert run_cleanup(tmp_path / "missing").startswith("exit 1: The report cannot be read: ")
+    assert run_cleanup(tmp_path / "missing").startswith("exit 1: The report could not be opened: ")
 
 
 def test_cleanup_with_broken_view_raises_and_deletes_nothing(
@@ -238,7 +238,7 @@ def test_cleanup_with_broken_view_raises_and_deletes_nothing(
     save_form_file("b.jpg")
     output = run_cleanup(report)
     assert output.startswith("exit 1: Stopped after 0 files, because references")
-    assert "gallery.MemberView.photo in the database 'other' cannot be read: Op" in output
+    assert "gallery.MemberView.photo in the database 'other' could not be read: Op" in output
     assert fallback.exists("a.jpg")
 
 

@@ -67,7 +67,7 @@ def test_restore_of_missing_image_uploads_copy_and_changes_rows(
     before = len(list_requests())
     output = check("gallery.Member", "gallery.Group", mirror="mirror", restore="mirror")
     assert summary(present=1, restored=2, gone=1) in output
-    assert "there is no copy of it to restore" in output
+    assert "the mirror has no copy of it" in output
     assert count_methods(list_requests()[before:]) == {"HEAD": 3, "GET": 2, "POST": 1}
     for row in (first, second, third, shared):
         row.refresh_from_db()
@@ -121,8 +121,8 @@ def test_restore_of_user_entered_url_uploads_no_other_file(
     [
         (b"no picture", "is not an image"),
         (PHOTO[:-50], "the file is damaged or incomplete"),
-        (pictures.plain("PNG"), "it is a PNG image, unlike http://"),
-        (pictures.plain(size=(32, 48)), "it has 32×48 pixels, unlike http://"),
+        (pictures.plain("PNG"), "its format is PNG, which does not match http://"),
+        (pictures.plain(size=(32, 48)), "its size is 32×48 pixels, which does not match http://"),
     ],
 )
 def test_restore_of_invalid_copy_uploads_nothing(

@@ -109,7 +109,7 @@ def test_check_of_one_failing_row_reports_singular(check):
     ("argument", "message"),
     [
         ("--limit=0", "argument --limit: must be an integer greater than 0 (got '0')."),
-        ("--rate=x", "argument --rate: must be a number that is not negative (got 'x')."),
+        ("--rate=x", "argument --rate: must be a number of 0 or more (got 'x')."),
     ],
 )
 def test_upload_with_invalid_argument_quotes_value(argument, message):

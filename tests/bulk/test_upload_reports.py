@@ -61,8 +61,8 @@ def test_report_of_uploaded_and_failed_row_contains_all_values(upload, report, f
 def test_report_in_missing_folder_raises(upload, tmp_path, list_requests):
     create_members(save_file())
     report = tmp_path / "no" / "folder"
-    assert "exit 1: The report cannot be written: " in upload(report=report)
-    assert "exit 1: The report cannot be written: " in run_command("groupme_check", report=report)
+    assert "exit 1: The report could not be opened: " in upload(report=report)
+    assert "exit 1: The report could not be opened: " in run_command("groupme_check", report=report)
     assert list_requests() == []
 
 

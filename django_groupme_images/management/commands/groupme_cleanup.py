@@ -138,7 +138,7 @@ def _open_reports(reports: list[Path]) -> UploadIndex:
     try:
         return UploadIndex(*reports)
     except OSError as error:
-        raise CommandError(f"The report cannot be read: {error}") from None
+        raise CommandError(f"The report could not be opened: {error}") from None
 
 
 def _days(text: str) -> float:

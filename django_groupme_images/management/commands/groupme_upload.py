@@ -111,7 +111,7 @@ class Command(BulkCommand):
         try:
             return UploadLog(path)
         except OSError as error:
-            raise CommandError(f"The report cannot be written: {error}") from None
+            raise CommandError(f"The report could not be opened: {error}") from None
 
     def _with_source(
         self, columns: list[Column], upload: BulkUpload, options: dict[str, Any]
@@ -140,7 +140,7 @@ class Command(BulkCommand):
         runner: BulkRunner,
         options: dict[str, Any],
     ) -> None:
-        """Write how many files there are to upload in each column, and about their upload."""
+        """Write a summary of the files to upload in each column, without uploading them."""
         totals: dict[Column, _Totals] = defaultdict(_Totals)
         names = islice(self.iter_names(columns), options["limit"])
         with (
@@ -216,7 +216,7 @@ class _Totals:
 
 
 def _problem_lines(file: StoredName, inspection: FileInspection) -> Iterator[str]:
-    """Return a line for each row whose file is likely to be rejected, or cannot be read."""
+    """Yield a line for each row whose file is likely to be rejected, or cannot be read."""
     if inspection.rejection:
         yield from map(str, results_for("likely to be rejected", file, reason=inspection.rejection))
     if inspection.error:
@@ -224,7 +224,7 @@ def _problem_lines(file: StoredName, inspection: FileInspection) -> Iterator[str
 
 
 def _check_options(options: dict[str, Any]) -> None:
-    """Raise ``CommandError`` for options that cannot be combined, or that require another one."""
+    """Raise ``CommandError`` for options that cannot be combined, or that lack a required one."""
     report, skip_failed = options["report"], options["skip_failed"]
     if (report or skip_failed) and (options["dry_run"] or options["enqueue"]):
         raise CommandError(
