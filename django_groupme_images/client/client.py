@@ -38,20 +38,20 @@ class GroupMeClient:
     callable is called for each upload. The token is sent to ``upload_url`` only. ``cdn_url`` is the
     URL below which the CDN serves images.
 
-    ``timeout`` is in seconds: to connect, and between two bytes in either direction. A tuple has
-    one value for each. The response to an upload may take 60 seconds in total.
+    ``timeout`` is the time limit in seconds to connect, and between two bytes in either direction.
+    A tuple has one value for each. The response to an upload may take 60 seconds in total.
     ``max_upload_time`` limits one upload as a whole, in seconds, including retries and the waits
-    between them. It does not limit the resolution of host names, nor SOCKS proxies.
+    between them. It limits neither the resolution of host names nor SOCKS proxies.
 
     Connection errors and the statuses 408, 420, 425, 429, and 5xx (except 501) are retried up to
     ``max_retries`` times, after waits of at most ``max_retry_wait`` seconds each. If
     ``Retry-After`` is longer, the call fails immediately. Read timeouts and certificates that do
     not verify are not retried. ``max_upload_size`` is in bytes.
 
-    For bulk uploads, ``max_retry_after`` is the longest accepted ``Retry-After`` in seconds. It
-    defaults to ``max_retry_wait``. ``wait`` is called instead of ``time.sleep``. Its arguments are
-    the seconds, and whether all threads should pause because the service has received too many
-    requests.
+    Two arguments are for bulk uploads. ``max_retry_after`` is the longest accepted ``Retry-After``
+    in seconds; it defaults to ``max_retry_wait``. ``wait`` is called instead of ``time.sleep``. Its
+    arguments are the number of seconds, and whether all threads should pause because the client is
+    rate limited.
 
     Every method raises a ``ServiceError`` if the service or the network fails, or if the
     environment configures a proxy or certificates that cannot be used.
@@ -138,7 +138,7 @@ class GroupMeClient:
 
     def head(self, picture: Picture | str) -> Mapping[str, str]:
         """
-        Return the CDN's headers of the original of a ``Picture``, or of its URL.
+        Return the headers that the CDN sends for the original of a ``Picture``, or of its URL.
 
         The names in the mapping are case-insensitive. Raise ``PictureNotFound`` if the CDN does
         not have the image, and ``InvalidPicture`` if the URL is not on this client's CDN.
@@ -188,8 +188,8 @@ class GroupMeClient:
 
     @property
     def _session(self) -> requests.Session:
-        # A child process must not use its parent's connections, and a test must not use those
-        # that were made for the network.
+        # A child process must not use its parent's connections, and a test must not use
+        # connections to the network.
         session_key = (
             os.getpid(),
             transport_overrides[-1] if transport_overrides else GroupMeClient._network_adapter,

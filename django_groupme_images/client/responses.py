@@ -175,7 +175,7 @@ def _is_secret(token: str | None) -> TypeGuard[str]:
 
 
 def _sanitize(text: str, token: str | None) -> str:
-    """Return text from outside as one short line without the token and other credentials."""
+    """Return a response or an error as one short line without the token and other credentials."""
     if _is_secret(token):
         text = text.replace(token, "[access token]")
     text = " ".join(_CREDENTIALS.sub("//", text).split())[:_MAX_ERROR_TEXT_LENGTH]
@@ -216,8 +216,8 @@ class convert_network_errors:  # noqa: N801  # It is used like the functions of 
     """
     Context manager that converts errors of requests, urllib3, and the system to ``ServiceError``.
 
-    Every exception that passes loses its traceback, because an error page would show the headers
-    of the request. (``contextlib.contextmanager`` would restore the traceback.) ``token`` is
+    The tracebacks of the original exceptions are removed, because an error page would show the
+    headers of the request. (``contextlib.contextmanager`` would restore a traceback.) ``token`` is
     removed from the messages of converted errors, because the service may quote it. By default,
     it is the token of the failed request.
     """
@@ -283,7 +283,7 @@ def _pop_token(error: BaseException) -> str | None:
 
 
 def _redact_exceptions(chain: list[BaseException], token: str | None) -> None:
-    """Replace everything in the exceptions that contains the token."""
+    """Replace the arguments and attributes of exceptions that contain the token."""
     for link in chain:
         if _is_secret(token) and token in f"{link!r}{link}{vars(link)}":
             link.args = (_REDACTED,)

@@ -1,4 +1,4 @@
-"""Retry policy of the client: which failures are retried, and how long it waits before each try."""
+"""Retry policy of the client: which failures are retried, and the wait before each retry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RATE_LIMITED = frozenset({420, 429})
 _RETRIED_STATUSES = _RATE_LIMITED | {408, 425} | {*range(500, 600)} - {501}
 
 #: ``Callable(seconds, rate_limited)`` that sleeps. ``rate_limited`` is true if all threads should
-#: pause, because the service has received too many requests.
+#: pause, because the client is rate limited.
 Wait = Callable[[float, bool], None]
 
 
@@ -50,11 +50,12 @@ def new_retry(
 
 class BoundedRetry(Retry):
     """
-    Retries that never wait longer than ``backoff_max`` seconds, nor beyond the time limit.
+    Retries after at most ``backoff_max`` seconds, or after the time in ``Retry-After``.
 
     The call fails without another retry if ``Retry-After`` exceeds ``max_retry_after`` seconds, if
-    a certificate does not verify, or if reading the response times out. After such a timeout, the
-    service may have stored the image, and a retry could take as long again.
+    the wait would exceed the current time limit, if a certificate does not verify, or if reading
+    the response times out. After such a timeout, the service may have stored the image, and a retry
+    could take as long again.
     """
 
     max_retry_after: float

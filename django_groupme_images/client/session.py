@@ -1,4 +1,4 @@
-"""Sessions of ``requests`` for the image service: access token, headers, and environment."""
+"""``requests`` sessions for the image service: access token, headers, and environment."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def new_session(adapter: BaseAdapter) -> requests.Session:
             "Accept-Encoding": "identity",
         }
     )
-    # Ignore .netrc and cookies, because they could authenticate as another user than the token's.
+    # Ignore .netrc and cookies, so that only the token authenticates the user.
     session.auth = _no_auth
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     return session

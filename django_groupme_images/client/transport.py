@@ -33,9 +33,9 @@ from django_groupme_images.images.streams import CHUNK_SIZE
 
 __all__ = ["ServiceAdapter", "seconds_left", "time_limit"]
 
-# HTTP does not limit how many 1xx responses a server may send before the final one.
+# HTTP does not limit the number of 1xx responses before the final response.
 _MAX_INTERIM_RESPONSES = 100
-# Bytes of a response that are read while the body is sent. The longest possible line is shorter.
+# Bytes of a response that are read while the body is sent. The longest valid line is shorter.
 _MAX_EARLY_BYTES = 64 * 1024
 
 # After a 101, the protocol is not HTTP anymore, so a 101 counts as the final response.
@@ -179,7 +179,7 @@ class _HTTPConnection(HTTPConnection):
         if self.sock is None:
             self.connect()
         timeout = self.sock.gettimeout()
-        # TLS through a TLS proxy uses an object that is not a socket and cannot be non-blocking.
+        # TLS through a TLS proxy uses an object that is not a socket, and that always blocks.
         if not isinstance(self.sock, socket.socket):
             self.sock.settimeout(_limit_timeout(_write_timeout.get()))
             self.sock.sendall(data)

@@ -13,9 +13,9 @@ or in a test::
             upload_url=server.upload_url, cdn_url=server.cdn_url, access_token="any"
         )
 
-``store`` keeps the images, and ``thumbnails`` reads and resizes them with Pillow. ``app`` is the
-service as a WSGI application, ``server`` runs it on a TCP port, and ``cli`` is its command line.
-``assumptions`` contains a choice for each unknown behavior of the real service.
+The module ``store`` keeps the images, and ``thumbnails`` reads and resizes them with Pillow.
+``app`` is the service as a WSGI application, ``server`` runs it on a TCP port, and ``cli`` is the
+command line. ``assumptions`` contains a choice for each unknown behavior of the real service.
 """
 
 from .app import EmulatorApp

@@ -1,4 +1,4 @@
-"""Host name lookup, and checks of the IP addresses that images may be fetched from."""
+"""Look up host names, and check the IP addresses from which images are fetched."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def resolve(host: str, port: int, is_allowed: Callable[[str], bool]) -> list[str
     """
     Return the IP addresses of a host, after a check of each one with ``is_allowed``.
 
-    Connect to these addresses and not to the name, because a second lookup could have another
-    result. Raise ``NotAllowed`` if an address is not allowed, and ``OSError`` if there are none.
+    Connect to these addresses and not to the name, because a second lookup could have a different
+    result. Raise ``NotAllowed`` if an address is not allowed, and ``OSError`` if there is none.
     """
     results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = list(dict.fromkeys(str(result[4][0]) for result in results))
@@ -48,7 +48,7 @@ def is_local_or_public(address: str) -> bool:
 
 
 def _effective_address(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the IPv4 address within an IPv6 address, where packets arrive, or else the address."""
+    """Return the IPv4 address to which an IPv6 address is routed, or else the address itself."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv4Address):
         return ip

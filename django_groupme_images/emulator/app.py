@@ -40,12 +40,13 @@ class EmulatorApp:
     """
     WSGI application with the upload endpoint ``POST /pictures`` and the CDN on one host.
 
-    If ``token`` is set, only this token is accepted. Setting the event ``stopping`` ends all
-    delays and fetches. ``log`` is called with one line of ASCII for each request; the line never
-    contains a token, and an ``OSError`` or ``ValueError`` of ``log`` is ignored. ``fetch`` takes a
-    URL, and yields its content in blocks of bytes or raises ``HTTPError``. The default fetches
-    URLs from this machine and the internet, or with ``allow_private_urls`` from any network.
-    ``taken`` is called with the request and the image's URL after each successful upload.
+    If ``token`` is set, only this token is accepted; otherwise, any token is. Setting the event
+    ``stopping`` ends all delays and fetches. ``log`` is called with one line of ASCII for each
+    request. The line does not contain a token, and an ``OSError`` or ``ValueError`` of ``log`` is
+    ignored. ``fetch`` takes a URL, and yields its content in blocks of bytes or raises
+    ``HTTPError``. By default, URLs are fetched from this machine and the internet, or with
+    ``allow_private_urls`` from any network. ``taken`` is called with the request and the image's
+    URL after each successful upload.
 
     The ``Host`` of a request must be a loopback name, an IP address, or one of ``allowed_hosts``.
     Its ``Origin``, if any, must be a loopback host on any port, or one of ``allowed_hosts``.
@@ -117,7 +118,11 @@ class EmulatorApp:
             self._log(str(entry))
 
     def _catch_errors(self, request: Request, respond: Callable[[Request], Response]) -> Response:
-        """Return a response, also for exceptions. A ``ConnectionError`` propagates."""
+        """
+        Return the response, or an error response if an exception is raised.
+
+        A ``ConnectionError`` propagates, because it closes the connection.
+        """
         try:
             return respond(request)
         except HTTPError as error:

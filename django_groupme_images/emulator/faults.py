@@ -1,4 +1,4 @@
-"""Faults, which make the next matching requests fail."""
+"""Faults: failures that are injected into the next matching requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Fault"]
 @dataclass
 class Fault:
     """
-    A failure of the next ``times`` matching requests.
+    A failure that is injected into the next ``times`` matching requests.
 
     ``kind`` is ``"status"`` (respond with ``status``, ``headers``, and ``body``), ``"delay"``
     (wait for ``seconds`` first), ``"drop"`` (close the connection, with ``before_body`` before the
@@ -90,7 +90,7 @@ class Fault:
 
 
 class FaultQueue:
-    """The faults in order. For each request, the oldest one that matches applies."""
+    """A queue of faults. The oldest fault that matches a request applies to it."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []

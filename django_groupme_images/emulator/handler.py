@@ -1,9 +1,9 @@
 """
 HTTP/1.1 request handler that runs a WSGI application on persistent connections.
 
-Django's development server lacks three features that clients for large uploads are tested
-against: a rejection before the client sends the body (``Expect: 100-continue``), unread bodies
-that are never in memory, and connections that a fault closes within a response.
+Django's development server lacks three features that tests of clients for large uploads need:
+rejecting a request before the client sends the body (``Expect: 100-continue``), discarding a body
+without keeping it in memory, and closing the connection within a response.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class RequestHandler(BaseHTTPRequestHandler):
         self.send_response(int(code), reason)
         for name, value in headers:
             self.send_header(name, value)
-        # To keep an HTTP/1.0 connection open would require another header.
+        # Keeping an HTTP/1.0 connection open would require another header.
         is_old = self.request_version == "HTTP/1.0"
         if is_old or self.close_connection or self._should_close():
             self.send_header("Connection", "close")

@@ -52,7 +52,7 @@ class HTTPError(Exception):
 
 
 class Request:
-    """A request in a WSGI environment. ``bytes_read`` counts the bytes of the body read so far."""
+    """A request in a WSGI environment. ``bytes_read`` is how much of the body has been read."""
 
     def __init__(self, environ: WSGIEnvironment) -> None:
         self._environ = environ
@@ -209,8 +209,8 @@ def dispatch(request: Request, handlers: dict[str, Callable[[Request], Response]
     """
     Call the handler for the request's method.
 
-    Without one, respond with the allowed methods: to ``OPTIONS`` with status 204, to other
-    methods with 405.
+    Without a handler, respond with the allowed methods: to ``OPTIONS`` with status 204, and to
+    other methods with 405.
     """
     if handler := handlers.get(request.method):
         return handler(request)

@@ -24,8 +24,8 @@ class Origins:
     """
     Check of the ``Host`` and ``Origin`` of requests.
 
-    A web site can make its own DNS name resolve to this machine, but then its requests contain
-    that name. So a ``Host`` must be a loopback name, an IP address, or one of ``allowed_hosts``;
+    A website can make its own DNS name resolve to this machine, but its requests then contain that
+    name. Therefore, a ``Host`` must be a loopback name, an IP address, or one of ``allowed_hosts``;
     ``"*"`` accepts every ``Host``. The host of an ``Origin`` must be a loopback name, a loopback
     address, or one of ``allowed_hosts``, on any port.
 
@@ -112,7 +112,7 @@ def _normalize_host(value: str) -> str:
     name = re.fullmatch(_NAME, value.lower())
     if not name:
         raise ValueError(
-            f"{value!r} is not a host name or IP address; leave out the scheme and the port"
+            f"{value!r} is not a host name or IP address; remove the scheme and the port, if any"
         )
     return name[1].removesuffix(".")
 

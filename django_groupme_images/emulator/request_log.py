@@ -30,7 +30,7 @@ _TOKEN_IN_URL = re.compile(r"(token(?:=|%3d))[^&\s]+", re.IGNORECASE)
 # A user name and a password in a URL, which can be percent-encoded.
 _CREDENTIALS_IN_URL = re.compile(r"(//|%2f%2f)(?:(?!%2f)[^/?#&\s])*(@|%40)", re.IGNORECASE)
 
-# The maximum length of the path and of the query in a line of the log, which people read.
+# The maximum length of the path and of the query in a line of the log, so that it is readable.
 _MAX_CHARACTERS = 200
 
 

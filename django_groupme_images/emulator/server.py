@@ -33,26 +33,30 @@ _STOP_TIMEOUT = 1
 
 
 class CannotStart(Exception):
-    """The address is in use or not one of this machine, or the directory cannot be used."""
+    """
+    The emulator cannot start.
+
+    Its port is in use, its host is not an address of this machine, or its directory cannot be used.
+    """
 
 
 class EmulatorServer:
     """
-    The image service on a TCP port of this machine, from :meth:`start` to :meth:`stop`::
+    Emulator of GroupMe's image service on a TCP port, from :meth:`start` to :meth:`stop`::
 
         with EmulatorServer() as server:
             requests.post(server.upload_url, data=image, headers={"X-Access-Token": "any"})
 
-    With ``port`` 0, the system chooses a free port. Without a ``token``, every token is accepted.
-    Without a ``directory``, images are in a temporary one, which is removed at the end. ``log`` is
-    called with one line for each request. The attributes ``app`` and ``store`` exist once the
-    server is started.
+    With ``port`` 0, the system chooses a free port. Without a ``token``, any token is accepted.
+    Without a ``directory``, images are in a temporary directory, which is removed at the end.
+    ``assumptions`` change the behavior that GroupMe does not document. ``log`` is called with one
+    line for each request. The attributes ``app`` and ``store`` exist once the server is started.
 
     Requests can be for ``host``, loopback names, IP addresses, and ``allowed_hosts``, such as
     the name of a Compose service. Web pages of loopback hosts and of ``allowed_hosts``, on any
-    port, can use the emulator. With ``allow_private_urls``, the URL of an upload by URL can be in
-    a private network; without it, only on this machine or on the internet, and redirects can
-    only lead to the internet.
+    port, can use the emulator. An upload by URL can fetch images from this machine and from the
+    internet, and can follow redirects to the internet. With ``allow_private_urls``, both can lead
+    to any network.
 
     The constructor raises ``ValueError`` if ``token`` or ``directory`` is empty, or if one of
     ``allowed_hosts`` is not a host name or an IP address.
@@ -89,9 +93,10 @@ class EmulatorServer:
 
     def start(self) -> None:
         """
-        Start to serve requests in background threads.
+        Start serving requests in background threads.
 
-        Raise ``CannotStart``, or ``RuntimeError`` if the server is already started.
+        Raise ``CannotStart`` if the port or the directory cannot be used, and ``RuntimeError`` if
+        the server is already started.
         """
         if self._listener:
             raise RuntimeError("the emulator is already running")

@@ -143,7 +143,7 @@ class _Fetch:
     """
     A download in a separate thread, which puts the blocks into a queue.
 
-    So a remote server that is very slow or sends nothing blocks only that thread.
+    A remote server that is very slow or sends nothing therefore blocks only that thread.
     """
 
     def __init__(self, url: str, *, allow_private_urls: bool) -> None:
@@ -174,7 +174,7 @@ class _Fetch:
                     raise item
                 if isinstance(item, Exception):
                     name = type(item).__name__
-                    raise HTTPError(400, f"the URL cannot be fetched: {name}") from item
+                    raise HTTPError(400, f"the URL could not be fetched: {name}") from item
                 if not item:
                     return
                 yield item
@@ -204,7 +204,7 @@ class _Fetch:
 
     def _body(self, response: HTTPResponse) -> Iterator[bytes]:
         if not 200 <= response.status < 300:
-            raise HTTPError(400, f"the URL cannot be fetched: HTTP status {response.status}")
+            raise HTTPError(400, f"the URL could not be fetched: HTTP status {response.status}")
         # read1() returns the bytes that have arrived; read() would wait for a full block.
         while not self._canceled.is_set() and (block := response.read1(BLOCK_SIZE, True)):
             yield block

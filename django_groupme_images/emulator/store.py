@@ -1,4 +1,4 @@
-"""Directory of the emulator's images, whose file names are the last part of their URLs."""
+"""The emulator's images in a directory, in which each file is named like the end of its URL."""
 
 from __future__ import annotations
 
@@ -34,10 +34,11 @@ _FILE_NAME = re.compile(r"[0-9]+x[0-9]+\.([a-z][a-z0-9+-]*)\.[0-9A-Za-z_-]+")
 
 class PictureStore:
     """
-    Images in a directory, which a later store can also use.
+    Store of the emulator's images in a directory, which can be used again later.
 
-    Without a directory, images are in a temporary one, which :meth:`close` removes. The
-    constructor raises ``OSError`` if the directory cannot be created.
+    Without a directory, images are in a temporary directory, which :meth:`close` removes.
+    ``assumptions`` change the behavior that GroupMe does not document. The constructor raises
+    ``OSError`` if the directory cannot be created.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class PictureStore:
         return name if self.assumptions.url_with_dimensions else picture_id
 
     def find(self, name: str) -> Path | None:
-        """Return the file of the image with a name, or an ID as in legacy URLs, or ``None``."""
+        """Return the file of the image with this name, or with this ID (as in legacy URLs)."""
         if _FILE_NAME.fullmatch(name):
             path = self.directory / name
             return path if path.is_file() else None

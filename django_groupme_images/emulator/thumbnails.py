@@ -34,8 +34,8 @@ _REDUCING_GAP = 2
 # The maximum number of pixels that are converted at a time.
 _BAND_PIXELS = 1_000_000
 
-# Formats whose files are accepted although their end is missing or their metadata is invalid, and
-# the maximum number of pixels of a JPEG without its end.
+# Formats whose files are accepted even if their end is missing or their metadata is invalid, and
+# the maximum number of pixels of a JPEG without an end marker.
 _REPAIRED_FORMATS, _MAX_PIXELS_WITHOUT_END = ("JPEG", "PNG", "GIF"), 64_000_000
 
 _INCOMPLETE = "the body is not a complete image"
@@ -112,7 +112,7 @@ def make_thumbnail(path: Path, variant: str, format_name: str) -> bytes:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image, whose end may be missing, or whose metadata may be invalid."""
+    """Open an image, even if its end is missing or its metadata is invalid."""
     with path.open("rb") as file:
         image_format = detect_format(file.read(PREFIX_SIZE), "", _REPAIRED_FORMATS)
         with _open_repaired(file, image_format) or Image.open(file) as image:

@@ -110,16 +110,16 @@ def test_url_upload_without_content_length_is_accepted(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("{}/dog.jpg", "the URL cannot be fetched: HTTP status 404"),
-        ("{}/status/304", "the URL cannot be fetched: HTTP status 304"),
-        ("{}/status/302", "the URL cannot be fetched: HTTP status 302"),
-        ("{}/short", "the URL cannot be fetched: ProtocolError"),
+        ("{}/dog.jpg", "the URL could not be fetched: HTTP status 404"),
+        ("{}/status/304", "the URL could not be fetched: HTTP status 304"),
+        ("{}/status/302", "the URL could not be fetched: HTTP status 302"),
+        ("{}/short", "the URL could not be fetched: ProtocolError"),
         ("{}/to/file:///etc/passwd", "the URL does not start with http:// or https://"),
-        ("{}/to/http://[", "the URL cannot be fetched: ValueError"),
-        ("http://127.0.0.1:1/", "the URL cannot be fetched: NewConnectionError"),
-        ("http://[", "the URL cannot be fetched: LocationParseError"),
-        ("http://a..b/", "the URL cannot be fetched: UnicodeError"),
-        ("http://no-such-host.invalid/", "the URL cannot be fetched: gaierror"),
+        ("{}/to/http://[", "the URL could not be fetched: ValueError"),
+        ("http://127.0.0.1:1/", "the URL could not be fetched: NewConnectionError"),
+        ("http://[", "the URL could not be fetched: LocationParseError"),
+        ("http://a..b/", "the URL could not be fetched: UnicodeError"),
+        ("http://no-such-host.invalid/", "the URL could not be fetched: gaierror"),
         ("file:///etc/passwd", "the URL does not start with http:// or https://"),
         ("//127.0.0.1/", "the URL does not start with http:// or https://"),
         ("", "the URL does not start with http:// or https://"),
@@ -341,11 +341,11 @@ def test_certificate_is_verified_with_default_bundle_only(
         monkeypatch.setenv(name, bundle)
     with site(authority.issue_cert("localhost", "public.example")) as port:
         response = upload_from(server, f"https://localhost:{port}/cat")
-        assert error_message(response) == "the URL cannot be fetched: SSLCertVerificationError"
+        assert error_message(response) == "the URL could not be fetched: SSLCertVerificationError"
         monkeypatch.setattr(sources, "DEFAULT_CA_BUNDLE_PATH", bundle)
         assert content(upload_from(server, f"https://localhost:{port}/cat")) == pictures.plain()
         response = upload_from(server, f"https://127.0.0.1:{port}/cat")
-        assert error_message(response) == "the URL cannot be fetched: SSLCertVerificationError"
+        assert error_message(response) == "the URL could not be fetched: SSLCertVerificationError"
 
 
 def test_certificate_is_verified_against_host_name_not_address(
@@ -360,7 +360,7 @@ def test_certificate_is_verified_against_host_name_not_address(
     with site(authority.issue_cert("localhost", "public.example")) as port:
         assert upload_from(server, f"https://public.example:{port}/cat").status_code == 200
         response = upload_from(server, f"https://other.example:{port}/cat")
-        assert error_message(response) == "the URL cannot be fetched: SSLCertVerificationError"
+        assert error_message(response) == "the URL could not be fetched: SSLCertVerificationError"
 
 
 @pytest.mark.parametrize("path", ["trickle", "head"])
@@ -386,7 +386,7 @@ def test_host_without_addresses_is_rejected(
 ) -> None:
     names["nothing.example"] = []
     assert error_message(upload_from(server, "http://nothing.example/")) == (
-        "the URL cannot be fetched: OSError"
+        "the URL could not be fetched: OSError"
     )
 
 
