@@ -1,4 +1,4 @@
-"""The widget for images in the admin, and in admin themes. Requires the admin to be installed."""
+"""The widget for images in the admin and in admin themes. It requires ``django.contrib.admin``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AdminGroupMeImageInput(GroupMeImageInput, AdminFileWidget):
         return context
 
     def _inline_config_json(self) -> str:
-        """Return the configuration of the script for inlines as JSON: the order, and texts."""
+        """Return the configuration of the script for inlines as JSON: the order, and messages."""
         texts = {name: str(text) for name, text in INLINE_TEXTS.items()}
         return json.dumps({"order": self.order_name, "texts": texts})
 
@@ -73,7 +73,7 @@ class _AdminThemeInput(GroupMeImageInput):
 
 def admin_widget_for(widget: Any) -> Any:
     """
-    Return a version of an admin's file widget that keeps uploads, or ``widget`` if it is another.
+    Return a version of an admin's file widget that keeps uploads, or any other ``widget`` itself.
 
     ``widget`` is a class or an instance, and so is the result. For a subclass of
     ``AdminFileWidget``, such as that of an admin theme, the result is a subclass of it.

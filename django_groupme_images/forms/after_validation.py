@@ -59,9 +59,10 @@ def _is_in_formset(form: BaseForm) -> bool:
     """
     Return whether the form is part of a formset, and so is saved only if other forms are valid.
 
-    A form refers to its formset only with the mixin. Without it, the form's prefix is compared with
-    those of the submitted formsets, because it consists of the formset's prefix and an index, in
-    any order. Each formset submits its number of forms; otherwise, Django treats it as empty.
+    A form refers to its formset only with the mixin. Without the mixin, the form's prefix is
+    compared with those of the submitted formsets, because it consists of the formset's prefix and
+    an index, in any order. Each formset submits its number of forms; otherwise, Django treats it as
+    empty.
     """
     if hasattr(form, "groupme_formset"):
         return True
@@ -91,8 +92,8 @@ def set_on_instance(form: Any, name: str, value: Any) -> None:
     """
     Set a model form's uploaded image on its instance.
 
-    ``value`` is the clean value that validation set on the instance, before the upload. Do nothing
-    if the instance has another value by now, or if the form has no instance.
+    ``value`` is the cleaned value that validation set on the instance, before the upload. Do
+    nothing if the instance now has another value, or if the form has no instance.
     """
     instance = getattr(form, "instance", None)
     field_file = getattr(instance, name, None) if isinstance(value, File) else None
@@ -104,9 +105,9 @@ class GroupMeImageFormSetMixin(_FormSet):
     """
     Mixin that uploads the images of a formset once all of its forms and its own checks are valid.
 
-    For formsets where the option ``upload_early`` is ``False``. Without it, a form of a formset
-    uploads its images when they are saved, and a failure of the image service is then raised. With
-    it, a failure is an error of the field. Put it before Django's class::
+    Use it if the option ``upload_early`` is ``False``. A failure of the image service is then an
+    error of the field. Without the mixin, a form of a formset uploads its images when they are
+    saved, which raises ``ServiceError`` if the image service fails. Put it before Django's class::
 
         class BasePhotoFormSet(GroupMeImageFormSetMixin, BaseInlineFormSet):
             pass
@@ -134,7 +135,7 @@ def upload_formset_images(formset: Any) -> bool:
 
 
 def _saved_forms(formset: Any) -> Iterator[BaseForm]:
-    """Yield the forms that ``formset.save()`` saves: not the deleted ones."""
+    """Yield the forms that ``formset.save()`` saves, without deleted forms."""
     forms = formset.initial_forms if getattr(formset, "edit_only", False) else formset.forms
     for form in forms:
         if not (formset.can_delete and formset._should_delete_form(form)):

@@ -48,14 +48,15 @@ class GroupMeImageFormField(forms.ImageField):
     """
     An image, submitted as a file or as a URL.
 
-    The clean value of a file is the ``UploadedFile``, with two more attributes: ``picture``, the
+    The cleaned value of a file is the ``UploadedFile``, with two more attributes: ``picture``, the
     uploaded image as a ``Picture``, and ``url``. Both are ``None`` until the upload. A file in the
     fallback storage has a ``url`` but no ``picture``. If ``storage`` is not a ``GroupMeStorage``,
     both stay ``None``. Saving the value to a model field does not upload it again.
 
-    The clean value of a URL, and of an image that the form uploaded before, is a ``Picture``. That
-    of a pending file that the form saved before is the value of a model field. If nothing was
-    submitted, the clean value is the initial value; if the image is to be removed, it is ``False``.
+    The cleaned value of a URL, and of an image that the form uploaded before, is a ``Picture``. The
+    cleaned value of a pending file that the form saved before is a ``GroupMeImageFieldFile``. If
+    nothing was submitted, the cleaned value is the initial value; if the image is to be removed, it
+    is ``False``.
 
     Validators run on a file before the upload. A failed upload is an error of this field. If the
     option ``upload_early`` is true, the field uploads when it is cleaned. A form that is otherwise
@@ -63,7 +64,8 @@ class GroupMeImageFormField(forms.ImageField):
     ``SIGNED_PICTURE_MAX_AGE``. If the option is false, the form uploads as the last step of its
     validation, and a field without a form uploads nothing.
 
-    ``allow_url`` takes precedence over the option. ``model_field`` is set by a ``ModelForm``.
+    ``storage`` defaults to ``STORAGES["groupme"]``. ``allow_url`` takes precedence over the option
+    of that name. A ``ModelForm`` passes the storage of its model field, and sets ``model_field``.
     """
 
     widget = GroupMeImageInput
@@ -119,7 +121,7 @@ class GroupMeImageFormField(forms.ImageField):
 
     def _reset(self) -> None:
         """Discard everything that depends on a submission."""
-        # The last valid submission, its clean value before the upload, and the uploaded image.
+        # The last valid submission, its cleaned value before the upload, and the uploaded image.
         self._last_submission: SubmittedData | None = None
         self._last_value: Any = None
         self._uploaded: Picture | FieldFile | None = None
@@ -175,7 +177,7 @@ class GroupMeImageFormField(forms.ImageField):
         )
 
     def upload_in_form(self, form: Any, name: str) -> bool:
-        """Upload the clean value in a valid form. Return whether the form is still valid."""
+        """Upload the cleaned value in a valid form. Return whether the form is still valid."""
         value = form.cleaned_data.get(name)
         try:
             self._upload(value)
@@ -194,7 +196,8 @@ class GroupMeImageFormField(forms.ImageField):
 
     def _is_ignored(self) -> bool:
         """Return whether the form is not saved, although an image was submitted."""
-        # This method of the admin's forms returns False if the user may not add or change the row.
+        # In the admin's forms, this method returns False if the user lacks permission to add or
+        # change the object.
         return self._form is not None and not self._form.has_changed()
 
     def _clean(self, submission: SubmittedData, initial: Any) -> Any:
@@ -217,7 +220,7 @@ class GroupMeImageFormField(forms.ImageField):
 
     def _clean_once(self, submission: SubmittedData, is_early: bool) -> Any:
         """
-        Return the clean value of a submission, uploaded if ``is_early``.
+        Return the cleaned value of a submission, uploaded if ``is_early`` is true.
 
         If the same submission has been uploaded before, return its value without another upload.
         """
@@ -243,7 +246,7 @@ class GroupMeImageFormField(forms.ImageField):
         return None
 
     def _upload(self, value: Any) -> None:
-        """Upload a clean value that is not uploaded yet. Raise ``ValidationError`` on failure."""
+        """Upload a cleaned value that is not uploaded yet. Raise ``ValidationError`` on failure."""
         if is_uploaded_by_form(value, self.storage, self.model_field):
             self._uploaded = self._uploaded_image(value)
 

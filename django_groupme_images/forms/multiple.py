@@ -41,19 +41,19 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
     """
     Several images, submitted as files.
 
-    The clean value is a list of the images in the order in which they were chosen, without the
-    initial ones. Each element is like the clean value of a :class:`GroupMeImageFormField`: an
+    The cleaned value is a list of the images in the order in which they were chosen, without the
+    initial images. Each element is like the cleaned value of a :class:`GroupMeImageFormField`: an
     ``UploadedFile`` with a ``picture`` and a ``url``, or for an image that the form uploaded
-    before, a ``Picture`` or the value of a model field. Saving an element to a model field does not
-    upload it again. If nothing was submitted, the list is empty, which is an error if the field is
-    required and has no initial images.
+    before, a ``Picture`` or a ``GroupMeImageFieldFile``. Saving an element to a model field does
+    not upload it again. If nothing was submitted, the list is empty, which is an error if the field
+    is required and has no initial images.
 
     At most ``max_files`` images are accepted, including those that the form uploaded before. If
     there are more, nothing is uploaded. Otherwise, all files are validated before the first one is
-    uploaded. If some are invalid, or their upload fails, each of them is an error that contains
-    the name of the file. The others are uploaded, and a form that is displayed again refers to
-    them with signed tokens. With the option ``upload_early=False``, the form uploads as the last
-    step of its validation, and nothing before.
+    uploaded. Each file that is invalid, or whose upload fails, causes an error that contains the
+    name of the file. The other files are uploaded, and a form that is displayed again refers to
+    them with signed tokens. If the option ``upload_early`` is false, the form uploads as the last
+    step of its validation, and uploads nothing if it is invalid.
 
     ``GroupMeStorage.concurrent_uploads()`` describes how several images are uploaded at the same
     time.
@@ -130,7 +130,7 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
         )
 
     def upload_in_form(self, form: Any, name: str) -> bool:
-        """Upload the clean value in a valid form. Return whether the form is still valid."""
+        """Upload the cleaned value in a valid form. Return whether the form is still valid."""
         values = form.cleaned_data.get(name)
         errors = self._upload_all(values) if isinstance(values, list | tuple) else []
         if errors:
@@ -143,7 +143,7 @@ class GroupMeMultipleImageFormField(GroupMeImageFormField):
             form.add_error(name, self._error("not_kept"))
 
     def _clean_images(self, submission: SubmittedImages, initial: Any) -> list[Any]:
-        """Return the clean value. Upload its files if the option ``upload_early`` is true."""
+        """Return the cleaned value. Upload its files if the option ``upload_early`` is true."""
         is_early = is_uploaded_early(self.storage, None)
         self._images, errors = _each(self._unsign, submission.tokens)
         if submission.preflight and not is_early:
@@ -221,6 +221,6 @@ def _each(function: Callable[[T], R], items: Iterable[T]) -> tuple[list[R], list
         try:
             results.append(function(item))
         except ValidationError as error:
-            # The traceback refers to this frame, and so to the list, which would be a cycle.
+            # The traceback refers to this frame, and so to the list. This would be a cycle.
             errors.append(error.with_traceback(None))
     return results, errors

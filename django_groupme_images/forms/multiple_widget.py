@@ -87,8 +87,8 @@ class GroupMeMultipleImageInput(GroupMeImageInput):
     """
     A file input for several images, with a grid of the images that the form has uploaded before.
 
-    Each of them has a checkbox that removes it from the form. Initial images are displayed without
-    one. The form field sets ``storage`` and ``max_files``.
+    Each of them has a checkbox that removes it from the form. Initial images have no checkbox. The
+    form field sets ``storage`` and ``max_files``.
     """
 
     template_name = "groupme_images/widgets/images_input.html"
@@ -178,7 +178,7 @@ def _description(image: Any, number: int, storage: Storage) -> str:
     picture = picture_from_value(image, storage)
     if not picture:
         return name
-    # The direction of a file name may differ from the text's.
+    # The writing direction of a file name may differ from that of the description.
     name = f"\u2068{name}\u2069" if name else _("Image %(number)s") % {"number": number}
     text = _("%(name)s: %(width)s × %(height)s pixels") if picture.width else "%(name)s"
     return text % {"name": name, "width": picture.width, "height": picture.height}

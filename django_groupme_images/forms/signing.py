@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SIGNED_PICTURE_MAX_AGE", "get_signer", "purpose_of", "sign", "unsign"]
 
-#: How long a form that is displayed again can refer to an image that it has uploaded. Afterwards,
-#: the image has to be chosen again.
+#: How long a form that is displayed again can refer to an image that it has uploaded, as a
+#: ``timedelta``. Afterwards, the user must choose the image again.
 SIGNED_PICTURE_MAX_AGE = timedelta(days=1)
 
 #: The old name of :data:`SIGNED_PICTURE_MAX_AGE`.
@@ -79,10 +79,8 @@ def get_signer(purpose: str = "") -> TimestampSigner:
     """
     Return the signer of tokens that are valid for a purpose.
 
-    Without a purpose, return the signer that pre-releases used.
-
-    The signer is created on each call, because commands that import the admin must work without
-    ``SECRET_KEY``.
+    Without a purpose, return the signer that pre-releases used. The signer is created on each call,
+    because commands that import the admin must work without ``SECRET_KEY``.
     """
     return TimestampSigner(salt=f"django_groupme_images.carried{purpose}")
 
@@ -119,7 +117,7 @@ def unsign(token: str, storage: Storage, purpose: str = "") -> Picture | FieldFi
         raise BadSignature("it was signed for another storage")
     name = name.removeprefix(prefix)
     if not storage.exists(name):
-        raise SignatureExpired("its file is gone")
+        raise SignatureExpired("its file does not exist anymore")
     return pending_file(name, storage, submitted_name)
 
 

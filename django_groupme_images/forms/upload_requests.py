@@ -1,7 +1,7 @@
 """
-What the upload requests of the widget's script need: texts, errors, and the names of hidden fields.
+Data for the upload requests of the widget's script.
 
-- :data:`UPLOAD_TEXTS`: the texts about the upload of several images.
+- :data:`UPLOAD_TEXTS`: the messages about the upload of several images.
 - :func:`errors_json`: the errors that the script reads from the response.
 - :func:`hidden_row_fields`: the hidden fields that the script may omit.
 """
@@ -71,10 +71,10 @@ def is_temporary(error: ValidationError) -> bool:
 
 def hidden_row_fields(form: Any) -> dict[str, str]:
     """
-    Return the names of hidden fields in a formset's form without which Django saves the same.
+    Return the names of the hidden fields that a script may omit from a formset's form.
 
     ``parent`` is the foreign key to the parent, which Django sets itself. ``key`` is the primary
-    key, which is empty for new rows, and may be omitted only then.
+    key, which may be omitted if it is empty, as for new rows.
     """
     fields = form.fields
     parents = [

@@ -73,7 +73,7 @@ def changes_files(field: FileField | None) -> bool:
     Return whether a model field may change its files when they are saved, for example resize them.
 
     This is assumed if its field files override ``save()``. Such a file must not be uploaded before
-    its row is saved.
+    its model instance is saved.
     """
     save = field and field.attr_class.save
     return save not in (None, FieldFile.save, GroupMeImageFieldFile.save)
@@ -85,7 +85,7 @@ def is_uploaded_early(storage: Storage, field: FileField | None) -> bool:
 
 
 def is_uploaded_by_form(value: Any, storage: Storage, field: FileField | None) -> bool:
-    """Return whether the form or serializer uploads this clean value, before a row is saved."""
+    """Return whether the form or serializer uploads this cleaned value before it is saved."""
     if isinstance(value, RemoteImage):
         # The site does not have its content, so the save() of a model field cannot change it.
         return isinstance(storage, GroupMeStorage)
@@ -213,7 +213,7 @@ def pending_file(
     name: str, storage: Storage, submitted_name: str | None = None
 ) -> GroupMeImageFieldFile:
     """
-    Return a file in the fallback storage as the value of a model field, without a row.
+    Return a file in the fallback storage as the value of a model field, without an instance.
 
     ``submitted_name`` is the name with which the file was submitted.
     """

@@ -69,8 +69,8 @@ _SCRIPT_PLACEHOLDERS = {
     "allowed": "{formats}",
 }
 
-# Control characters, line separators, characters that change the direction of the text that
-# follows, and lone surrogates, which cannot be encoded.
+# Control characters, line separators, characters that change the writing direction, and lone
+# surrogates, which cannot be encoded.
 _UNSAFE_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -87,7 +87,7 @@ def check_image(file: IO[bytes], options: ImageOptions) -> ImageFile:
         name = PurePath(str(getattr(file, "name", None) or "?")).name
         if error.code == "no_decoder":
             # The site's operator can install it.
-            logger.warning("%.200r cannot be converted: %s", name, error)
+            logger.warning("%.200r could not be converted: %s", name, error)
         raise rejection_error(error, name) from error
 
 
@@ -118,7 +118,7 @@ def script_message(code: str) -> Any:
     """
     Return the message of a rejection, translated lazily, with placeholders such as ``{name}``.
 
-    The script rejects a file with the same words as the server.
+    The script displays the same message as the server.
     """
     return _with_placeholders(_MESSAGES[code])
 
@@ -131,7 +131,7 @@ _with_placeholders = lazy(_with_script_placeholders, str)
 
 
 def format_list(formats: Collection[str]) -> str:
-    """Return the formats as text in the active language, for example "JPEG, PNG or GIF"."""
+    """Return the formats as a list in the active language, for example "JPEG, PNG or GIF"."""
     return get_text_list([display_name(name) for name in formats])
 
 
@@ -146,7 +146,7 @@ def safe_name(name: str) -> str:
 
 
 def _as_text(params: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values that describe a rejected file as text in the active language."""
+    """Return the values that describe a rejected file, formatted in the active language."""
     if "size" in params:
         return _formatted_sizes(params["size"], params["limit"])
     convert = {"format": display_name, "new_format": display_name, "allowed": format_list}
@@ -154,7 +154,7 @@ def _as_text(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _formatted_sizes(size: int, limit: int) -> dict[str, str]:
-    """Return a file's size and the limit as text, in bytes if they are equal when rounded."""
+    """Return a file's size and the limit as strings, in bytes if they are equal when rounded."""
     sizes = filesizeformat(size), filesizeformat(limit)
     if sizes[0] == sizes[1]:
         sizes = _("%s bytes") % _formatted_number(size), _("%s bytes") % _formatted_number(limit)

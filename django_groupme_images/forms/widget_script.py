@@ -1,4 +1,4 @@
-"""The configuration of the widget's scripts: limits, formats, and texts."""
+"""The configuration of the widget's scripts: limits, formats, and messages."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["GRID_TEXTS", "SEVERAL_FILES_TEXTS", "acceptable_formats", "widget_config_json"]
 
-# The script replaces the placeholders. The texts about a failed upload request must not claim that
+# The script replaces the placeholders. Messages about a failed upload request must not claim that
 # nothing was uploaded: once its body has been sent, the server may upload the image even if the
-# response is lost. But the request never saves the form. Keys must not change without need, because
-# browsers may have cached an older script.
+# response is lost. The request does not save the form, however. Keys must not change without need,
+# because browsers may have cached an older script.
 _SCRIPT_TEXTS = {
     "newImage": _("New image"),
     "replace": _("Replace"),
@@ -73,7 +73,7 @@ _SCRIPT_TEXTS = {
     "stop": _("Cancel"),
 }
 
-#: The texts of scripts that accept several files at once.
+#: The messages of scripts that accept several files at once.
 SEVERAL_FILES_TEXTS = {
     "added": _("Images added: {count}"),
     "limit": _("Not added, because the maximum number of images is {limit}: {names}"),
@@ -82,7 +82,7 @@ SEVERAL_FILES_TEXTS = {
     "moved": _("Moved to position {number} of {count}"),
 }
 
-#: The texts of the widget for several images.
+#: The messages of the widget for several images.
 GRID_TEXTS = SEVERAL_FILES_TEXTS | {
     "earlier": _("Move “{name}” earlier"),
     "later": _("Move “{name}” later"),
@@ -96,9 +96,9 @@ def widget_config_json(
     more_texts: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     """
-    Return the configuration of the widget's script as JSON: limits, formats, and texts.
+    Return the configuration of the widget's script as JSON: limits, formats, and messages.
 
-    The texts are in the active language. ``preflight_field`` is the name that marks an upload
+    The messages are in the active language. ``preflight_field`` is the name that marks an upload
     request. If it is empty, or the storage does not upload early, the script sends no such request,
     and files are submitted with their form. ``row_fields`` and ``more_texts`` are those of the
     widget.

@@ -145,7 +145,8 @@ def url_of(value: Any) -> str:
     """
     Return the URL of an object, the value itself if it is an HTTP URL, or an empty string.
 
-    As in Django's template of file inputs, the URL may be a method, and a false object has none.
+    As in Django's template for file inputs, the URL may be a method, and an object that is false
+    has no URL.
     """
     if isinstance(value, str):
         return value if value.startswith(("http://", "https://")) else ""
@@ -175,7 +176,7 @@ class GroupMeImageInput(forms.ClearableFileInput):
     row_fields: Mapping[str, str] = MappingProxyType({})
     #: Name of the field that orders the forms of a formset; it starts with a hyphen if descending.
     order_name = ""
-    #: More texts of the script.
+    #: Additional messages of the script.
     script_texts: Mapping[str, Any] = MappingProxyType({})
 
     address_label = _("Or enter an image URL")

@@ -357,7 +357,7 @@ def test_two_forms_with_same_token_get_separate_files(outage, db):
 
 
 def pending_value(form_class: Any = CardForm) -> Any:
-    """Return the clean value of a token for a pending file."""
+    """Return the cleaned value of a token for a pending file."""
     form = form_class({"title": "x", "photo-uploaded": uploaded_token(form_class)})
     assert form.is_valid(), form.errors
     return form.cleaned_data["photo"]

@@ -55,5 +55,5 @@ def tokens_of(form: Any, name: str = "photos") -> list[str]:
 
 
 def widths(values: Any) -> list[int | None]:
-    """Return the widths of the uploaded images in a clean value."""
+    """Return the widths of the uploaded images in a cleaned value."""
     return [getattr(value, "picture", value).width for value in values]
