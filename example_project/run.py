@@ -17,7 +17,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, leave)
     signal.signal(signal.SIGTERM, leave)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    # Importing Django takes some time, in which the signal handlers are already needed.
+    # Importing Django takes some time, during which the signal handlers are already needed.
     from config.server import run
 
     run()

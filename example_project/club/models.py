@@ -26,7 +26,7 @@ class Member(models.Model):
 
     @property
     def initials(self) -> str:
-        """Return the text that replaces a missing avatar."""
+        """Return the initials that replace a missing avatar."""
         return "".join(word[0] for word in self.name.split()[:2]).upper()
 
 

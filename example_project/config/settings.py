@@ -104,7 +104,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "groupme": {
         "BACKEND": "django_groupme_images.storage.GroupMeStorage",
-        # Photos of phones may contain their location, and have far more pixels than any page shows.
+        # Photos from phones may contain their location, and have more pixels than a page shows.
         "OPTIONS": {"strip_metadata": True, "max_dimension": 2048},
     },
 }
