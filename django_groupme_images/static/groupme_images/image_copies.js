@@ -1,8 +1,8 @@
 "use strict";
 
 /*
- * Find files that were chosen more than once, because each would become a public image. The scripts
- * for several images use this.
+ * Find files that were chosen more than once, because each of them would become a public image. The
+ * scripts for several images use this function.
  */
 if (!globalThis.groupmeImages.findCopies) {
   const CHUNK_SIZE = 1024 ** 2; // bytes
@@ -33,9 +33,9 @@ if (!globalThis.groupmeImages.findCopies) {
   };
 
   /**
-   * Return the copies among arrays of a file and any value.
+   * Return the copies among the files. Each entry is an array of a file and any value.
    *
-   * Each of them is an array of the file, the first file with the same content, and the value.
+   * A copy is an array of the file, the first file with the same content, and the value.
    */
   globalThis.groupmeImages.findCopies = async (entries) => {
     const firsts = new Map();

@@ -1,6 +1,6 @@
 "use strict";
 
-// The data of forms with images: what Django needs of it, and the data of one row of an inline.
+// Reduce the data of a form with images to the part that Django needs, or to one row of an inline.
 if (!globalThis.groupmeImages.inlineRowData) {
   const { elementsOf } = globalThis.groupmeImages;
 

@@ -108,7 +108,7 @@ if (!customElements.get("groupme-images-input")) {
 
     addTo(formData) {
       const { name } = this.element.fileInput;
-      // The server would respond with the token of another image as if it were of this one.
+      // Otherwise, the server's response would contain the tokens of other images.
       formData.delete(`${name}-uploaded`);
       formData.set(name, this.file);
     }

@@ -1,8 +1,8 @@
 "use strict";
 
 /*
- * Many images at once in an inline of the admin: a zone for them, from which each gets a row. Rows
- * are added with the inline's own link, so that other scripts of the admin work.
+ * Accept many images at once in an inline of the admin, and add a row for each of them. Rows are
+ * added with the inline's own link, so that other scripts of the admin work.
  */
 if (!globalThis.groupmeImages.inlines) {
   const { TAG, RowOrder, createElement, elementsOf, findCopies, isolate } =
@@ -15,7 +15,7 @@ if (!globalThis.groupmeImages.inlines) {
   const DELETE_LINK = ".inline-deletelink, .delete-template";
   const SLICE = 50; // milliseconds, after which the page can react to its user
 
-  const files = new WeakMap(); // The last file of an element, which may be uploaded already.
+  const files = new WeakMap(); // The last file of each element, which may already be uploaded.
 
   /** Return the file of an element, or undefined without a new image. */
   const fileOf = (element) => {
@@ -25,7 +25,7 @@ if (!globalThis.groupmeImages.inlines) {
     return files.get(element);
   };
 
-  /** Do not build the date shortcuts of all rows for each new row. Return a function that does. */
+  /** Do not build the date shortcuts for each new row. Return a function that builds them all. */
   const suspendDateShortcuts = () => {
     const { DateTimeShortcuts } = globalThis;
     const init = DateTimeShortcuts?.init;
@@ -37,7 +37,7 @@ if (!globalThis.groupmeImages.inlines) {
     };
   };
 
-  /** Hide a new row, and its link from a script that updates the links of all rows. */
+  /** Hide a new row, and hide its link from a script that updates the links of all rows. */
   const hideRow = (row) => {
     row.classList.add("groupme-adding");
     row.querySelector(".inline-deletelink")?.classList.replace("inline-deletelink", HIDDEN_LINK);
@@ -199,7 +199,7 @@ if (!globalThis.groupmeImages.inlines) {
       for (const file of accepted) {
         // The last new row updates the links of all rows.
         if (file === accepted.at(-1)) rows.forEach(showRow);
-        while (free.length && !free[0].isConnected) free.shift(); // It was removed meanwhile.
+        while (free.length && !free[0].isConnected) free.shift(); // It has been removed.
         const row = free.shift() ?? this.addRow();
         if (!row) break;
         this.setFile(row, file);
@@ -343,7 +343,7 @@ if (!globalThis.groupmeImages.inlines) {
     }
   };
 
-  /** Submit a form only when all of its files have rows, unless some of them got none. */
+  /** Submit a form once all of its files have rows, and only if no file was left out. */
   const handleSubmit = async (event) => {
     const { target: form, submitter } = event;
     const adding = [...inlines.values()].filter((inline) => inline.form === form && inline.adding);

@@ -37,7 +37,7 @@ if (!customElements.get("groupme-image-input")) {
 
   let elementCount = 0;
 
-  // The direction of a file name may differ from the text's.
+  // The writing direction of a file name may differ from that of the message.
   const isolate = (name) => `\u2068${name}\u2069`;
 
   const createElement = (tag, attributes, ...content) => {
@@ -57,7 +57,7 @@ if (!customElements.get("groupme-image-input")) {
   let decodedCount = 0;
   const waiting = []; // functions that continue the waiting calls of decodeNext()
 
-  /** Call a function that decodes an image, when few others are decoded. Return its result. */
+  /** Call a function that decodes an image once few others are being decoded. Return its result. */
   const decodeNext = async (decode, isUrgent) => {
     if (decodedCount < MAX_DECODED) decodedCount++;
     else await new Promise((resolve) => waiting[isUrgent ? "unshift" : "push"](resolve));
@@ -85,7 +85,7 @@ if (!customElements.get("groupme-image-input")) {
     return /^https?:\/\/\S+$/i.test(url) ? url : "";
   };
 
-  /** What the elements for one and for several images have in common. */
+  /** Base class of the elements for one image and for several images. */
   class ImageElement extends HTMLElement {
     connectedCallback() {
       if (this.fileInput) return; // The element was moved within the document.
@@ -335,7 +335,7 @@ if (!customElements.get("groupme-image-input")) {
       this.tokenInput.value = this.initialToken;
       this.discardOtherSources(this.fileInput);
       this.update();
-      // Previews come first, because they show how far the script is.
+      // Previews come first, so that the user sees the progress.
       decodeNext(() => this.showPreview(file, choice), true);
       return true;
     }

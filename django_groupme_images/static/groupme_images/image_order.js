@@ -1,7 +1,7 @@
 "use strict";
 
 /*
- * The order of the rows in an inline of the admin: their numbers, and controls to move them.
+ * Order the rows in an inline of the admin: number them, and add controls that move them.
  *
  * Rows are moved in the document, and the values of their ordering fields change. The indexes in
  * the names of their controls stay, because the server expects saved rows before new ones.
@@ -27,7 +27,7 @@ if (!globalThis.groupmeImages.RowOrder) {
       const all = [...inline.rows, inline.template].filter(Boolean);
       if (!all.some((row) => this.controlOf(row))) this.name = "";
       this.sort();
-      // Unfold's own option for this has controls, too.
+      // Unfold's own option for ordering also adds controls.
       if (!this.name || inline.group.matches("[data-ordering-field]")) return;
       // The rows that are added later are copies of the template.
       all.forEach((row) => this.buildControls(row));
@@ -162,7 +162,7 @@ if (!globalThis.groupmeImages.RowOrder) {
       this.refresh();
     }
 
-    /** Exchange a row with its neighbor, without moving it, so that it keeps focus and pointer. */
+    /** Move the neighbor of a row to its other side, so that the row keeps focus and pointer. */
     exchange(row, neighbor, isDown) {
       if (isDown) blockOf(row)[0].before(...blockOf(neighbor));
       else row.after(...blockOf(neighbor));

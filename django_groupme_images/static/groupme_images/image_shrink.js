@@ -1,9 +1,9 @@
 "use strict";
 
 /*
- * Shrinks and converts an image in the browser, so that less is sent. The server does the same with
- * the original file, which is used whenever something is unusual. Without URLs of files, the script
- * works under a strict Content Security Policy.
+ * Shrink and convert an image in the browser, so that less data is sent. If the image or browser is
+ * unusual, the original file is sent, and the server shrinks or converts it. The script creates no
+ * URLs for files, so it works under a strict Content Security Policy.
  */
 {
   const JPEG_QUALITY = 0.9;
@@ -75,8 +75,8 @@
   };
 
   /**
-   * Return whether pixels can be read as they were drawn. Against fingerprinting, Firefox returns
-   * noise or white pixels; other browsers change each value a little, which is not visible.
+   * Return whether pixels can be read as they were drawn. To prevent fingerprinting, Firefox may
+   * return noise or white pixels. Other browsers change each value slightly, which is not visible.
    */
   const isCanvasReadable = () => {
     const context = createContext(16, 16);
@@ -94,7 +94,7 @@
     return pixels.every((value, index) => Math.abs(value - expected(index)) < 4);
   };
 
-  /** Return whether there are transparent pixels. Throw an error if there are no others. */
+  /** Return whether there are transparent pixels. Throw an error if all pixels are. */
   const hasTransparency = (context) => {
     const pixels = pixelsOf(context);
     let count = 0;
@@ -106,7 +106,7 @@
     return count > 0;
   };
 
-  /** Return a canvas context with the image, whose longer side has at most that many pixels. */
+  /** Return a canvas context with the image, scaled so that no side exceeds the maximum. */
   const drawScaled = async (image, maxDimension) => {
     const scale = Math.min(1, maxDimension / Math.max(image.width, image.height));
     const width = Math.max(1, Math.round(image.width * scale));

@@ -1,7 +1,7 @@
 "use strict";
 
-// Uploads the images of a form before it is submitted, one in each request (see forms/widgets.py).
-// It reads values from the responses, and never inserts their markup. A page may load it twice.
+// Upload the images of a form before it is submitted, one in each request (see forms/widgets.py).
+// The script reads values from responses, and does not insert markup. A page may load it twice.
 if (!globalThis.groupmeImages.handlesSubmit) {
   globalThis.groupmeImages.handlesSubmit = true;
 
@@ -20,9 +20,9 @@ if (!globalThis.groupmeImages.handlesSubmit) {
   const ANNOUNCEMENT_INTERVAL = 5000; // milliseconds between announcements of the progress
   const INLINE = ".js-inline-admin-formset[data-inline-formset]";
 
-  const plainForms = new WeakSet(); // are submitted without upload requests
-  const waitingForms = new Set(); // are submitted when their files have been prepared
-  const staleForms = new WeakSet(); // need another CSRF token after a login
+  const plainForms = new WeakSet(); // Forms that are submitted without upload requests.
+  const waitingForms = new Set(); // Forms that are submitted once their files are prepared.
+  const staleForms = new WeakSet(); // Forms that need a new CSRF token after a login.
 
   const createButton = (text, handleClick) => {
     const button = createElement("button", { type: "button" }, text);
@@ -215,7 +215,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
       this.showSummary();
     }
 
-    /** Stop for the user. See UploadRequest for requests that cannot be aborted. */
+    /** Stop at the user's request. See UploadRequest for requests that cannot be aborted. */
     stop() {
       if (this.isStopped) return;
       this.isStopped = true;
@@ -537,7 +537,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
 
   const isPreparing = ({ preparation }) => preparation;
 
-  /** Return whether all files are accepted that are being prepared, unless the user cancels. */
+  /** Return whether all files that are being prepared are accepted. If the user cancels: false. */
   const prepareFiles = (form) => {
     const elements = elementsOf(form).filter(isPreparing);
     const preparations = elements.map(({ preparation }) => preparation);
@@ -560,7 +560,7 @@ if (!globalThis.groupmeImages.handlesSubmit) {
     }).finally(() => removeSummary(form));
   };
 
-  /** Return whether the site would reject the form with its new tokens. Then show why. */
+  /** Return whether the form would have too many fields with its new tokens. If so, show why. */
   const hasTooManyFields = (form, items) => {
     const [item] = items;
     const { maxFields: limit } = item.element.config;

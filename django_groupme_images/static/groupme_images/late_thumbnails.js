@@ -1,6 +1,6 @@
 "use strict";
 
-// Requests late thumbnails again for 30 seconds, and then displays the original.
+// Request late thumbnails again for 30 seconds, and then display the original.
 if (!window.groupmeLateThumbnails) {
   window.groupmeLateThumbnails = true; // A page may include this script several times.
   const DURATION = 30000; // milliseconds
@@ -16,7 +16,7 @@ if (!window.groupmeLateThumbnails) {
     const now = performance.now();
     let failure = failures.get(image);
     if (failure?.url !== url) failures.set(image, (failure = { url, start: now }));
-    if (failure.isHandled) return; // A <picture> ignores the original.
+    if (failure.isHandled) return; // A <picture> element ignores the new src.
     failure.isHandled = true;
     const elapsed = now - failure.start;
     if (elapsed < DURATION) {
