@@ -125,5 +125,5 @@ def describe_invalid_token(value: Any) -> str:
 
 
 def _is_visible_ascii(text: str) -> bool:
-    """Return whether the text can be in a header or a URL: ASCII without spaces and controls."""
+    """Return whether a string can be in a header or a URL: visible ASCII characters only."""
     return all("!" <= char <= "~" for char in text)

@@ -219,8 +219,8 @@ def variant_size(name: str, width: int, height: int) -> tuple[int, int]:
     """
     Return width and height of a variant in pixels, from those of the original.
 
-    GroupMe documents that "large" keeps the aspect ratio, and has at most 960 pixels a side. That
-    smaller images are not enlarged is assumed. Raise ``ValueError`` if the name is unknown.
+    GroupMe documents the sizes of the variants, and that "large" keeps the aspect ratio. It is
+    assumed that smaller images are not enlarged. Raise ``ValueError`` if the name is unknown.
     """
     if size := _CROPPED.get(known_variant(name)):
         return size

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def groupme_service() -> Iterator[InProcessService]:
-    """Replace the network with an image service in the same process, for one test."""
+    """Replace the network with an in-process image service for one test."""
     # pytest loads plugins before the settings are configured.
     from .testing.service import InProcessService
 

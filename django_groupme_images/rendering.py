@@ -29,9 +29,10 @@ def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
     """
     Return the URL of an image, or of one of its variants.
 
-    ``value`` is a field's value, a ``Picture``, a URL, or ``None``. A file that is not on the image
-    service has the same URL for every variant. If it has no URL, ``default`` is returned. Raise
-    ``ValueError`` for an unknown variant.
+    ``value`` is a field's value, a ``Picture``, a URL, or ``None``. ``variant`` is ``"preview"``,
+    ``"large"``, ``"avatar"``, or ``None`` for the original. A file that is not on the image service
+    has the same URL for every variant. If there is no URL, return ``default``. Raise ``ValueError``
+    for an unknown variant.
     """
     if variant is not None:
         known_variant(variant)
@@ -57,7 +58,7 @@ def image(
     element has an ``alt``: by default, the value of the field's ``alt_field``, or else ``""``.
 
     ``attributes`` are added, and take precedence. ``data_x`` becomes ``data-x``. ``True`` renders
-    an attribute without a value. ``None`` and ``False`` remove an attribute, as an empty string
+    an attribute without a value. ``None`` and ``False`` remove an attribute. An empty string also
     removes ``srcset``.
 
     Raise ``ValueError`` for an unknown variant, or for a name that an HTML attribute cannot have.
@@ -98,7 +99,7 @@ def img_tag(
 
 
 def alternative_text(value: Any) -> str:
-    """Return the value of the ``alt_field``; ``""`` for a value that is not of a model's field."""
+    """Return the value of the ``alt_field``, or ``""`` if ``value`` is not a field's value."""
     return value.alt if isinstance(value, GroupMeImageFieldFile) else ""
 
 

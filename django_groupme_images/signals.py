@@ -5,8 +5,8 @@ The signals that a ``GroupMeStorage`` sends after it has saved a file.
     A file has been uploaded. ``sender`` is the storage's class, ``storage`` the storage,
     ``picture`` the ``Picture``, and ``name`` the former name of the file: the argument of
     ``save()``, its name in the fallback storage if it was a pending file, the URL that the service
-    fetched, or the old URL of an image that was restored from a mirror. In a form, the row may
-    not be saved yet.
+    fetched, or the old URL of an image that was restored from a mirror. If a form uploads the file,
+    the model instance may not be saved yet.
 
 ``upload_postponed``
     An upload failed temporarily, and the file was saved to the fallback storage. ``sender`` is the

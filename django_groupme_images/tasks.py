@@ -27,16 +27,18 @@ except ImportError:
 
 __all__ = ["upload_batch", "upload_row"]
 
-# Failed rows in an error message, which is limited because some backends store or mail it.
+# The number of failed rows in an error message, because some backends store or mail the message.
 _MAX_FAILURES = 10
 
 
 @task
 def upload_row(label: str, pk: str, database: str) -> dict[str, str]:
     """
-    Upload the files of one row: of the model ``label``, with this primary key as a string.
+    Upload the pending files of one row.
 
-    Return the new URL of each field that was changed.
+    ``label`` is that of the model (``"app.Model"``), ``pk`` the primary key as a string, and
+    ``database`` an alias in ``DATABASES``. Return the new URL of each field that was changed. Raise
+    ``GroupMeImageError`` if an upload failed.
     """
     upload = BulkUpload(BulkRunner(workers=1))
     files = [
@@ -60,11 +62,11 @@ def upload_batch(
     delete_source: bool = False,
 ) -> dict[str, int]:
     """
-    Upload the files of these names in the columns of these labels, as ``groupme_upload`` does.
+    Upload the files with these names in the columns with these labels, as ``groupme_upload`` does.
 
-    ``rate``, in requests per second, applies to this task alone. Return how many rows have each
-    outcome: ``moved``, or ``skipped`` (the row holds another name by now, or the file is the
-    default of a field).
+    ``rate``, in requests per second, applies to this task alone. Return the number of rows with
+    each outcome: ``moved``, or ``skipped`` (the row now contains another name, or the file is the
+    default of a field). Raise ``GroupMeImageError`` if a row failed.
     """
     upload = BulkUpload(
         BulkRunner(workers=workers, rate=rate),

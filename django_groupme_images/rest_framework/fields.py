@@ -59,27 +59,28 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
     A serializer field for an image. It accepts a file or a URL, and represents the image as a URL.
 
     With ``variants``, the representation is an object that contains ``url``, ``width``, ``height``,
-    ``format``, ``preview``, ``large``, and ``avatar``; unknown ones are ``None``. The field also
+    ``format``, ``preview``, ``large``, and ``avatar``; unknown values are ``None``. The field also
     accepts such an object, and uses only its ``url``. The representation requires no I/O. As in
-    DRF, ``use_url`` and ``UPLOADED_FILES_USE_URL`` define whether files that are not on GroupMe are
-    represented by URLs or names.
+    DRF, ``use_url`` and ``UPLOADED_FILES_USE_URL`` define whether files that are not on GroupMe's
+    image service are represented by URLs or names.
 
     The validated value of a file is the file, as in DRF. Like files of forms, it has a ``picture``
     and a ``url``, and saving it does not upload it again. The validated value of a URL is a
     ``Picture``, or ``None``. Validators run on a file before it is uploaded. If the option
     ``upload_early`` is true, the field uploads an image when it is validated. If it is false, the
     outermost serializer uploads it as the last step of its validation, and the validated value of a
-    URL that GroupMe fetches is also a file.
+    URL that the image service fetches is also a file.
 
     The field accepts the URL or name of a pending file from a representation of the same field of
-    the same row, also in nested and list serializers. It accepts only files of the serializer's
-    instance. The validated value is then a field file.
+    the same instance, also in nested and list serializers. It accepts only files of the
+    serializer's instance. The validated value is then a field file.
 
     ``storage`` defaults to that of the model field. If the model field may be blank and the field
-    is not required, ``allow_null`` defaults to ``True``. ``max_length`` limits the URL.
+    is not required, ``allow_null`` defaults to ``True``. ``max_length`` limits the length of the
+    URL.
 
-    Raises ``ValidationError`` if the image is invalid, and ``PictureServiceUnavailable`` if the
-    image service fails.
+    Validation raises ``ValidationError`` if the image is invalid, and ``PictureServiceUnavailable``
+    if the image service fails.
     """
 
     default_error_messages = {

@@ -22,8 +22,8 @@ class GroupMeImageListField(serializers.ListField):  # type: ignore[misc]  # DRF
 
     The validated value is a list of the validated values of a :class:`GroupMeImageSerializerField`,
     in the same order. To change the options of the items, for example ``variants`` or ``storage``,
-    pass another one as ``child``. A list of more than ``max_files`` items is invalid, as with
-    ``max_length`` of DRF's ``ListField``.
+    pass a :class:`GroupMeImageSerializerField` as ``child``. A list of more than ``max_files``
+    items is invalid, as with ``max_length`` of DRF's ``ListField``.
 
     Nothing is uploaded unless all items are valid, and the validators of the list have accepted it.
     Then ``max_concurrent_uploads`` images are uploaded at a time, as described at
@@ -36,7 +36,7 @@ class GroupMeImageListField(serializers.ListField):  # type: ignore[misc]  # DRF
     """
 
     child = GroupMeImageSerializerField()
-    #: How many images are prepared and uploaded at the same time.
+    #: The number of images that are prepared and uploaded at the same time.
     max_concurrent_uploads = MAX_CONCURRENT_UPLOADS
     # The child leaves uploads to the list.
     uploads_items = True

@@ -136,8 +136,8 @@ def _children(field: Any, value: Any) -> Iterator[tuple[Any, Any, Any]]:
     """Yield the key of each item of a validated value, the serializer field, and the item."""
     item_field = getattr(field, "child", None)
     if isinstance(value, Mapping):
-        # The declared fields are first, because errors are reported under their names. Then follow
-        # the other items, because validate() may have moved an image to another key.
+        # The declared fields come first, because errors are reported under their names. Other items
+        # come next, because validate() may have moved an image to another key.
         for child in getattr(field, "fields", {}).values():
             yield child.field_name, child, _nested_item(value, child.source_attrs)
         yield from ((key, item_field, item) for key, item in value.items())

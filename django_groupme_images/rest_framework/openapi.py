@@ -56,7 +56,7 @@ def _variants_reference(auto_schema: Any) -> dict[str, Any]:
     """
     Return a reference to the component of an image with its variants.
 
-    A component has a name, which generated clients use.
+    It is a component so that generated clients have a named type for it.
     """
     component = ResolvedComponent(  # type: ignore[no-untyped-call]
         "GroupMeImageVariants",

@@ -37,12 +37,13 @@ def find_stored_file(field: Any, url: str) -> FieldFile | None:
     """
     Return the stored file that a serializer field represents by this URL or name, or ``None``.
 
-    The file is a value of the field in the serializer's instance: in the row itself, or in a row
-    that a nested or list serializer reads from it. No other file is found, because a client that
-    guesses a URL must not get the file of another row.
+    The file is a value of the field in the serializer's instance, or in an instance that a nested
+    or list serializer reads from it. No other file is found, because a client that guesses a URL
+    must not get the file of another object.
 
-    A file of another row than the serializer's own can be assigned to any row. Saving that row
-    keeps the file if no other row has it, and otherwise saves a copy.
+    A file that belongs to another instance than the serializer's own can be assigned to any
+    instance. Saving that instance keeps the file if no other row has it, and otherwise saves a
+    copy.
     """
     file = _stored_files(field).find(url, field.storage)
     if file is None or file.instance is getattr(field.parent, "instance", None):
@@ -119,9 +120,9 @@ def _stored_files(field: Any) -> _StoredFiles:
 
 def _as_submitted(file: FieldFile) -> FieldFile:
     """
-    Return a copy of the value that can be assigned to any row.
+    Return a copy of the value that can be assigned to any instance.
 
-    It has a ``submitted_name``, as the pending file of a form, and so is treated like one.
+    It has a ``submitted_name``, so it is treated like the pending file of a form.
     """
     value: Any = copy(file)
     name = getattr(file, "submitted_name", None)

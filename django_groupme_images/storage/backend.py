@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 #: The alias in ``STORAGES`` of the storage that a ``GroupMeImageField`` uses by default.
 ALIAS = "groupme"
 
-#: How many images of one form or serializer are prepared and uploaded at the same time.
+#: The number of images of a form or serializer that are prepared and uploaded at the same time.
 MAX_CONCURRENT_UPLOADS = 3
 
 
@@ -77,7 +77,8 @@ class GroupMeStorage(StorageWithFallback):
         """
         A client with the current values of the options.
 
-        It is created when it is first used, and again if an option has changed.
+        It is created when it is first used, and again after an option has changed. Raise
+        ``ImproperlyConfigured`` if the value of an option is invalid.
         """
         values = self._client_options()
         cached_values, client = self._cached_client
@@ -120,8 +121,9 @@ class GroupMeStorage(StorageWithFallback):
         and return that name. Content that a form has uploaded, and that has not been changed
         since, is not uploaded again.
 
-        Raise ``ServiceError``, ``FallbackFailed`` if neither storage could save the content, or
-        ``TypeError`` if the content is text. The content stays open, and is then at its beginning.
+        Raise ``ServiceError`` if the upload fails, ``FallbackFailed`` if the fallback storage could
+        not save the content either, or ``TypeError`` if the content is a text file. The content
+        stays open, and is then at its beginning.
         """
         if reused := reuse_upload(content, self):
             return reused
@@ -146,16 +148,16 @@ class GroupMeStorage(StorageWithFallback):
         Upload several files at the same time, while the block saves them one after another.
 
         Within the block, call ``save()`` with each of the ``contents``, in this order. It has the
-        same result and raises the same exceptions as otherwise. The upload may have begun before,
-        but at most ``limit`` images are prepared and uploaded at a time. Only the requests are made
-        in other threads: signals are sent, and a callable ``access_token`` is called, in the
-        calling thread.
+        same result and raises the same exceptions as outside the block. Uploads may begin before
+        their ``save()``, but at most ``limit`` images are prepared and uploaded at a time. Only the
+        requests are made in other threads: signals are sent, and a callable ``access_token`` is
+        called, in the calling thread.
 
-        The option ``max_upload_time`` also limits the block as a whole. After an error that all
-        uploads would have, such as an outage, uploads that have not begun fail with the same error,
-        or their files are saved to the fallback storage. If the block raises, the uploads that have
-        begun are finished first. Subclasses that override ``save()`` or ``_save()`` upload one file
-        at a time.
+        The option ``max_upload_time``, in seconds, also limits the block as a whole. After an error
+        that all uploads would have, such as an outage, uploads that have not begun fail with the
+        same error, or their files are saved to the fallback storage. If the block raises an
+        exception, the uploads that have begun are finished first. Subclasses that override
+        ``save()`` or ``_save()`` upload one file at a time.
         """
         from django_groupme_images.client.transport import time_limit
 
@@ -190,7 +192,7 @@ class GroupMeStorage(StorageWithFallback):
 
     @contextmanager
     def _prepared(self, content: IO[bytes]) -> Iterator[PreparedImage]:
-        """Yield the content as it is uploaded. If the block raises, rewind the content."""
+        """Yield the image to upload. If the block raises an exception, rewind the content."""
         self.validate_image_options()
         options = self.image_options
         with as_seekable(content) as file:
@@ -279,7 +281,11 @@ class GroupMeStorage(StorageWithFallback):
 
     @falls_back
     def size(self, name: str) -> int:
-        """Return the size of the original in bytes. Raise ``PictureNotFound``."""
+        """
+        Return the size of the original in bytes.
+
+        Raise ``PictureNotFound`` if the CDN does not have the image.
+        """
         with self._open(name) as file:
             return file.size
 
@@ -290,8 +296,8 @@ class GroupMeStorage(StorageWithFallback):
 
         Images do not change after the upload. The time is timezone-aware if ``USE_TZ`` is true.
 
-        Raise ``PictureNotFound``, and ``NotImplementedError`` if the CDN does not send the
-        header. Whether it does is unknown.
+        Raise ``PictureNotFound`` if the CDN does not have the image, and ``NotImplementedError`` if
+        it does not send the header. Whether GroupMe's CDN sends the header is unknown.
         """
         picture = self.picture(name)
         try:
@@ -329,8 +335,8 @@ class GroupMeStorage(StorageWithFallback):
         """
         Return the path of a pending file, if the fallback storage is in the local file system.
 
-        Raise ``NotImplementedError`` for any other name, even for one of a file that does not
-        exist, because apps call this with an invented name to find out whether a storage is local.
+        Raise ``NotImplementedError`` for any other name, including the name of a file that does not
+        exist, because apps call this method with an arbitrary name to detect local storages.
         """
         fallback = self.fallback_storage if is_file_name(name) else None
         path = None if fallback is None else fallback.path(name)
@@ -377,7 +383,7 @@ class GroupMeStorage(StorageWithFallback):
 
 class _ProjectStorage(LazyObject):  # type: ignore[type-arg]
     def __bool__(self) -> bool:
-        # FileField tests it when models are loaded, which must not create the storage.
+        # FileField evaluates this when models are loaded, which must not create the storage.
         return True
 
     def _setup(self) -> None:

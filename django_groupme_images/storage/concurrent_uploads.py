@@ -73,12 +73,12 @@ class ConcurrentUploads:
     At most ``limit`` images are prepared and uploaded at the same time. If ``limit`` is 1, the
     calling thread makes the uploads itself, and only when the content is saved.
 
-    After an error that the other uploads would have as well, such as an outage, no upload is
-    started anymore, and all others fail with the same error. If ``can_postpone`` is true, they are
-    nevertheless prepared, because the storage saves them to its fallback.
+    After an error that the other uploads would have as well, such as an outage, no more uploads are
+    started, and the remaining ones fail with the same error. If ``can_postpone`` is true, images
+    are still prepared, because the storage saves them to its fallback.
 
-    If the block raises, the uploads that have begun are finished first. ``report`` is called with
-    each ``Picture`` that was uploaded but not saved, and the name of its file.
+    If the block raises an exception, the uploads that have begun are finished first. ``report`` is
+    called with each ``Picture`` that was uploaded but not saved, and the name of its file.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class ConcurrentUploads:
 
     @contextmanager
     def prepared(self, content: IO[bytes]) -> Iterator[PreparedImage]:
-        """Yield the content as it is uploaded. Its ``file`` is an :class:`UploadedContent`."""
+        """Yield the image to upload. Its ``file`` is an :class:`UploadedContent`."""
         self._start_next(content)
         if upload := self._started.pop(id(content), None):
             with upload.cleanup:

@@ -1,4 +1,4 @@
-"""Use another storage, the fallback, for files that are not on GroupMe's image service (yet)."""
+"""The fallback storage, which stores files that are not on GroupMe's image service (yet)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def get_fallback_storage(alias: str) -> Storage:
 def falls_back(
     method: Callable[Concatenate[S, Any, P], T],
 ) -> Callable[Concatenate[S, Any, P], T]:
-    """Decorate a storage's method so that the fallback storage handles the names of its files."""
+    """Decorate a method of a storage to call the fallback storage for names of pending files."""
 
     @wraps(method)
     def wrapper(storage: S, name: Any, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -102,8 +102,8 @@ def save_pending(
     """
     Save content to the fallback storage, and return its name of at most ``max_length`` characters.
 
-    If the storage fails, raise ``FallbackFailed``, whose message and status include those of
-    ``upload_error``, the reason why the content is not on the image service.
+    If the storage fails, raise ``FallbackFailed``. Its message contains that of ``upload_error``,
+    the reason why the content is not on the image service, and its status is the same.
     """
     if not is_file_name(name):
         name = posixpath.basename(name)  # It is the URL of an image that is saved again.

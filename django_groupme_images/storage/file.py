@@ -73,10 +73,10 @@ class GroupMeFile(File):  # type: ignore[type-arg]  # File is generic only in th
         """
         The MIME type, for example ``"image/jpeg"``.
 
-        Performs no I/O if the URL contains the format. Otherwise, the type is the one that the
-        CDN reports. This sends a request, unless the download has begun, and raises
-        ``PictureNotFound`` or ``ServiceError``. ``"application/octet-stream"`` if the reported
-        type is not that of an image, or if images of this type can contain scripts.
+        Reading it performs no I/O if the URL contains the format. Otherwise, the type is that of
+        the CDN's response. Reading it then sends a request, unless the download has begun, and
+        raises ``PictureNotFound`` or ``ServiceError``. The value is ``"application/octet-stream"``
+        if the type is not that of an image, or if images of this type can contain scripts.
         """
         if image_format := self._picture.format:
             return _image_type(f"image/{image_format}")
@@ -126,7 +126,7 @@ class RemoteImage(File):  # type: ignore[type-arg]
 class _Reader(io.RawIOBase):
     """A seekable download, which keeps the downloaded bytes in a temporary file."""
 
-    # The size in bytes, if the download has begun and reports it, or if the download has ended.
+    # The size in bytes, if the response contains it, or if the download has ended.
     size: int | None = None
     # The headers of the response, if the download has begun.
     headers: Mapping[str, str] | None = None

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: The folder in the fallback storage for files that forms and serializers save before there is a
-#: row. Only files in this folder are deleted because no row references them.
+#: row. ``groupme_cleanup`` deletes old files in this folder that no row references.
 FORM_FOLDER = "groupme-forms"
 
 # The extensions of formats that are not named like their extension.
@@ -62,8 +62,8 @@ def picture_from_name(name: str | None, storage: Storage) -> Picture | None:
     Return the ``Picture`` of a stored name on GroupMe's CDN or the storage's CDN, or ``None``.
 
     GroupMe's own CDN is always accepted, so that a development environment with another
-    ``cdn_url`` can show production data. The storage may be any, so that the tests of a project
-    can replace ``STORAGES["groupme"]``.
+    ``cdn_url`` can display production data. The storage may be of any class, so that the tests of a
+    project can replace ``STORAGES["groupme"]``.
     """
     # The default CDN comes first, because reading the storage's option is slow.
     return Picture.parse_or_none(name) or Picture.parse_or_none(
@@ -89,11 +89,11 @@ def is_pending(file: FieldFile) -> bool:
 
 def pending_name(file: File[bytes], field: FileField | None) -> str:
     """
-    Return a name in ``FORM_FOLDER`` that no other file has or has had.
+    Return a new, random name in ``FORM_FOLDER``.
 
-    It is random because storages may overwrite files, and a form may refer to it for a day. Its
-    extension is that of the submitted name if that fits the image's format, because web servers
-    derive the content type from it.
+    The name is random because storages may overwrite files, and a form may refer to it for a day.
+    The extension is that of the submitted name if it matches the image's format, because web
+    servers derive the content type from it.
     """
     max_length = (field and field.max_length) or _DEFAULT_MAX_LENGTH
     extension = _extension(file)
@@ -107,7 +107,7 @@ def pending_name(file: File[bytes], field: FileField | None) -> str:
 
 
 def _extension(file: File[bytes]) -> str:
-    """Return the submitted extension if it fits the image's format, or that of the format."""
+    """Return the submitted extension if it matches the image's format, or that of the format."""
     submitted = PureWindowsPath(str(file.name)).suffix
     submitted_type, _ = mimetypes.guess_type(f"image{submitted}")
     image_format = str(getattr(getattr(file, "image", None), "format", "")).lower()

@@ -68,9 +68,9 @@ def reuse_upload(content: IO[bytes], storage: Storage) -> str | None:
     """
     Return the stored name of an unchanged upload, and mark a pending file as used.
 
-    Return ``None`` if there is no such upload, or if another row uses the pending file. Any number
-    of rows can have the same uploaded image. A pending file belongs to the first row, because it
-    may be deleted together with that row.
+    Return ``None`` if there is no such upload, or if another row uses the pending file. Several
+    rows can have the same uploaded image. A pending file belongs to the first row, because it may
+    be deleted together with that row.
     """
     record, name = _find_record(content), unchanged_upload_name(content, storage)
     if record is None or record.is_used:

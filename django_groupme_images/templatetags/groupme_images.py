@@ -21,19 +21,19 @@ register = template.Library()
 
 @register.filter
 def groupme_preview(value: Any) -> str:
-    """``{{ photo|groupme_preview }}``: the URL of the thumbnail of 200×200 pixels, or nothing."""
+    """``{{ photo|groupme_preview }}``: the URL of the thumbnail of 200×200 pixels, or ``""``."""
     return rendering.url(value=value, variant="preview")
 
 
 @register.filter
 def groupme_large(value: Any) -> str:
-    """``{{ photo|groupme_large }}``: the URL of a variant of at most 960×960 pixels, or nothing."""
+    """``{{ photo|groupme_large }}``: the URL of a variant of at most 960×960 pixels, or ``""``."""
     return rendering.url(value=value, variant="large")
 
 
 @register.filter
 def groupme_avatar(value: Any) -> str:
-    """``{{ photo|groupme_avatar }}``: the URL of the thumbnail of 60×60 pixels, or nothing."""
+    """``{{ photo|groupme_avatar }}``: the URL of the thumbnail of 60×60 pixels, or ``""``."""
     return rendering.url(value=value, variant="avatar")
 
 
@@ -118,7 +118,7 @@ class ImageNode(Node):
 
 
 def _is_literal(expression: FilterExpression) -> bool:
-    """Return whether this is a quoted string. One to translate depends on the active language."""
+    """Return whether this is a quoted string that does not depend on the active language."""
     return isinstance(expression.var, str) and not expression.filters
 
 

@@ -42,7 +42,7 @@ class InProcessAdapter(HTTPAdapter):
     """
     Transport adapter that passes requests for any host to an emulator's application.
 
-    The URLs of images are on ``cdn_url``. A delay takes no time; one that is longer than the read
+    The URLs of images are on ``cdn_url``. Delays take no time. A delay that is longer than the read
     timeout raises ``requests.ReadTimeout``.
     """
 

@@ -44,7 +44,7 @@ _ENVIRONMENT_VARIABLE = "GM_TOKEN"
 @dataclass(frozen=True)
 class Upload:
     """
-    An accepted upload: the picture, and the token that was sent with it.
+    An accepted upload: the ``Picture``, and the access token that was sent with it.
 
     ``url`` is the URL that the service fetched, or ``None`` if a file was uploaded.
     """
@@ -72,12 +72,12 @@ class InProcessService:
     """
     In-process image service that replaces the network during a ``with`` block.
 
-    Every ``GroupMeClient``, and so every ``GroupMeStorage``, uses it, regardless of
+    Every ``GroupMeClient``, and therefore every ``GroupMeStorage``, uses it, regardless of
     ``upload_url``. The URLs of uploaded images are on the storage's ``cdn_url``. The service
     behaves like the emulator; ``assumptions`` change undocumented behavior. A failed request is
-    not retried. A delay takes no time; one that is longer than the option ``timeout`` raises a
-    timeout immediately. If the environment variable ``GM_TOKEN`` is empty or not set, it has a
-    value during the block.
+    not retried. Delays take no time, but a delay that is longer than the option ``timeout`` causes
+    a timeout immediately. If the environment variable ``GM_TOKEN`` is empty or not set, it has a
+    placeholder value during the block.
 
     Files that the app saves to a fallback storage stay in memory until the block ends. The app
     also finds files that the test puts into that storage, and deletes them there. With
@@ -91,7 +91,7 @@ class InProcessService:
     ) -> None:
         #: The accepted uploads, oldest first.
         self.uploads: list[Upload] = []
-        #: The content that the service finds at a URL that it fetches.
+        #: The content that the service receives when it fetches a URL, by URL.
         self.web: dict[str, bytes] = {}
         self._assumptions = assumptions
         self._files_in_memory = files_in_memory
@@ -213,7 +213,8 @@ class InProcessServiceMixin(TestCase):
 
     List it before ``TestCase``. Images and files that ``setUpTestData()`` saves exist in each test
     of the class, even if another test deletes them. :meth:`InProcessService.forget` runs before
-    each test. The attribute ``groupme_files_in_memory`` is the service's ``files_in_memory``.
+    each test. The attribute ``groupme_files_in_memory`` is the argument ``files_in_memory`` of the
+    service.
     """
 
     groupme_service: InProcessService
