@@ -45,6 +45,12 @@ class StoredName:
         storage: GroupMeStorage = next(iter(self.rows)).storage
         return storage
 
+    def count_rows(self, column: Column) -> int:
+        """Return the number of rows that contain the name, without a query if it is known."""
+        if column in self.truncated:
+            return column.count_rows(self.name)
+        return len(self.rows[column])
+
     def current(self) -> StoredName:
         """Return a copy with only the rows that still contain the name."""
         rows = {column: column.filter_current(self.name, pks) for column, pks in self.rows.items()}

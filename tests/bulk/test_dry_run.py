@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from PIL import Image, features
 
 from tests.support import emulator_pictures as pictures
@@ -53,6 +54,16 @@ def test_dry_run_with_shared_and_missing_files_counts_them(dry_run, list_request
 def test_dry_run_with_limit_counts_all_rows_of_file(dry_run):
     create_members(*[save_file()] * 700)
     assert dry_run(limit=1).startswith("gallery.Member.photo: 700 rows, 1 file, ")
+
+
+def test_dry_run_makes_same_number_of_queries_for_many_files(dry_run):
+    counts = []
+    for _ in range(2):
+        create_members(*[save_file() for _ in range(5)])
+        with CaptureQueriesContext(connections["default"]) as queries:
+            dry_run()
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
 
 
 def test_dry_run_without_files_reports_that(dry_run):

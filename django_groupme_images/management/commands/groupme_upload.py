@@ -152,7 +152,7 @@ class Command(BulkCommand):
                 for column in file.rows:
                     totals[column].add(
                         inspection,
-                        rows=column.count_rows(file.name),
+                        rows=file.count_rows(column),
                         is_default=upload.is_default_file(file.name),
                     )
                 if options["verbosity"] > 1:
