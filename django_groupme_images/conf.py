@@ -149,7 +149,8 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     """
     Base class of ``GroupMeStorage`` with its options.
 
-    Migrations, pickles, and copies of a storage never contain the access token.
+    Migrations and pickles of a storage do not contain the access token. Copying a storage returns
+    the storage itself.
     """
 
     #: The access token of a GroupMe user, or a callable that returns it. The ID of a bot does not

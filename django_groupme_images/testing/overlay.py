@@ -104,7 +104,7 @@ class OverlayStorage(Storage):
     """
     A storage that writes files to memory, and reads all other files from a real storage.
 
-    New files never get the name of a real file. Deleting a real file deletes it from the real
+    New files do not get the name of a real file. Deleting a real file deletes it from the real
     storage. An overlay equals its real storage, because both represent the same location.
     """
 

@@ -101,7 +101,7 @@ def _is_written_as_gif(
 
 
 def _decoded(opened: ImageFile, file: IO[bytes], max_dimension: int | None) -> Image:
-    """Return the upright image in 8 bits per channel, with nothing but its profile."""
+    """Return the upright image with 8 bits per channel, without metadata except its profile."""
     # Pillow turns the rotation in the container of an AVIF into an EXIF orientation. It rotates a
     # TIFF itself, and libheif a HEIF.
     value = orientation(opened.info.get("exif", b""))

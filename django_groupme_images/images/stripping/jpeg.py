@@ -56,9 +56,9 @@ def jpeg_parts(file: IO[bytes], reader: BlockReader, max_pixels: int) -> list[Pa
     """
     Return the parts of a JPEG that affect its pixels and colors, up to EOI.
 
-    If only metadata contains the orientation or the color space, EXIF with nothing else is added.
-    Only if the last scan is not followed by EOI, the pixels are decoded to find the end of its
-    data. EOI is then added unless the data is truncated.
+    If only metadata contains the orientation or the color space, EXIF that contains only these
+    values is added. The pixels are decoded only if the last scan is not followed by EOI, to find
+    the end of its data. EOI is then added unless the data is truncated.
 
     Raise ``MalformedImage`` if there is no scan, if there are too many segments, or if the end of
     the data cannot be found, for example because there are more than ``max_pixels`` pixels.

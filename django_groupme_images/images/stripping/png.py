@@ -40,8 +40,9 @@ def png_parts(reader: BlockReader) -> list[Part]:
     """
     Return the parts of a PNG that affect its pixels and colors, up to IEND.
 
-    If only metadata contains the orientation or the color space, EXIF with nothing else is added.
-    Raise ``MalformedImage`` if there is no image data, or if there are too many chunks.
+    If only metadata contains the orientation or the color space, EXIF that contains only these
+    values is added. Raise ``MalformedImage`` if there is no image data, or if there are too many
+    chunks.
     """
     parts: list[Part] = [range(len(PNG_SIGNATURE))]
     metadata: dict[bytes, bytes] = {}
