@@ -281,11 +281,7 @@ class GroupMeStorage(StorageWithFallback):
 
     @falls_back
     def size(self, name: str) -> int:
-        """
-        Return the size of the original in bytes.
-
-        Raise ``PictureNotFound`` if the CDN does not have the image.
-        """
+        """Return the size of the original in bytes. Raise ``PictureNotFound`` if it is missing."""
         with self._open(name) as file:
             return file.size
 
