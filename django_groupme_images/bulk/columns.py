@@ -101,6 +101,14 @@ class Column:
         name = self.field.attname
         return self.rows_with_names(urls=urls).values(name).distinct().count()
 
+    def count_urls_off_cdn(self) -> int:
+        """Return the number of rows that contain a URL which is not on the CDN of the storage."""
+        name, cdn_url = self.field.attname, self.storage.cdn_url
+        is_on_cdn = Exact(Left(name, len(cdn_url)), _raw_value(cdn_url))
+        # Some of these differ from the URL of the CDN only in their scheme.
+        others = self.rows_with_names(urls=True).exclude(is_on_cdn).values_list(name, flat=True)
+        return sum(Picture.parse_or_none(each, cdn_url) is None for each in others.iterator())
+
     def pks_by_name(self, names: Sequence[str]) -> dict[str, list[Any]]:
         """Return at most ``MAX_ROWS`` primary keys of the rows that contain each name."""
         wanted, found = frozenset(names), defaultdict[str, list[Any]](list)

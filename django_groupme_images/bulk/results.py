@@ -106,11 +106,12 @@ class Report:
     Counts of results, which are appended to ``file`` (if there is one) as soon as they are known.
 
     Results whose outcome is in ``failures`` are kept, on disk if there are many, so that they can
-    be listed at the end.
+    be listed at the end. ``skip_reasons`` contains the number of skipped rows by reason.
     """
 
     def __init__(self, failures: Iterable[str], file: IO[str] | None = None) -> None:
         self.counts: Counter[str] = Counter()
+        self.skip_reasons: Counter[str] = Counter()
         self._failures = frozenset(failures)
         self._file = file
         self._lines = SpooledTemporaryFile(_MAX_BYTES_IN_MEMORY, "w+")  # noqa: SIM115
@@ -124,6 +125,8 @@ class Report:
     def add(self, result: Result) -> None:
         """Add a result. Raise ``OSError`` if the temporary file cannot be written."""
         self.counts[result.outcome] += 1
+        if result.outcome == "skipped":
+            self.skip_reasons[result.reason] += 1
         if self._file and not result.is_recorded:
             self._file.write(result.line())
             self._file.flush()

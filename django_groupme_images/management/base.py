@@ -179,7 +179,7 @@ class BulkCommand(OutputCommand):
                 report.add(result)
             except OSError as error:  # The disk with the temporary file of failures is full.
                 self._outputs["report"].error = error
-            if verbosity > 1:
+            if verbosity > 1 and result.outcome not in self.failures:  # Failures follow later.
                 self.write_above(progress, str(result))
 
     def write_above(self, progress: Any, line: str) -> None:

@@ -14,7 +14,7 @@ __all__ = ["above_progress_bar", "advance", "progress_bar"]
 
 # Seconds between two lines if the output is not a terminal.
 _LINE_INTERVAL = 10
-_LINE_FORMAT = "{n} of {total}{unit}, {rate_noinv_fmt}, {remaining} left"
+_LINE_FORMAT = "{{n}} of {{total}} {noun}, {{rate_noinv_fmt}}, {{remaining}} left"
 
 
 def progress_bar(stderr: Output, total: int, noun: str, *, shown: bool) -> Any:
@@ -24,15 +24,19 @@ def progress_bar(stderr: Output, total: int, noun: str, *, shown: bool) -> Any:
     ``noun`` is "file" or "image". If the output is not a terminal, the bar is written as lines. If
     ``shown`` is false or ``total`` is 0, nothing is written.
     """
-    unit = f" {noun}" if total == 1 else f" {noun}s"
-    options: dict[str, Any] = {"total": total, "unit": unit, "disable": not (shown and total)}
+    # The unit is also that of the rate, such as "files/s".
+    options: dict[str, Any] = {
+        "total": total,
+        "unit": f" {noun}s",
+        "disable": not (shown and total),
+    }
     if stderr.isatty():
         return tqdm(**options, file=stderr)
     return tqdm(
         **options,
         file=_LineWriter(stderr.write),
         mininterval=_LINE_INTERVAL,
-        bar_format=_LINE_FORMAT,
+        bar_format=_LINE_FORMAT.format(noun=noun if total == 1 else f"{noun}s"),
     )
 
 

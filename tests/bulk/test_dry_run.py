@@ -70,6 +70,19 @@ def test_dry_run_without_files_reports_that(dry_run):
     assert dry_run() == "There are no files to upload.\n"
 
 
+def test_dry_run_with_urls_that_are_not_on_cdn_counts_them(dry_run, settings):
+    settings.GROUPME_CDN_URL = "https://i.groupme.com/"
+    on_cdn = "https://i.groupme.com/480x325.jpeg.9e20b71dd6af4b58bbd132d4a7dec009"
+    create_members("http://example.com/a.jpg", "http://example.com/b.jpg", on_cdn, "", save_file())
+    Group.objects.create(photo=on_cdn.replace("https", "http"), banner="https://example.com/a.jpg")
+    end = "that is not on the CDN (https://i.groupme.com/). groupme_upload skips such rows.\n"
+    assert dry_run() == (
+        f"gallery.Member.photo: 1 row, 1 file, {len(PHOTO):,} bytes\n"
+        f"gallery.Member.photo: 2 rows with a URL {end}"
+        f"gallery.Group.banner: 1 row with a URL {end}"
+    )
+
+
 def test_dry_run_of_default_file_counts_it(dry_run):
     save_file("profiles/default.png")
     Profile.objects.create(other="")

@@ -25,6 +25,7 @@ def test_upload_with_verbosity_0_reports_only_failures(upload):
     create_members(save_file(), "gone.jpg")
     verbose = upload(verbosity=2)
     assert "photos/cat.jpg: moved, http://" in verbose
+    assert verbose.count("gone.jpg: failed, ") == 1
     silent = upload(verbosity=0)
     assert silent.startswith("gallery.Member.photo pk=")
     assert len(silent.splitlines()) == 2
@@ -83,7 +84,7 @@ def test_progress_of_one_image_uses_singular(emulator):
     create_members(GroupMeStorage().save("cat.jpg", ContentFile(PHOTO)))
     err = io.StringIO()
     call_command("groupme_check", "gallery.Member", rate=0, stdout=io.StringIO(), stderr=err)
-    assert err.getvalue().splitlines()[-1].startswith("1 of 1 image, ")
+    assert re.fullmatch(r"1 of 1 image, .* images/s, 00:00 left", err.getvalue().splitlines()[-1])
 
 
 def test_progress_with_skipped_files_beyond_limit_raises_total(emulator, report, monkeypatch):

@@ -16,7 +16,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_groupme_images.bulk.batches import StoredName
 from django_groupme_images.bulk.columns import Column
 from django_groupme_images.bulk.inspection import FileInspection
-from django_groupme_images.bulk.results import format_count, results_for
+from django_groupme_images.bulk.results import DEFAULT, format_count, results_for
 from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.bulk.upload import OUTCOMES, BulkUpload
 from django_groupme_images.bulk.upload_log import UploadLog
@@ -99,6 +99,8 @@ class Command(BulkCommand):
                 self._enqueue(columns, options)
             else:
                 report = self.process(upload.run, runner, columns, options)
+                if (count := report.skip_reasons[DEFAULT]) and options["verbosity"]:
+                    self.stdout.write(f"{format_count(count, 'row')} skipped: {DEFAULT}")
                 if upload.deleted_count and options["verbosity"]:
                     self.stdout.write(f"{format_count(upload.deleted_count, 'file')} deleted")
                 self.raise_if_failed(report, runner)
@@ -162,8 +164,16 @@ class Command(BulkCommand):
                 self.stop_if_output_failed(runner)
         for column in filter(totals.get, columns):
             self.stdout.write(f"{column}: {totals[column]}")
-        if not (totals or runner.stop_reason):
+        if runner.stop_reason:
+            return
+        if not totals:
             self.stdout.write("There are no files to upload.")
+        for column in columns:
+            if count := column.count_urls_off_cdn():
+                self.stdout.write(
+                    f"{column}: {format_count(count, 'row')} with a URL that is not on the CDN "
+                    f"({column.storage.cdn_url}). groupme_upload skips such rows."
+                )
 
     def _enqueue(self, columns: Sequence[Column], options: dict[str, Any]) -> None:
         """Enqueue tasks, each for up to 100 files that are uploaded to the same storage."""
