@@ -96,13 +96,14 @@ class BulkCheck:
         """Check one image, and copy it if the mirror has no complete copy. A worker calls this."""
         try:
             picture = stored.storage.picture(stored.name)
-        except InvalidPicture as error:
-            return ImageResult("invalid", str(error))
+        except InvalidPicture:
+            return ImageResult("invalid", f"not the URL of an image on {stored.storage.cdn_url}")
         client = self._runner.client(stored.storage)
         try:
             headers = self._fetch_headers(client, picture)
         except PictureNotFound as error:
-            return ImageResult("gone", str(error))
+            # The result contains the URL already.
+            return ImageResult("gone", str(error).removeprefix(f"{picture.url} was "))
         if self._mirror is None or self._mirror.has_copy(picture, content_length(headers) or 0):
             return ImageResult("present")
         self._runner.rate_limiter.wait()

@@ -92,11 +92,13 @@ def test_check_of_unusable_images_reports_each_reason(check, emulator, report):
     emulator.app.faults.add(Fault("status", status=503, path=path, times=99))
     output = check(report=report)
     assert summary(present=1, gone=1, unreachable=1, invalid=2) in output
-    assert f"gallery.Member.photo pk={missing.pk} {missing.photo.name}: gone, " in output
+    gone = f"{missing.photo.name}: gone, not found on the CDN (HTTP 403)\n"
+    assert f"gallery.Member.photo pk={missing.pk} {gone}" in output
     name = unreachable.photo.name
     assert f"pk={unreachable.pk} {name}: unreachable, ServiceUnavailable: " in output
-    assert f"pk={other_host.pk} https://example.com/cat.jpg: invalid, " in output
-    assert f"pk={real_cdn.pk} {JPEG}: invalid, " in output
+    invalid = f"invalid, not the URL of an image on {emulator.cdn_url}\n"
+    assert f"pk={other_host.pk} https://example.com/cat.jpg: {invalid}" in output
+    assert f"pk={real_cdn.pk} {JPEG}: {invalid}" in output
     assert output.endswith("exit 1: 4 of 5 rows need attention.")
     assert {line["pk"]: line["outcome"] for line in read_report(report)} == {
         available.pk: "present",
