@@ -39,16 +39,19 @@ class Cleanup:
     These are the source files of the ``uploads`` in reports, and the files in the form folder of
     each fallback storage, if they were uploaded or written before the time ``before``. With
     ``dry_run``, nothing is deleted. The generators raise ``ReferencesUnknown`` if a table cannot be
-    read, and delete nothing after that.
+    read, and delete nothing after that. ``recent_count`` is the number of files that they have
+    skipped, because these were uploaded or written later.
     """
 
     def __init__(self, uploads: UploadIndex, *, before: datetime, dry_run: bool = False) -> None:
+        self.recent_count = 0
         self._uploads = uploads
         self._before = before
         self._dry_run = dry_run
 
     def delete_uploaded(self) -> Iterator[Deletion]:
         """Delete the source files of old uploads, if they have not been replaced since."""
+        self.recent_count += self._uploads.count_files_uploaded_after(self._before)
         cdn_urls = {storage.cdn_url for storage in groupme_storages(evaluate=True)}
         uploads = (
             upload
@@ -72,13 +75,18 @@ class Cleanup:
             for file in _form_files(source)
             if isinstance(file, Deletion) or not self._uploads.find(alias, file)
         )
-        yield from self._delete(source, filter(self._is_old, files))
+        yield from self._delete(source, self._without_recent(files))
 
-    def _is_old(self, file: _File | Deletion) -> bool:
-        if isinstance(file, Deletion):
-            return True
-        modified = file.version.modified
-        return modified is not None and modified <= self._before
+    def _without_recent(self, files: Iterable[_File | Deletion]) -> Iterator[_File | Deletion]:
+        """Return the files that are old enough, and failures. Count the others."""
+        for file in files:
+            if isinstance(file, Deletion):
+                yield file
+            elif modified := file.version.modified:  # It is unknown if the file is gone by now.
+                if modified <= self._before:
+                    yield file
+                else:
+                    self.recent_count += 1
 
     def _delete(self, source: Storage, files: Iterator[_File | Deletion]) -> Iterator[Deletion]:
         """Delete files in batches. References are searched just before each batch is deleted."""

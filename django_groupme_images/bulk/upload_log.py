@@ -42,6 +42,11 @@ _LAST_BEFORE = """
     GROUP BY source, key, size, modified HAVING max(uploaded) <= ?
     ORDER BY source
 """
+_COUNT_AFTER = """
+    SELECT count(*) FROM (
+        SELECT DISTINCT source, key FROM result WHERE url IS NOT NULL AND uploaded > ?
+    )
+"""
 _LAST_OF_FILE = """
     SELECT size, modified, is_permanent, max(rowid) FROM result WHERE source = ? AND key = ?
     GROUP BY size, modified
@@ -180,6 +185,12 @@ class UploadIndex:
         """Return the last upload of each version of each file, unless it was after ``moment``."""
         self._read_new_lines()
         return map(_from_row, self._database.execute(_LAST_BEFORE, (moment.timestamp(),)))
+
+    def count_files_uploaded_after(self, moment: datetime) -> int:
+        """Return the number of files that have an upload after ``moment``."""
+        self._read_new_lines()
+        (count,) = self._database.execute(_COUNT_AFTER, (moment.timestamp(),)).fetchone()
+        return int(count)
 
     def rejected_versions(self, source_alias: str, file: str) -> set[Version]:
         """Return the versions of a file whose last result is a permanent failure."""

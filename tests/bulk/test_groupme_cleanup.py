@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -145,7 +146,11 @@ def test_cleanup_of_file_with_another_recent_upload_keeps_it(upload_with_report,
     line = json.loads(report.read_text())
     line["uploaded"] = datetime.now(UTC).isoformat()
     report.write_text(f"{json.dumps(line)}\n{report.read_text()}")
-    assert run_cleanup(report) == ""
+    recent = "0 kept, 0 failed, 1 too new (--older-than 7)\n"
+    assert run_cleanup(report) == f"0 files deleted, {recent}"
+    assert run_cleanup(report, dry_run=True) == f"0 files to delete, {recent}"
+    assert run_cleanup(report, verbosity=0) == ""
+    assert fallback.exists("a.jpg")
 
 
 def test_cleanup_with_dry_run_deletes_nothing(upload_with_report, report, fallback):
@@ -189,7 +194,8 @@ def test_cleanup_with_invalid_report_line_keeps_file(upload_with_report, report,
     if values.get("file", "").endswith("a.jpg"):
         Local.objects.create(photo="a.jpg")
     change_lines(report, **values)
-    assert run_cleanup(report) in ("", "0 files deleted, 1 kept, 0 failed\n")
+    output = run_cleanup(report)
+    assert output == "" or output.startswith("0 files deleted, ")
     assert fallback.exists("a.jpg")
 
 
@@ -225,6 +231,20 @@ def test_cleanup_of_storage_without_paths_compares_names(upload_with_report, rep
     Local.objects.create(photo="b/a.jpg")
     Local.objects.create(photo="media/B.JPG")
     assert run_cleanup(report) == "1 file deleted, 1 kept, 0 failed\n"
+
+
+def test_cleanup_with_report_without_uploads_warns(upload, report):
+    create_members("gone.jpg")
+    upload(report=report)
+    err = io.StringIO()
+    call_command("groupme_cleanup", str(report), stdout=io.StringIO(), stderr=err)
+    assert err.getvalue() == (
+        "The reports contain no uploads, so only files of abandoned forms are deleted. Pass the "
+        "file of groupme_upload --report.\n"
+    )
+    err = io.StringIO()
+    call_command("groupme_cleanup", str(report), verbosity=0, stderr=err)
+    assert err.getvalue() == ""
 
 
 def test_cleanup_with_missing_report_raises(tmp_path):
@@ -315,7 +335,7 @@ def test_cleanup_of_old_form_files_deletes_unreferenced_ones(fallback):
     for name in others:
         make_older(Path(fallback.path(name)), 10)
     Group.objects.create(photo="", banner="./groupme-forms/USED.jpg")
-    assert run_cleanup() == "1 file deleted, 1 kept, 0 failed\n"
+    assert run_cleanup() == "1 file deleted, 1 kept, 0 failed, 1 too new (--older-than 7)\n"
     assert not fallback.exists(old)
     assert all(map(fallback.exists, [recent, used, *others]))
 
@@ -351,7 +371,8 @@ def test_cleanup_of_form_file_with_recent_upload_keeps_it(upload_with_report, re
     make_older(Path(fallback.path(name)), 10)
     create_members(name)
     upload_with_report(days=3)
-    assert run_cleanup(report) == ""
+    recent = "0 files deleted, 0 kept, 0 failed, 1 too new (--older-than 7)\n"
+    assert run_cleanup(report) == recent
     assert run_cleanup(report, older_than=3) == "1 file deleted, 0 kept, 0 failed\n"
 
 

@@ -25,6 +25,11 @@ from django_groupme_images.storage.names import FORM_FOLDER
 # Days. Much larger numbers would be an OverflowError of timedelta or datetime.
 _MAX_AGE = 36_500
 
+_NO_UPLOADS = (
+    "The reports contain no uploads, so only files of abandoned forms are deleted. Pass the file "
+    "of groupme_upload --report."
+)
+
 
 class Command(OutputCommand):
     """Command that deletes old files of a fallback storage that nothing references."""
@@ -64,17 +69,19 @@ class Command(OutputCommand):
         _check_transactions()
         before = datetime.now(UTC) - timedelta(days=options["older_than"])
         with _open_reports(options["reports"]) as uploads:
-            aliases = fallback_aliases()
-            for alias in [*uploads.sources(), *aliases]:
+            sources, aliases = uploads.sources(), fallback_aliases()
+            for alias in [*sources, *aliases]:
                 _check_storage(alias)
+            if options["reports"] and not sources and options["verbosity"]:
+                self.stderr.write(self.style.WARNING(_NO_UPLOADS))
             cleanup = Cleanup(uploads, before=before, dry_run=options["dry_run"])
-            self._delete(_deletions(cleanup, aliases), options)
+            self._delete(cleanup, aliases, options)
 
-    def _delete(self, deletions: Iterator[Deletion], options: dict[str, Any]) -> None:
-        """Delete files by iterating over the deletions, and write the results."""
+    def _delete(self, cleanup: Cleanup, aliases: list[str], options: dict[str, Any]) -> None:
+        """Delete files, and write the results."""
         counts: Counter[str] = Counter()
         try:
-            for deletion in deletions:
+            for deletion in _deletions(cleanup, aliases):
                 counts[deletion.outcome] += 1
                 self._show(deletion, options)
         except ReferencesUnknown as error:
@@ -83,11 +90,12 @@ class Command(OutputCommand):
                 f"other files may be missing: {error}"
             ) from None
         has_files = counts.total() > counts[SKIPPED]  # Only folders are skipped.
-        if options["verbosity"] and (has_files or options["dry_run"]):
+        if options["verbosity"] and (has_files or cleanup.recent_count or options["dry_run"]):
             done = "to delete" if options["dry_run"] else "deleted"
+            recent = f", {cleanup.recent_count:,} too new (--older-than {options['older_than']:g})"
             self.stdout.write(
                 f"{format_count(counts[DELETED], 'file')} {done}, {counts[KEPT]:,} kept, "
-                f"{counts[FAILED]:,} failed"
+                f"{counts[FAILED]:,} failed{recent if cleanup.recent_count else ''}"
             )
         if counts[FAILED]:
             raise CommandError(f"{format_count(counts[FAILED], 'file')} could not be deleted.")
