@@ -82,7 +82,7 @@ class Cleanup:
         for file in files:
             if isinstance(file, Deletion):
                 yield file
-            elif modified := file.version.modified:  # It is unknown if the file is gone by now.
+            elif modified := file.version.modified:  # It may be unknown.
                 if modified <= self._before:
                     yield file
                 else:

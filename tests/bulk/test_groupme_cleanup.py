@@ -376,6 +376,15 @@ def test_cleanup_of_form_file_with_recent_upload_keeps_it(upload_with_report, re
     assert run_cleanup(report, older_than=3) == "1 file deleted, 0 kept, 0 failed\n"
 
 
+def test_cleanup_of_form_file_without_time_keeps_it(settings):
+    settings.STORAGES = settings.STORAGES | {
+        "default": {"BACKEND": "tests.support.bulk.StorageWithoutTimes"}
+    }
+    name = save_file_as(f"{FORM_FOLDER}/a.jpg")
+    assert run_cleanup(older_than=0) == ""
+    assert storages["default"].exists(name)
+
+
 def test_cleanup_of_form_files_with_prefixed_names_deletes_them(set_listing):
     name = save_file_as(f"{FORM_FOLDER}/a.jpg")
     save_file_as("b.jpg")
