@@ -6,6 +6,7 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -81,6 +82,13 @@ class PageRunner:
         for block in blocks:
             if block.path:
                 self._write(block)
+
+    def copy(self, project: Path) -> None:
+        """Copy the files of a project, and replace the ports in its settings."""
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(project, self.folder, ignore=ignored, dirs_exist_ok=True)
+        settings = self.folder / "mysite/settings.py"
+        settings.write_text(self.replace_ports(settings.read_text()))
 
     def run(self, command: str, text: str = "") -> str:
         """Return the output of a command. Raises ``AssertionError`` if it fails."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from importlib.util import find_spec
 
 import django
@@ -13,6 +15,7 @@ import requests
 from PIL import Image
 
 from django_groupme_images import exceptions
+from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import _OPTIONS as FAULTS
 
@@ -94,24 +97,47 @@ def test_commands_of_readme_can_be_pasted():
     assert {block.language for block in blocks(README)} == {"sh", "python", "django", "html"}
 
 
-def start_project(runner):
-    """Create the project that the tutorial ends with."""
+@pytest.fixture(scope="module")
+def tutorial_project(tmp_path_factory):
+    """The project that the tutorial ends with, without rows and with the ports of the tutorial."""
+    runner = PageRunner(tmp_path_factory.mktemp("tutorial"), emulator_port=8001)
     runner.run("django-admin startproject mysite .")
     runner.run("python manage.py startapp club")
     runner.write(blocks(TUTORIAL))
     runner.run("python manage.py makemigrations club")
     runner.run("python manage.py migrate")
+    return runner.folder
+
+
+@pytest.fixture
+def emulator():
+    """The emulator that a page uses."""
+    with EmulatorServer() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def runner(tutorial_project, folder, emulator):
+    """A runner in a copy of the tutorial's project."""
+    runner = PageRunner(folder, emulator.port)
+    runner.copy(tutorial_project)
+    return runner
+
+
+def insert_ada(folder, emulator):
+    """Upload the photo, and insert a row with its URL, because a shell takes a second."""
+    client = GroupMeClient("token", upload_url=emulator.upload_url, cdn_url=emulator.cdn_url)
+    photo = client.upload((folder / "cat.jpg").read_bytes()).url
+    with closing(sqlite3.connect(folder / "db.sqlite3")) as connection, connection:
+        connection.execute("INSERT INTO club_member (name, photo) VALUES ('Ada', ?)", [photo])
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if [*blocks(path)]])
-def test_page_in_project_of_tutorial_works(path, folder):
+def test_page_in_project_of_tutorial_works(path, runner, emulator):
     if NEEDS_DJANGO.get(path, (0,)) > django.VERSION:
         pytest.skip("needs a newer Django")
-    with EmulatorServer() as emulator:
-        runner = PageRunner(folder, emulator.port)
-        start_project(runner)
-        runner.run("python manage.py shell -v0", ADA)
-        runner.follow(blocks(path))
+    insert_ada(runner.folder, emulator)
+    runner.follow(blocks(path))
 
 
 @pytest.mark.parametrize(
@@ -124,18 +150,15 @@ def test_page_in_project_of_tutorial_works(path, folder):
         ("docs/howto/background.md", "docs/howto/testing.md"),
     ],
 )
-def test_documented_tests_with_settings_of_other_page_pass(settings, path, folder):
+def test_documented_tests_with_settings_of_other_page_pass(settings, path, runner):
     if "background" in settings:
         pytest.importorskip("django_tasks_db")
-    with EmulatorServer() as emulator:
-        runner = PageRunner(folder, emulator.port)
-        start_project(runner)
-        runner.write(blocks(settings))
-        runner.run("python manage.py migrate")
-        runner.run("python manage.py shell -v0", ADA)
-        before = sorted(folder.glob("media/**/*"))
-        runner.follow(blocks(path))
-    assert sorted(folder.glob("media/**/*")) == before
+    runner.write(blocks(settings))
+    runner.run("python manage.py migrate")
+    runner.run("python manage.py shell -v0", ADA)
+    before = sorted(runner.folder.glob("media/**/*"))
+    runner.follow(blocks(path))
+    assert sorted(runner.folder.glob("media/**/*")) == before
 
 
 def documented_arguments(program):
