@@ -1,7 +1,8 @@
 """
 Everything that users can set, call, or see is documented, and everything documented exists.
 
-The names are read from the code. Sphinx checks links, and ``test_public_api`` modules.
+The names are read from the code. Sphinx checks links, ``test_public_api`` the public names of
+modules, and ``test_translations`` the words of messages.
 """
 
 from __future__ import annotations
@@ -9,18 +10,17 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import inspect
 import re
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import get_commands, load_command_class
 from jinja2 import Environment
-from markdown_it import MarkdownIt
 
 from django_groupme_images import exceptions, signals
 from django_groupme_images.conf import ConfiguredStorage
@@ -28,6 +28,9 @@ from django_groupme_images.forms.validation import _MESSAGES
 from django_groupme_images.jinja2 import GroupMeImages
 from django_groupme_images.templatetags.groupme_images import register
 from tests import ROOT
+from tests.support.words import ARCHAIC_WORDS
+
+from .manual.pages import blocks
 
 pytestmark = pytest.mark.any_django
 
@@ -52,7 +55,8 @@ CHECK_IDS = sorted(
         for check_id in re.findall(r'"(groupme_images\.[A-Z]\d{3})"', path.read_text())
     }
 )
-REJECTIONS = sorted({"format_not_allowed", *_MESSAGES} - {"new_format_not_allowed"})
+# The excluded key is that of a second message for the code "format_not_allowed".
+REJECTIONS = sorted({*_MESSAGES} - {"new_format_not_allowed"})
 VARIABLES = [option.environment for option in OPTIONS.values() if option.environment]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 JINJA = Environment(extensions=[GroupMeImages], autoescape=True)
@@ -65,12 +69,6 @@ CLASSES = sorted(
             (PACKAGE / "static/groupme_images/late_thumbnails.js").read_text(),
         )
     )
-)
-
-
-ARCHAIC_WORDS = re.compile(
-    r"\b(?:whoever|amiss|anew|mend|worded|for ever|belongs? into|what waits)\b",
-    re.IGNORECASE,
 )
 
 
@@ -111,15 +109,15 @@ def _generated_text(text: str) -> Iterator[str]:
             current = name
         if kind == "currentmodule":
             continue
-        value = _find(name, current)
-        yield getdoc(value) or ""
+        value = find(name, f"{current}.{name}")
+        yield inspect.getdoc(value) or ""
         if kind == "automodule" and not has_no_members:
             yield from value.__all__
 
 
-def _find(name: str, module: str) -> Any:
-    """Return the module or object that a directive of autodoc documents."""
-    for path in (name, f"{module}.{name}"):
+def find(*paths: str) -> Any:
+    """Return the module or object at the first of these dotted paths that exists."""
+    for path in paths:
         parts = path.split(".")
         for length in range(len(parts), 0, -1):
             try:
@@ -129,7 +127,7 @@ def _find(name: str, module: str) -> Any:
             except (ImportError, AttributeError):
                 continue
             return value
-    raise LookupError(name)
+    raise LookupError(paths)
 
 
 def is_documented(name: str, folder: str) -> bool:
@@ -140,11 +138,22 @@ def is_documented(name: str, folder: str) -> bool:
     )
 
 
-def code_blocks(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the language and the text of each code block of a Markdown page."""
-    for token in MarkdownIt().parse(path.read_text(encoding="utf-8")):
-        if token.type == "fence":
-            yield token.info, token.content
+def python_blocks(path: Path) -> Iterator[ast.Module]:
+    for block in blocks(str(path.relative_to(ROOT))):
+        if block.language == "python":
+            yield ast.parse(block.text)
+
+
+@cache
+def sent_arguments() -> dict[str, set[str]]:
+    """Return the arguments of each signal, besides ``sender``, in the calls of ``send()``."""
+    arguments: dict[str, set[str]] = {name: set() for name in signals.__all__}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id="send"), args=[ast.Name(id=name), _]):
+                    arguments[name] |= {str(keyword.arg) for keyword in node.keywords}
+    return arguments
 
 
 # Everything is documented.
@@ -174,7 +183,8 @@ def test_outcomes_of_command_are_documented(command):
 
 @pytest.mark.parametrize("check_id", CHECK_IDS)
 def test_check_is_documented_with_cause_and_fix(check_id):
-    assert is_documented(check_id, "docs/reference/checks.rst")
+    page = (ROOT / "docs/reference/checks.rst").read_text(encoding="utf-8")
+    assert re.search(rf"^{re.escape(check_id)}\n~+$", page, re.MULTILINE)
     assert_has_cause_and_fix(check_id)
 
 
@@ -199,8 +209,12 @@ def test_code_of_rejected_image_is_documented(code):
 
 
 @pytest.mark.parametrize("name", signals.__all__)
-def test_signal_is_documented(name):
-    assert is_documented(name, "docs/reference/signals.rst")
+def test_signal_and_its_arguments_are_documented(name):
+    page = page_text(ROOT / "docs/reference/signals.rst")
+    section = re.search(rf"^``{name}``\n((?: .*\n)+)", page, re.MULTILINE)[1]
+    arguments = sent_arguments()[name]
+    assert arguments
+    assert {*re.findall(r"``(\w+)``", section)} >= {"sender", *arguments}
 
 
 @pytest.mark.parametrize(
@@ -259,9 +273,7 @@ class TestPage:
             rf"from ({APP}[\w.]*) import ([\w, ]+)(?<! as)", page_text(path)
         ):
             for name in re.split(r",\s*", names.partition(" as ")[0].strip()):
-                assert hasattr(importlib.import_module(module), name) or _find(
-                    f"{module}.{name}", ""
-                )
+                find(f"{module}.{name}")
 
     def test_css_classes_exist(self, path):
         names = re.findall(r"(?<!`)`+\.?(groupme-[\w-]+)", page_text(path))
@@ -274,20 +286,34 @@ class TestPage:
         }
 
     def test_options_of_storages_exist(self, path):
-        if path.suffix == ".md":
-            for language, text in code_blocks(path):
-                if language == "python":
-                    assert {*options_of_storages(text)} <= {*OPTIONS}
+        for tree in python_blocks(path):
+            assert {*options_of_storages(tree)} <= {*OPTIONS}
+
+    def test_arguments_of_receivers_exist(self, path):
+        sent = sent_arguments()
+        for tree in python_blocks(path):
+            for signal, names in arguments_of_receivers(tree):
+                assert signal not in sent or names <= {"sender", "signal", *sent[signal]}
 
     def test_console_blocks_have_no_comments(self, path):
-        if path.suffix == ".md":
-            # zsh, the shell of macOS, passes a comment to the command.
-            for language, text in code_blocks(path):
-                if language == "console":
-                    assert not re.search(r"^\$ .*\s#", text, re.MULTILINE), text
+        # zsh, the shell of macOS, passes a comment to the command.
+        for block in blocks(str(path.relative_to(ROOT))):
+            prompt = {"console": r"\$ ", "sh": ""}.get(block.language)
+            if prompt is not None:
+                assert not re.search(rf"^{prompt}.*\s#", block.text, re.MULTILINE), block.location
 
-    def test_words_are_modern_english(self, path):
-        assert not ARCHAIC_WORDS.findall(path.read_text(encoding="utf-8"))
+
+def test_exceptions_of_troubleshooting_exist():
+    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    names = re.findall(r"^### `(\w+)`$", page.partition("\n## Exceptions\n")[2], re.MULTILINE)
+    assert len(names) >= len(exceptions.__all__)
+    for name in names:
+        find(f"{APP}.exceptions.{name}", f"django.core.exceptions.{name}", f"builtins.{name}")
+
+
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
+def test_words_are_modern_english(path):
+    assert not ARCHAIC_WORDS.findall(path.read_text(encoding="utf-8"))
 
 
 @cache
@@ -312,9 +338,9 @@ def is_in_source(name: str) -> bool:
     return bool(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", source()))
 
 
-def options_of_storages(text: str) -> Iterator[str]:
+def options_of_storages(tree: ast.Module) -> Iterator[str]:
     """Yield the options that Python code gives to a ``GroupMeStorage``."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Dict):
             entries = {
                 key.value: value
@@ -331,4 +357,20 @@ def options_of_storages(text: str) -> Iterator[str]:
 
 def test_options_of_storages_finds_options():
     code = '{"BACKEND": "x.GroupMeStorage", "OPTIONS": {"a": 1}}, GroupMeStorage(b=1), Other(c=1)'
-    assert [*options_of_storages(code)] == ["a", "b"]
+    assert [*options_of_storages(ast.parse(code))] == ["a", "b"]
+
+
+def arguments_of_receivers(tree: ast.Module) -> Iterator[tuple[str, set[str]]]:
+    """Yield the signal and the names of the arguments of each function with ``@receiver``."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(
+                args=arguments,
+                decorator_list=[ast.Call(func=ast.Name(id="receiver"), args=[ast.Name(id=signal)])],
+            ):
+                yield signal, {each.arg for each in [*arguments.args, *arguments.kwonlyargs]}
+
+
+def test_arguments_of_receivers_finds_arguments():
+    code = "@receiver(saved)\ndef react(sender, *, name, **kwargs): pass\ndef other(a): pass"
+    assert [*arguments_of_receivers(ast.parse(code))] == [("saved", {"sender", "name"})]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import pkgutil
 import re
 
@@ -38,6 +40,37 @@ def test_public_names_are_documented_in_the_reference(module):
             rf"^\.\. [\w:]+:: ({re.escape(module)}\.)?{name}\b", reference, re.MULTILINE
         )
         assert is_listed or has_members or f"``{name}``" in docstring, name
+
+
+def written_signatures():
+    """Yield the path and the arguments of each signature that is not read from the code."""
+    for page in REFERENCE.glob("*.rst"):
+        module = ""
+        for directive, name, arguments in re.findall(
+            r"^\.\. (\w+module|py:\w+):: ([\w.]+)(?:\((.*)\))?", page.read_text(), re.MULTILINE
+        ):
+            if directive.endswith("module"):
+                module = name
+            elif arguments:
+                yield f"{module}.{name}", arguments
+
+
+def arguments_of(function):
+    return {*inspect.signature(function).parameters} - {"self", "args", "kwargs"}
+
+
+@pytest.mark.parametrize(("path", "signature"), [*written_signatures()])
+def test_written_signature_has_arguments_of_code(path, signature):
+    arguments = ast.parse(f"def function({signature}): pass").body[0].args
+    documented = {each.arg for each in [*arguments.args, *arguments.kwonlyargs]}
+    module, _, name = path.rpartition(".")
+    value = getattr(importlib.import_module(module), name)
+    if isinstance(value, type):
+        own, *inherited = (arguments_of(base.__init__) for base in value.__mro__)
+        assert own <= documented <= own.union(*inherited)
+    else:
+        # A task has an attribute for its function.
+        assert documented == arguments_of(getattr(value, "func", value))
 
 
 @pytest.mark.parametrize("path", OLD_PATHS)
