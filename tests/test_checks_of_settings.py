@@ -91,7 +91,7 @@ def test_groupme_field_without_installed_app_is_a_warning(settings):
     )
 
 
-def test_project_without_installed_app_lacks_what_the_warning_names(tmp_path):
+def test_project_without_installed_app_has_no_templates_tags_or_commands(tmp_path):
     call_command("startproject", "mysite", tmp_path)
     (tmp_path / "club").mkdir()
     (tmp_path / "club/__init__.py").touch()

@@ -59,7 +59,7 @@ def album(page: Page) -> None:
 def members(page: Page) -> None:
     enter_admin(page, "club/member/")
     page.locator("#toggle-nav-sidebar").click()
-    page.reload()  # so that the button loses the focus
+    page.reload()  # The button loses the focus.
 
 
 def chosen(page: Page) -> None:

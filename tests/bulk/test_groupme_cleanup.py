@@ -95,7 +95,7 @@ class RemoteStorage(FlatStorage):
 
 @pytest.fixture(params=["FlatStorage", "RemoteStorage"])
 def set_listing(settings: Any, monkeypatch: pytest.MonkeyPatch, request: Any) -> Any:
-    """Use a storage of which the test sets ``folders`` and ``files``."""
+    """Use a storage whose ``folders`` and ``files`` the test sets."""
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": f"{__name__}.{request.param}"}}
     return partial(monkeypatch.setattr, FlatStorage)
 

@@ -104,7 +104,7 @@ def test_mirror_of_page_with_status_200_reports_unreachable(check, mirror, emula
     ],
     ids=["HTML", "truncated", "PNG", "rotated", "smaller", "empty"],
 )
-def test_mirror_of_image_unlike_its_url_saves_nothing(check, mirror, emulator, content):
+def test_mirror_of_image_that_differs_from_its_url_saves_nothing(check, mirror, emulator, content):
     row = create_member(upload_image())
     emulator.app.store.find(row.photo.name.rpartition("/")[2]).write_bytes(content)
     output = check(mirror="mirror")

@@ -33,7 +33,7 @@ def run_in_threads(number: int, work: Any) -> list[Any]:
     def run() -> None:
         try:
             results.append(work())
-        except Exception as error:  # noqa: BLE001  # because the test examines it
+        except Exception as error:  # noqa: BLE001  # The test examines it.
             results.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(number)]

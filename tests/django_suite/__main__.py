@@ -23,7 +23,7 @@ def _run(tests: Path, state: str, value: str) -> int:
         *(sys.executable, "-m", "pytest", "--quiet"),
         *("-p", "tests.django_suite.plugin"),
         "--ds=tests.django_suite.settings",
-        "--override-ini=python_classes=",  # because Django has a model field TestImageField
+        "--override-ini=python_classes=",  # Django has a model field TestImageField.
         *sys.argv[1:],
         str(tests / "model_fields" / "test_imagefield.py"),
     ]

@@ -318,7 +318,7 @@ def test_preflight_with_requested_headers_allows_them(server: EmulatorServer) ->
 
 def test_host_with_empty_port_is_accepted(server: EmulatorServer) -> None:
     response = requests.get(f"{server.url}gone", headers={"Host": "localhost:"}, timeout=10)
-    assert response.status_code == 403  # a missing image
+    assert response.status_code == 403  # The image is missing.
 
 
 def test_own_host_name_is_in_allowed_hosts() -> None:

@@ -1,4 +1,4 @@
-"""What projects do with an ``ImageField`` also works with a ``GroupMeImageField``."""
+"""``GroupMeImageField`` as a replacement for the ``ImageField`` of existing projects."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def upload_early_off(settings: Any) -> None:
 
 @pytest.fixture
 def outage(emulator: EmulatorServer, fallback: FileSystemStorage) -> FileSystemStorage:
-    """Let the image service fail, and return the fallback storage that receives the files."""
+    """Make the image service fail, and return the fallback storage that receives the files."""
     emulator.app.faults.add(Fault("status", status=503, times=100))
     return fallback
 

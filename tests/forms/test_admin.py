@@ -415,7 +415,7 @@ def test_thumbnail_with_options_uses_variant_alt_and_description():
         thumbnail("photo", variant="huge")
 
 
-def test_thumbnail_with_other_static_url_includes_script_of_it(settings):
+def test_thumbnail_with_other_static_url_uses_it_for_script(settings):
     column: Any = thumbnail("photo")
     for static_url in ("/static/", "/files/"):
         settings.STATIC_URL = static_url

@@ -64,7 +64,7 @@ def uploaded_token(form_class: Any = CardForm, name: str = "photo", **options: A
 
 @pytest.fixture(params=["picture", "pending file"])
 def service(request: Any, emulator: Any, fallback: FileSystemStorage) -> Any:
-    """Let uploads succeed, or fail so that a token refers to a pending file."""
+    """Make uploads succeed, or fail so that a token refers to a pending file."""
     if request.param == "pending file":
         emulator.app.faults.add(Fault("status", status=503, times=100))
     return emulator

@@ -221,7 +221,7 @@ def test_token_of_another_field_is_rejected(emulator):
 
 
 @pytest.mark.parametrize("data", [None, [], [None], "", MultiValueDict()])
-def test_clean_of_nothing_is_empty_or_required(data):
+def test_clean_without_files_returns_empty_list_or_raises_required(data):
     field = GroupMeMultipleImageFormField()
     assert GroupMeMultipleImageFormField(required=False).clean(data) == []
     with pytest.raises(ValidationError, match="required"):
@@ -365,7 +365,7 @@ def test_clean_with_content_files_accepts_them(emulator):
 
 
 @pytest.mark.parametrize("marker", [{PREFLIGHT_FIELD: "1"}, {}], ids=["marked", "unmarked"])
-def test_form_that_counts_as_unchanged_uploads_nothing(emulator, list_requests, marker):
+def test_form_whose_has_changed_is_false_uploads_nothing(emulator, list_requests, marker):
     """The admin overrides the method for rows that the user may not add."""
 
     class UnchangedForm(AlbumForm):

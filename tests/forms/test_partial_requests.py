@@ -55,7 +55,7 @@ def _revoke(*codenames: str) -> None:
 
 
 def _new_row(**more: Any) -> dict[str, Any]:
-    """Return what the script sends for a row that is not saved yet."""
+    """Return the data that the script sends for a row that is not saved yet."""
     return {
         "title": "Another title",
         "photo_set-TOTAL_FORMS": "1",
@@ -68,7 +68,7 @@ def _new_row(**more: Any) -> dict[str, Any]:
 
 
 def _saved_row(photo: Photo, **more: Any) -> dict[str, Any]:
-    """Return what the script sends for a saved row whose image is replaced."""
+    """Return the data that the script sends for a saved row whose image is replaced."""
     return _new_row() | {
         "photo_set-INITIAL_FORMS": "1",
         "photo_set-0-id": str(photo.pk),
@@ -105,7 +105,7 @@ _ALL = ("view", "add", "change", "delete")
     ("permissions", "is_uploaded"),
     [(["view"], False), (["add"], True), (["change"], False), (_ALL, True)],
 )
-def test_new_row_is_uploaded_with_permission_and_never_saved(
+def test_new_row_is_uploaded_with_permission_and_not_saved(
     album, log_in, list_requests, marker, permissions, is_uploaded
 ):
     client = log_in("change_album", *(f"{name}_photo" for name in permissions))
@@ -119,7 +119,7 @@ def test_new_row_is_uploaded_with_permission_and_never_saved(
     ("permissions", "is_uploaded"),
     [(["view"], False), (["add"], False), (["change"], True), (_ALL, True)],
 )
-def test_saved_row_is_uploaded_with_permission_and_never_saved(
+def test_saved_row_is_uploaded_with_permission_and_not_saved(
     album, log_in, list_requests, marker, permissions, is_uploaded
 ):
     client = log_in("change_album", *(f"{name}_photo" for name in permissions))
@@ -160,13 +160,13 @@ def test_row_that_is_not_deleted_without_change_permission_is_not_uploaded(
 
 
 @_marked_or_not
-def test_add_form_of_parent_uploads_row_and_is_never_saved(log_in, marker):
+def test_add_form_of_parent_uploads_row_and_is_not_saved(log_in, marker):
     client = log_in("add_album", "add_photo")
     assert _token(_post(client, "album/add/", _new_row() | marker))
 
 
 @_marked_or_not
-def test_image_of_parent_is_uploaded_and_never_saved(log_in, list_requests, marker):
+def test_image_of_parent_is_uploaded_and_not_saved(log_in, list_requests, marker):
     """The parent itself is valid."""
     client = log_in("add_trip", "add_stop", "add_note")
     management = {"TOTAL_FORMS": "0", "MIN_NUM_FORMS": "upload"}
@@ -183,7 +183,7 @@ def test_image_of_parent_is_uploaded_and_never_saved(log_in, list_requests, mark
 
 
 @_marked_or_not
-def test_save_as_new_uploads_row_and_is_never_saved(log_in, list_requests, marker):
+def test_save_as_new_uploads_row_and_is_not_saved(log_in, list_requests, marker):
     """The user may add a trip, but not change this one."""
     trip = Trip.objects.create(title="Alps")
     client = log_in("view_trip", "add_trip", "add_stop", "add_note")
@@ -222,7 +222,7 @@ def test_revoked_permission_for_rows_saves_nothing(album, log_in, list_requests,
 
 @_marked_or_not
 def test_inline_that_is_not_visible_anymore_saves_only_parent(album, log_in, list_requests, marker):
-    """The admin ignores the inline, and does with the parent what the user has requested."""
+    """The admin ignores the inline, and processes the parent as the user has requested."""
     client = log_in("change_album", "change_photo")
     _revoke("change_photo")
     photo = album.photo_set.get()

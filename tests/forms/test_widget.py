@@ -119,7 +119,7 @@ def convert(settings):
 
 @pytest.fixture
 def no_decoders(monkeypatch):
-    """Let Pillow have no decoder for AVIF, and no plugin for HEIF."""
+    """Remove Pillow's decoder for AVIF and its plugin for HEIF."""
     monkeypatch.delitem(features.modules, "avif", raising=False)
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
 

@@ -50,7 +50,7 @@ def test_script_reads_only_url_of_dropped_markup():
     assert set(re.findall(rf"\b{variable}\b(?! =)\S*", CODE)) >= {f"{variable}.src"}
 
 
-def test_script_uses_each_text_of_widget_config():
+def test_script_uses_each_string_of_widget_config():
     texts = json.loads(widget_config_json(groupme_storage, ""))["texts"]
     unused = {key for key in texts if not re.search(rf"\b{key}\b", CODE)}
     used = set(re.findall(r"\btext\(\"(\w+)\"", CODE))
@@ -59,11 +59,11 @@ def test_script_uses_each_text_of_widget_config():
 
 
 @pytest.mark.parametrize("texts", [INLINE_TEXTS, GRID_TEXTS])
-def test_script_uses_each_text_about_several_files(texts):
+def test_script_uses_each_string_about_several_files(texts):
     assert {key for key in texts if not re.search(rf"\b{key}\b", CODE)} == set()
 
 
-def test_texts_after_sent_request_mention_possible_upload():
+def test_messages_after_sent_request_mention_possible_upload():
     texts = json.loads(widget_config_json(groupme_storage, ""))["texts"]
     for key in ("stoppedLate", "broken", "failed"):
         assert "may have been uploaded" in texts[key]

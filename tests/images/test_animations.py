@@ -114,7 +114,7 @@ def test_partial_transparency_becomes_opaque_or_transparent():
     assert_shows(to_gif(animated(frames)), plain(CLEAR, RED))
 
 
-def test_slow_fade_does_not_stop():
+def test_slow_fade_reaches_last_frame():
     frames = plain(*((2 * level, 100, 100, 255) for level in range(40)), size=(4, 4))
     results = shown(to_gif(animated(frames)))
     assert difference(results[-1].image, frames[-1]) <= 3

@@ -1,4 +1,4 @@
-"""How often an animated AVIF is played."""
+"""The number of times that an animated AVIF is played."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_edit_without_repetition_is_played_once():
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_track_of_unlimited_duration_does_not_stop(version):
+def test_track_of_unlimited_duration_is_repeated_forever(version):
     unlimited = 2 ** (64 if version else 32) - 1
     assert plays(avif(track(tkhd(unlimited, version), edits(elst(40))))) == 0
 
 
-def test_second_track_counts_if_first_has_no_edits():
+def test_second_track_is_used_if_first_has_no_edits():
     assert plays(avif(track(tkhd(80)), track(tkhd(120), edits(elst(40))))) == 3
 
 
@@ -100,7 +100,7 @@ def test_boxes_of_large_or_unlimited_size_are_read():
         struct.pack(">L4s", 1, b"free"),
     ],
 )
-def test_animation_without_valid_edits_does_not_stop(data):
+def test_animation_without_valid_edits_is_repeated_forever(data):
     assert plays(data) == 0
 
 

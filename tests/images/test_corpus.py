@@ -38,7 +38,7 @@ def server() -> Iterator[EmulatorServer]:
 
 @pytest.fixture
 def emulator(server: EmulatorServer, settings: Any) -> EmulatorServer:
-    """Return the emulator of the module, because starting one for each file takes long."""
+    """Return the emulator of the module, because starting one for each file takes time."""
     server.app._reset()
     settings.GROUPME_UPLOAD_URL = server.upload_url
     settings.GROUPME_CDN_URL = server.cdn_url

@@ -102,7 +102,7 @@ def test_jpeg_of_separate_scans_without_eoi_loses_trailer():
 
 
 def separate_scans():
-    """Yield the parts of a JPEG of three components, of which each has its own gray scan."""
+    """Yield the parts of a JPEG of three components, each of which has its own gray scan."""
     data = jpeg(image=scene((32, 32), mode="L"), jfif=False)
     frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
     yield data[:frame]

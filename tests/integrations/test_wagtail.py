@@ -34,7 +34,7 @@ def root_collection():
 
 
 def form_data(name="cat.jpg"):
-    """Return what the form for a new image submits."""
+    """Return the data that the form for a new image submits."""
     return {
         "title": "A cat",
         "file": uploaded_jpeg(name),

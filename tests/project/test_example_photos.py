@@ -1,4 +1,4 @@
-"""Test the photos of the example project: their texts and order, and the pages to change them."""
+"""Test the photos of the example project: captions, order, and the pages to change them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The check of the documentation's search, which ``make docs`` runs."""
+"""Tests of the check of the documentation's search, which ``make docs`` runs."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_catalog_header_names_release_and_plural_forms(language):
 
 @pytest.mark.parametrize("language", ["de", "es"])
 def test_catalog_translates_strings_of_django_as_django_does(language):
-    """Catalogs of apps are merged, so that ours could change the texts of Django's own pages."""
+    """Catalogs of apps are merged, so that ours could change the strings of Django's own pages."""
     ours = {forms_of(message.id): message.string for message in read_catalog(language, "po")}
     for folder in (Path(django.__file__).parent / "conf", Path(admin.__file__).parent):
         path = folder / "locale" / language / "LC_MESSAGES" / "django.mo"
@@ -100,7 +100,7 @@ def test_catalog_translates_strings_of_django_as_django_does(language):
 
 
 @pytest.mark.parametrize("language", ["de", "es"])
-def test_every_text_of_the_scripts_is_translated(language):
+def test_each_string_of_the_scripts_is_translated(language):
     texts = _SCRIPT_TEXTS | UPLOAD_TEXTS | GRID_TEXTS
     for name, text in [*texts.items(), *INLINE_TEXTS.items()]:
         with translation.override("en"):

@@ -114,7 +114,7 @@ class Storage(GroupMeStorage):
 
 
 def check_cdn(response: bytes) -> dict[str, Any]:
-    """Return what each method of the storage returns, or the expected error that it raises."""
+    """Return the result of each method of the storage, or the expected error that it raises."""
     storage, name = Storage(response), f"{HOST}48x32.png.123456789"
     return {
         "exists": value_or_error(lambda: storage.exists(name)),

@@ -86,7 +86,7 @@ def test_late_upload_that_is_rejected_reports_error_at_its_field(
     assert "rejected" in serializer.errors[name][field][0]
 
 
-def test_late_upload_of_file_that_validate_moves_is_made(late_upload, emulator, list_requests):
+def test_late_upload_of_file_moved_by_validate_uploads_it(late_upload, emulator, list_requests):
     class Moving(SourcedSerializer):
         def validate(self, values: Any) -> Any:
             return {"elsewhere": [values["deep"]]}

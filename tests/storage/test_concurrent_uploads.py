@@ -136,7 +136,7 @@ def test_concurrent_uploads_after_rejected_file_continue(storage, emulator, list
     assert upload_count(list_requests) == 5
 
 
-def test_concurrent_uploads_with_invalid_file_raise_at_its_turn(storage, list_requests):
+def test_concurrent_uploads_with_invalid_file_raise_its_error_in_order(storage, list_requests):
     storage.max_upload_size = 2000
     contents = files(3)
     contents.insert(1, ContentFile(bytes(3000), "large.jpg"))

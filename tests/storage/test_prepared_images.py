@@ -105,7 +105,7 @@ def test_save_of_large_image_shrinks_it(
 
 def test_format_in_allowed_formats_is_not_converted(storage: GroupMeStorage, settings: Any) -> None:
     settings.GROUPME_ALLOWED_FORMATS = ["webp"]
-    with pytest.raises(Exception, match="WEBP is not accepted"):  # by the emulator
+    with pytest.raises(Exception, match="WEBP is not accepted"):  # The emulator rejects it.
         storage.save("cat.webp", ContentFile(WEBP))
 
 
@@ -140,7 +140,7 @@ def test_converted_format_that_is_not_allowed_is_rejected(
         ("cat.dng", b"II*\0\x08\0\0\0" + bytes(60), "RAW"),
     ],
 )
-def test_format_that_cannot_be_read_is_rejected_by_name(
+def test_unsupported_format_is_rejected_with_its_name(
     storage: GroupMeStorage, list_requests: Any, name: str, data: bytes, image_format: str
 ) -> None:
     with pytest.raises(ImageRejected) as caught:
@@ -152,7 +152,7 @@ def test_format_that_cannot_be_read_is_rejected_by_name(
     assert list_requests() == []
 
 
-def test_unknown_content_is_left_to_the_service(storage: GroupMeStorage, settings: Any) -> None:
+def test_unknown_content_is_rejected_by_the_service(storage: GroupMeStorage, settings: Any) -> None:
     settings.GROUPME_MAX_DIMENSION = 100
     with pytest.raises(Exception, match="not a complete image"):
         storage.save("cat.jpg", ContentFile(b"text"))

@@ -24,7 +24,7 @@ RED, GREEN, BLUE, CLEAR = (255, 0, 0, 255), (0, 160, 0, 255), (0, 0, 255, 255), 
 
 
 class Shown(NamedTuple):
-    """What a viewer shows of a GIF, and for how many milliseconds."""
+    """A frame of a GIF as a viewer shows it, and its duration in milliseconds."""
 
     image: Image.Image
     duration: int

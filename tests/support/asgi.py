@@ -25,7 +25,7 @@ def in_event_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 @dataclass
 class Sent:
-    """What the handler has sent: nothing, if the client disconnected first."""
+    """The response of the handler, which is empty if the client disconnected first."""
 
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)

@@ -30,7 +30,7 @@ def formset_data(prefix: str, *rows: dict[str, Any], **more: Any) -> tuple[Any, 
 
 
 def photo_set_data(*rows: dict[str, Any], initial: int = 0) -> dict[str, Any]:
-    """Return what Django's test client posts for an album's photos: data and files together."""
+    """Return the data and files of an album's photos in one dict, for Django's test client."""
     data, files = formset_data("photo_set", *rows, **{"photo_set-INITIAL_FORMS": initial})
     return data | files
 

@@ -227,7 +227,7 @@ def blocks(count: int, at: int) -> bytes:
 _FIRST_FRAME = GIF.index(b",\0\0\0\0")
 _EXIF = b"Exif\0\0" + bytes(50)
 
-#: Functions that make images with too many pieces, which would keep a worker busy for long.
+#: Functions that make images with too many pieces, which would occupy a worker for a long time.
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "jpeg, segments": lambda: segments(50_000),
     "jpeg, exif": lambda: segments(101, _EXIF, b"\xff\xe1"),

@@ -7,5 +7,5 @@ from django_groupme_images.emulator.faults import Fault
 
 
 def fail_uploads(emulator: EmulatorServer, status: int = 503, times: int = 1) -> None:
-    """Let the emulator respond with this status to the next uploads."""
+    """Make the emulator respond to the next uploads with this status."""
     emulator.app.faults.add(Fault("status", status=status, method="POST", times=times))

@@ -1,8 +1,8 @@
 """
-A pseudo-locale: texts that look translated, so that tests find untranslated and clipped ones.
+A pseudo-locale: strings that look translated, so that tests find untranslated and clipped ones.
 
-The language is a variant of Arabic. Django's own texts are therefore in Arabic, and pages are
-right-to-left. Each text of this package is in English with accents, and about 40 % longer.
+The language is a variant of Arabic. Django's own strings are therefore in Arabic, and pages are
+right-to-left. Each string of this package is in English with accents, and about 40 % longer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 
 import django_groupme_images
 
-__all__ = ["LANGUAGE", "activate_pseudo_locale", "pseudo_text"]
+__all__ = ["LANGUAGE", "activate_pseudo_locale", "pseudo_string"]
 
 #: The code that Unicode defines for a right-to-left pseudo-locale.
 LANGUAGE = "ar-xb"
@@ -31,11 +31,11 @@ _PLACEHOLDER = re.compile(r"(%\(\w+\)s|%s|\{\w+\}|https?://[\w./]+)")
 _RIGHT_TO_LEFT_MARK = "\u200f"
 
 
-def pseudo_text(text: str) -> str:
-    """Return a text with accents, 40 % longer and right-to-left. Placeholders stay."""
+def pseudo_string(text: str) -> str:
+    """Return a string with accents, 40 % longer and right-to-left. Placeholders stay."""
     parts = _PLACEHOLDER.split(text)
     letters = "".join(parts[::2])
-    # Words are padded one by one, because long texts wrap between them.
+    # Words are padded one by one, because long strings wrap between them.
     missing = max(1, round(0.4 * len(letters)))
     words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     padding = " ".join(words * (missing // 40 + 1))[:missing]
@@ -61,9 +61,9 @@ def _write_catalog(path: Path) -> None:
     pseudo = Catalog(locale="ar")
     for message in complete:
         if isinstance(message.id, tuple):
-            pseudo.add(message.id, [pseudo_text(message.id[1])] * pseudo.num_plurals)
+            pseudo.add(message.id, [pseudo_string(message.id[1])] * pseudo.num_plurals)
         elif message.id:
-            pseudo.add(message.id, pseudo_text(message.id))
+            pseudo.add(message.id, pseudo_string(message.id))
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
         write_mo(file, pseudo)

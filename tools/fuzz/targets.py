@@ -15,7 +15,7 @@ from tests.properties.signed_token import check_signed, check_unsigned
 
 def picture(data: bytes) -> None:
     """Check a URL with the default CDN and with that of an emulator."""
-    url = data.decode("utf-8", "surrogateescape")  # so that lone surrogates occur
+    url = data.decode("utf-8", "surrogateescape")  # Lone surrogates may occur.
     check_url(url)
     check_url(url, "http://127.0.0.1:8001/")
 

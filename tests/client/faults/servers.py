@@ -107,7 +107,7 @@ def reset(connection: socket.socket) -> None:
 
 
 def wait_for_disconnect(connection: socket.socket) -> None:
-    """Discard what the client sends until it disconnects."""
+    """Discard the data that the client sends until it disconnects."""
     with suppress(OSError):
         while connection.recv(65536):
             pass

@@ -37,7 +37,7 @@ def service() -> Iterator[str]:
 
 @pytest.fixture(params=_STATUSES)
 def status(request: Any, service: str, settings: Any) -> Iterator[int]:
-    """Let the service respond with a status to all uploads, except to the first one."""
+    """Make the service respond with a status to each upload except the first one."""
     settings.GROUPME_UPLOAD_URL, settings.GROUPME_CDN_URL = f"{service}pictures", service
     settings.GROUPME_MAX_RETRIES = 0
     GroupMeMultipleImageFormField().clean(images("a.jpg"))  # This imports modules.

@@ -129,7 +129,7 @@ def test_storages_that_are_dropped_leave_no_socket():
     with no_more_descriptors(allowed=1):
         for _ in range(20):
             GroupMeStorage().save("cat.jpg", ContentFile(PHOTO))
-        gc.collect()  # because a storage and its client refer to each other
+        gc.collect()  # A storage and its client refer to each other.
 
 
 def test_settings_that_change_leave_no_socket(settings):

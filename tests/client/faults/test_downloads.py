@@ -172,7 +172,7 @@ def test_read_of_gzip_bomb_uses_little_memory():
     assert peak() < 20_000_000
 
 
-def test_read_of_beginning_downloads_no_complete_image():
+def test_read_of_first_bytes_does_not_download_complete_image():
     sent = []
 
     def send_endlessly(connection):

@@ -144,7 +144,7 @@ def test_upload_to_server_with_full_backlog_times_out():
     ],
     ids=["silent", "reset", "no TLS"],
 )
-@pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")  # from urllib3
+@pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")  # urllib3 emits it.
 def test_upload_with_failed_tls_handshake_raises(conversation, message):
     with server(conversation) as (url, _):
         client = client_of(url.replace("http:", "https:"), timeout=(TIMEOUT, 30), max_retries=0)

@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def asynchronous_unsafe() -> Iterator[None]:
-    """Let Django's ORM run in the thread in which Playwright has an event loop."""
+    """Allow Django's ORM in the thread in which Playwright has an event loop."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         yield

@@ -1,4 +1,4 @@
-"""Appearance and accessibility of pages: screenshots to look at, and checks by axe."""
+"""Appearance and accessibility of pages: screenshots to review, and checks by axe."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DJANGO_VIOLATIONS = [
 
 @pytest.fixture
 def check_appearance(screenshots: Path) -> Callable[..., None]:
-    """Return a function that takes screenshots of a page in several looks, and runs axe."""
+    """Return a function that takes screenshots in several widths and colors, and runs axe."""
 
     def check(page: Page, name: str, looks: Any = _LOOKS) -> None:
         for look in looks:
@@ -276,7 +276,7 @@ def test_right_to_left_form_is_mirrored_and_passes_axe(
     ("language", "size"),
     [("de", "4.800 × 3 Pixel"), ("es", "4800 × 3 píxeles")],
 )
-def test_form_in_other_language_shows_translated_texts(
+def test_form_in_other_language_shows_translated_strings(
     site: Site, screenshots: Path, settings: Any, language: str, size: str
 ) -> None:
     settings.LANGUAGE_CODE = language

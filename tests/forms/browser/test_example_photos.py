@@ -204,7 +204,7 @@ def test_swipe_follows_link_in_its_direction(
     ],
     ids=["tap", "short", "vertical", "diagonal", "back"],
 )
-def test_touch_that_is_no_swipe_follows_no_link(
+def test_touch_other_than_swipe_follows_no_link(
     phone: Any, open_photo: Any, points: list[tuple[int, int]]
 ) -> None:
     open_photo(phone)

@@ -65,7 +65,7 @@ def test_stacked_inline_with_row_to_be_deleted_has_room_for_another(site: Site) 
     assert ShelfPhoto.objects.count() == 6
 
 
-def test_page_with_pasted_files_adds_them_to_only_inline(site: Site) -> None:
+def test_files_pasted_on_page_with_one_inline_are_added_to_it(site: Site) -> None:
     page = open_shelf(site)
     paste(page.locator("body"), images(2))
     expect_added(page, 2)

@@ -43,7 +43,7 @@ _INSERT_SPACE = """() => {
 
 @pytest.fixture
 def set_delay(service: Any, expected_messages: list[str]) -> Callable[[float], None]:
-    """A function that sets the delay of all thumbnails in seconds. It is an hour before."""
+    """A function that sets the delay of all thumbnails in seconds. The default is an hour."""
     expected_messages += [".preview", ".avatar", ".large"]  # The browser reports each 403.
 
     def change(seconds: float) -> None:
@@ -251,7 +251,7 @@ def test_image_restored_with_class_of_late_image_is_visible(
 
 
 @pytest.mark.parametrize("path", ["/static/logo.png", "/static/logo.preview", "/1x1.png.preview"])
-def test_other_missing_image_is_left_alone(
+def test_other_missing_image_is_neither_retried_nor_replaced(
     site: Site, page: Page, image: Locator, expected_messages: list[str], path: str
 ) -> None:
     expected_messages.append(path)

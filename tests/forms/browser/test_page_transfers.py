@@ -61,18 +61,18 @@ def page_with_other_fields(site: Site, add_page: Page) -> Page:
     return add_page
 
 
-def test_image_pasted_on_page_is_used_by_only_widget(site: Site, add_page: Page) -> None:
+def test_image_pasted_on_page_with_one_widget_is_used_by_it(site: Site, add_page: Page) -> None:
     assert add_page.locator("body").evaluate(_PASTE, site.transfer(CAT))
     expect(site.input("photo")).to_contain_text("480 × 325 pixels")
 
 
-def test_image_pasted_in_text_field_is_used_by_only_widget(site: Site, add_page: Page) -> None:
+def test_image_pasted_in_text_field_is_used_by_widget(site: Site, add_page: Page) -> None:
     assert add_page.get_by_label("Name").evaluate(_PASTE, site.transfer(CAT))
     expect(site.input("photo")).to_contain_text("480 × 325 pixels")
 
 
 def test_image_with_text_pasted_in_text_field_is_ignored(site: Site, add_page: Page) -> None:
-    """Spreadsheets copy cells as a text and an image."""
+    """Spreadsheets copy cells as text and as an image."""
     cells = make_transfer(add_page, "cells.png", text_plain="1 2")
     assert not add_page.get_by_label("Name").evaluate(_PASTE, cells)
     assert add_page.locator("body").evaluate(_PASTE, cells)

@@ -1,4 +1,4 @@
-"""Tests of the widgets in a right-to-left pseudo-locale with longer texts."""
+"""Tests of the widgets in a right-to-left pseudo-locale with longer strings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from django_groupme_images.emulator.faults import Fault
-from tests.support.pseudo_locale import activate_pseudo_locale, pseudo_text
+from tests.support.pseudo_locale import activate_pseudo_locale, pseudo_string
 from tests.testapp.models import Member
 
 from . import grid
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 # The tabular inline of Django's admin needs the larger width for its own columns.
 _WIDTHS = (360, 1800)
 
-# Names of files, formats, and units, and the texts of the test site.
+# Names of files, formats, and units, and the strings of the test site.
 _UNTRANSLATED = re.compile(
     r"\b(cat|notes|photo-\d+|jpe?g|png|gif|kB|MB|byte|Photos?|Picture|(Stacked )?[Ss]helf photos|"
     r"Saved \d)\b",
@@ -70,7 +70,7 @@ def pseudo_locale(settings: Any, tmp_path: Path) -> None:
 
 
 def _check(page: Page, parts: Locator, path: Path) -> None:
-    """Check the direction, the texts, and the layout, and take screenshots."""
+    """Check the direction, the strings, and the layout, and take screenshots."""
     assert page.locator("html").get_attribute("dir") == "rtl"
     for width in _WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
@@ -87,9 +87,9 @@ def _check(page: Page, parts: Locator, path: Path) -> None:
         assert untranslated == []
 
 
-def test_pseudo_text_keeps_placeholders_and_is_longer() -> None:
+def test_pseudo_string_keeps_placeholders_and_is_longer() -> None:
     text = "{done} of {total} images uploaded"
-    pseudo = pseudo_text(text)
+    pseudo = pseudo_string(text)
     assert "{done}" in pseudo
     assert "{total}" in pseudo
     assert 1.25 * len(text) < len(pseudo) < 1.6 * len(text)
@@ -134,7 +134,7 @@ def test_grid_in_pseudo_locale(site: Site, screenshots: Path) -> None:
     site.emulator.app.faults.add(Fault("status", status=503, method="POST", times=99))
     page.locator("form > button").first.click()
     summary = page.locator(".groupme-summary")
-    expect(summary).to_contain_text(pseudo_text("Several uploads")[1:16])
+    expect(summary).to_contain_text(pseudo_string("Several uploads")[1:16])
     _check(page, widgets, screenshots / "pseudo-grid-failed")
 
 

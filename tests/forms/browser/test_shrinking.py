@@ -144,7 +144,7 @@ _UNCHANGED: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 @pytest.mark.parametrize(("name", "make"), _UNCHANGED.values(), ids=_UNCHANGED)
-def test_file_that_is_left_to_server_is_not_changed(
+def test_file_that_script_cannot_process_is_not_changed(
     site: Site, add_page: Page, name: str, make: Callable[[], bytes]
 ) -> None:
     data = make()

@@ -155,7 +155,7 @@ def test_rejected_file_prevents_submission(
 
 
 @pytest.mark.parametrize("change", ["replaced", "dropped", "removed", "url", "reset"])
-def test_later_change_wins_and_prevents_submission(
+def test_later_change_takes_precedence_and_prevents_submission(
     site: Site, add_page: Page, hold: Callable[[], Locator], change: str
 ) -> None:
     element = hold()

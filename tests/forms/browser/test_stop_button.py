@@ -62,7 +62,7 @@ def _stop_late(site: Site) -> Locator:
 
 
 def _release(gate: Event, page: Page) -> None:
-    """Let the site respond, and wait until the script has handled the response."""
+    """Release the response of the site, and wait until the script has handled it."""
     with page.expect_event("requestfinished"):
         gate.set()
     page.wait_for_timeout(100)

@@ -102,7 +102,7 @@ def test_retry_that_fails_again_offers_retry(site: Site, card: Page) -> None:
     assert site.posts == ["upload"] * 3
 
 
-def test_save_during_retry_submits_after_it(site: Site, card: Page) -> None:
+def test_save_during_retry_submits_after_retry(site: Site, card: Page) -> None:
     retry = _save_with_failure(site)
     site.delay_uploads(1)
     retry.click()
@@ -113,7 +113,7 @@ def test_save_during_retry_submits_after_it(site: Site, card: Page) -> None:
     assert len(site.uploads) == 3
 
 
-def test_retry_during_upload_belongs_to_it(site: Site, card: Page) -> None:
+def test_retry_during_upload_delays_submission(site: Site, card: Page) -> None:
     _fail(site)
     site.delay_uploads(2)
     site.press_save()
