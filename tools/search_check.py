@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-#: Words that people search for, and pages. One of them must be among the first results.
+#: Words that people search for, with the expected pages. At least one of these pages must be
+#: among the first results.
 EXPECTED = {
     "install": ["installation"],
     "requirements": ["installation"],
