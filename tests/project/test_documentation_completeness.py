@@ -259,6 +259,10 @@ class TestPage:
     def test_options_in_prose_exist(self, path):
         known = {option for name in COMMANDS for option in command_options(name)}
         known |= {option for name in get_commands() for option in django_options(name)}
+        # Options of third-party commands, which the page uses in an example.
+        for name, arguments in re.findall(r"\bmanage\.py (\w+)([^`\n]*)", page_text(path)):
+            if name not in get_commands():
+                known |= {*re.findall(r"(?<!\S)--[a-z-]+", arguments)}
         # "--groupme-" is the prefix of the custom properties in CSS.
         for option in re.findall(r"(?<!`)`+(--(?!groupme-)[a-z-]+)", page_text(path)):
             if path.name not in ("CONTRIBUTING.md", "contributing.md"):  # Options of other tools.
