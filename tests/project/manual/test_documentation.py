@@ -29,6 +29,9 @@ PHOTO = ROOT / "example_project/club/photos/cat.jpg"
 # Pages about features of a newer Django, with its version.
 NEEDS_DJANGO = {"docs/howto/csp.md": (6, 0)}
 
+# Pages that describe another project, although they are tested in that of the tutorial.
+OWN_PROJECT = {"docs/howto/upload_existing.md"}
+
 ADA = """
 from django.core.files import File
 with open("cat.jpg", "rb") as file:
@@ -138,6 +141,17 @@ def test_page_in_project_of_tutorial_works(path, runner, emulator):
         pytest.skip("needs a newer Django")
     insert_ada(runner.folder, emulator)
     runner.follow(blocks(path))
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PAGES if re.match("docs/(howto|explanation)/|docs/faq", path)]
+)
+def test_page_that_uses_project_of_tutorial_links_to_it(path):
+    code = "".join(block.text for block in blocks(path) if block.language != "text")
+    if path not in OWN_PROJECT and re.search(r"\b(Member|club)\b", code):
+        text = " ".join((ROOT / path).read_text(encoding="utf-8").split())
+        link = r"\[tutorial\]\((?:\.\./)?tutorial\.md\)"
+        assert re.search(rf"The examples use the project of the {link}\.", text)
 
 
 @pytest.mark.parametrize(
