@@ -1,26 +1,7 @@
 """
 System checks that report mistakes in the settings or a field before an image is lost.
 
-====================  ===========================================================
-groupme_images.E001   under ``--deploy``: W006, as an error
-groupme_images.E002   an invalid value of an option, a ``GROUPME_`` setting, or ``GM_TOKEN``
-groupme_images.E003   a storage in ``STORAGES`` that cannot be created (unknown option)
-groupme_images.E004   ``max_length`` of a field is too short for the URLs of the CDN
-groupme_images.E005   a ``fallback`` that is missing, circular, or a ``GroupMeStorage``
-groupme_images.E006   an ``alt_field`` that does not name a field or property of the model
-groupme_images.W001   under ``--deploy``: uploads without TLS, or to this machine
-groupme_images.W002   neither ``STORAGES["groupme"]`` nor any ``GROUPME_`` setting
-groupme_images.W003   a ``GroupMeImageField`` on a storage other than ``GroupMeStorage``
-groupme_images.W004   ``deferred`` uploads without Django's Tasks framework
-groupme_images.W005   under ``--deploy``: ``deferred`` uploads, but tasks that run immediately
-groupme_images.W006   no access token, or a dotted path that cannot be imported
-groupme_images.W007   a field that is not a ``GroupMeImageField`` validates file extensions
-groupme_images.W008   an ``attr_class`` that does not inherit from ``GroupMeImageFieldFile``
-groupme_images.W009   ``strip_metadata`` with ``allowed_formats`` whose metadata cannot be removed
-groupme_images.W010   ``convert_formats`` that no installed library can decode
-groupme_images.W011   a ``GROUPME_`` setting with a name that is probably misspelled
-groupme_images.W012   a ``GroupMeImageField``, but the app is not in ``INSTALLED_APPS``
-====================  ===========================================================
+The reference page ``checks.rst`` lists their IDs, and ``troubleshooting.md`` causes and fixes.
 """
 
 from __future__ import annotations

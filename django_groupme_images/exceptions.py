@@ -5,7 +5,7 @@ The exceptions that this app raises::
     ├── InvalidPicture (ValueError)            a name or URL that is not an image on the CDN
     │   └── FallbackNotConfigured (FileNotFoundError)    a file name, but there is no fallback
     ├── PictureNotFound (FileNotFoundError)    403 or 404 from the CDN
-    └── ServiceError                           the service, or the network, failed
+    └── ServiceError                           the image service, or the network, failed
         ├── AuthenticationFailed               401 or 403 on an upload, or there is no token
         ├── UploadRejected                     other 4xx
         │   └── ImageRejected                  this app rejected the file: too large, truncated, …
@@ -55,11 +55,11 @@ class GroupMeImageError(Exception):
 
 
 class InvalidPicture(GroupMeImageError, ValueError):
-    """A name or URL that is not the URL of an image on the configured CDN."""
+    """A name or URL is not the URL of an image on the configured CDN."""
 
 
 class FallbackNotConfigured(InvalidPicture, FileNotFoundError):
-    """The name of a file in a fallback storage, although there is no fallback storage."""
+    """A row has the name of a file, but the storage has no fallback storage."""
 
 
 class PictureNotFound(GroupMeImageError, FileNotFoundError):
@@ -87,15 +87,20 @@ class ServiceError(GroupMeImageError):
 
 class AuthenticationFailed(ServiceError):
     """
-    The service rejected the access token (401 or 403), or no token was provided.
+    The image service rejected the access token (401 or 403), or no valid token was provided.
 
-    GroupMe does not document these statuses for the image service. They are assumed, because its
-    main API uses 401.
+    The latter happens, for example, if a callable returns ``None`` instead of a token. GroupMe does
+    not document these statuses for the image service. They are assumed, because its main API uses
+    401.
     """
 
 
 class UploadRejected(ServiceError):
-    """The service rejected the image (another 4xx status), or the image exceeds a limit."""
+    """
+    The image service rejected the image, or this app rejected the file or the URL to upload.
+
+    The image service rejects an image with a 4xx status that no other exception stands for.
+    """
 
 
 class ImageRejected(UploadRejected):
@@ -130,7 +135,7 @@ class ImageRejected(UploadRejected):
 
 class RateLimited(ServiceError):
     """
-    The service received too many requests: it responded with 420 or 429.
+    The image service received too many requests: it responded with 420 or 429.
 
     Both statuses have been observed on GroupMe's main API, and are assumed of the image service.
     ``retry_after`` is the wait in the header ``Retry-After``, in seconds, or ``None`` if the
@@ -152,7 +157,7 @@ class RateLimited(ServiceError):
 
 class ServiceUnavailable(ServiceError):
     """
-    The service failed (5xx, 408, 425), did not respond in time, or could not be reached.
+    The image service failed (5xx, 408, 425), did not respond in time, or could not be reached.
 
     This includes certificates that do not verify, and certificate files or proxy settings of this
     machine that cannot be used.
@@ -172,9 +177,9 @@ class FallbackFailed(ServiceUnavailable, OSError):
 
 class UnexpectedResponse(ServiceError):
     """
-    A response that does not match the API of the service.
+    A response does not match the API of the image service.
 
-    For example a redirect, or a response without JSON, or one whose URL is not on the CDN.
+    For example, it is a redirect, has no JSON, or contains a URL that is not on the CDN.
     """
 
 

@@ -27,6 +27,7 @@ extensions = [
     "myst_parser",
     "commands",
     "facts",
+    "headings",
     "options",
     "sphinx.ext.autodoc",
     "sphinx.ext.viewcode",
