@@ -80,7 +80,7 @@ class InProcessService:
     placeholder value during the block.
 
     Files that the app saves to a fallback storage stay in memory until the block ends. The app
-    also finds files that the test puts into that storage, and deletes them there. With
+    also reads and deletes files that the test saves to the real fallback storage. With
     ``files_in_memory=False``, the app uses fallback storages as they are.
 
     Methods raise ``RuntimeError`` outside the block.
@@ -105,7 +105,9 @@ class InProcessService:
 
     def add(self, content: bytes, storage: Storage = groupme_storage) -> Picture:
         """
-        Add an image to the service without an upload, and return its ``Picture`` for a storage.
+        Add an image to the service without an upload, and return it as a ``Picture``.
+
+        Its URL is on the ``cdn_url`` of ``storage``.
 
         Raise ``ValueError`` if the service does not accept the image.
         """

@@ -26,13 +26,13 @@ class Options(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         comments = ModuleAnalyzer.for_module(ConfiguredStorage.__module__).find_attr_docs()
-        table = [".. list-table::", "   :header-rows: 1", "   :widths: 30 45 25", ""]
-        table += _row("Setting and option", "Meaning", "Default")
+        table = [".. list-table::", "   :header-rows: 1", "   :widths: 40 60", ""]
+        table += _row("Setting and option", "Meaning and default")
         sections = []
         for name, option in ConfiguredStorage.options().items():
             comment = comments[ConfiguredStorage.__name__, name]
             names = f":confval:`{option.setting}` ``{name}``"
-            table += _row(names, summary_of(comment), default_of(option))
+            table += _row(names, f"{summary_of(comment)} Default: {default_of(option)}.")
             sections.append(self._section(name, option, comment))
         return [*self._parse(table), *sections]
 
