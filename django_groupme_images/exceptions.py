@@ -8,7 +8,7 @@ The exceptions that this app raises::
     └── ServiceError                           the image service, or the network, failed
         ├── AuthenticationFailed               401 or 403 on an upload, or there is no token
         ├── UploadRejected                     other 4xx
-        │   └── ImageRejected                  this app rejected the file: too large, truncated, …
+        │   └── ImageRejected                  this app rejected the file
         ├── RateLimited                        420 or 429
         ├── ServiceUnavailable                 5xx, 408, 425, timeout, connection, certificates
         │   └── FallbackFailed (OSError)       the fallback could not save the file either
@@ -159,8 +159,8 @@ class ServiceUnavailable(ServiceError):
     """
     The image service failed (5xx, 408, 425), did not respond in time, or could not be reached.
 
-    This includes certificates that do not verify, and certificate files or proxy settings of this
-    machine that cannot be used.
+    This includes certificates that cannot be verified, and certificate files or proxy settings of
+    this machine that cannot be used.
     """
 
     retryable = True

@@ -64,7 +64,7 @@ def search(index: dict[str, Any], stems: list[str]) -> list[str]:
 def _score(index: dict[str, Any], page: int, stems: list[str]) -> int:
     """Return the score of a page, or 0 if it does not contain all words."""
     word_scores = [
-        max((score for key, score in _SCORES.items() if page in _pages(index, key, stem)), default=0)
+        max(score * (page in _pages(index, key, stem)) for key, score in _SCORES.items())
         for stem in stems
     ]
     if not all(word_scores):
