@@ -68,8 +68,9 @@ def _depends_on_preparation(image: ImageFile, options: ImageOptions) -> bool:
     if options.is_converted(image_format):
         # The file is converted to JPEG or PNG, depending on its pixels.
         return not {"jpeg", "png"} <= set(options.allowed_formats)
-    if image_format in STRIPPED_FORMATS:
-        # The inspection ensures that the metadata can be removed, but a huge image may have to be
-        # decoded to shrink it.
-        return bool(options.max_dimension) and image.width * image.height > options.max_pixels
-    return options.strip_metadata
+    if options.strip_metadata:
+        # The inspection does not check whether the metadata can be removed.
+        return True
+    # A huge image may have to be decoded to shrink it.
+    is_huge = image.width * image.height > options.max_pixels
+    return image_format in STRIPPED_FORMATS and bool(options.max_dimension) and is_huge

@@ -16,6 +16,8 @@ from PIL import Image, features
 from tests.support import emulator_pictures as pictures
 from tests.support.bulk import PHOTO, create_members, fail_query, is_uploaded, save_file
 from tests.support.descriptors import CAN_COUNT, no_more_descriptors
+from tests.support.hidden_metadata import GIF, gif_xmp
+from tests.support.photographs import XMP
 from tests.testapp.models import Group, Member, Plain, Profile
 
 pytestmark = [
@@ -100,6 +102,23 @@ def test_dry_run_after_lost_database_connection_raises(dry_run):
     assert output.startswith("exit 1: Stopped: OperationalError: the connection was lost.")
 
 
+def test_dry_run_with_lost_connection_at_its_end_raises(dry_run):
+    create_members(save_file())
+    with CaptureQueriesContext(connections["default"]) as queries:
+        dry_run("gallery.Member")
+    left = len(queries)
+
+    def fail_last(execute: Any, *args: Any) -> Any:
+        nonlocal left
+        left -= 1
+        return execute(*args) if left else fail_query()
+
+    with connections["default"].execute_wrapper(fail_last):
+        output = dry_run("gallery.Member")
+    assert "gallery.Member.photo: 1 row, 1 file" in output
+    assert "exit 1: Stopped: OperationalError: the connection was lost." in output
+
+
 def test_dry_run_of_several_databases_counts_selected_one(dry_run):
     create_members(save_file(), save_file("text.png", b"no image"))
     Member(photo=save_file("text.png", b"no image")).save(using="other")
@@ -152,6 +171,8 @@ CONTENTS = {
     "webp": encoded("WEBP") if features.check("webp") else b"",
 }
 SIZE, PIXELS = len(PHOTO), 48 * 32
+# A GIF with data after the end of an extension, whose metadata cannot be removed.
+CONTENTS["gif"] = GIF[:-1] + gif_xmp(b"\1 \0" + XMP) + GIF[-1:]
 
 
 @pytest.mark.parametrize(
@@ -172,6 +193,8 @@ SIZE, PIXELS = len(PHOTO), 48 * 32
         ("png", {"MAX_DIMENSION": 40, "MAX_PIXELS": PIXELS - 1}, "the image has 1,536 pixels"),
         ("png", {"MAX_DIMENSION": 48, "MAX_PIXELS": PIXELS - 1}, ""),
         ("png", {"STRIP_METADATA": True}, ""),
+        ("gif", {}, ""),
+        ("gif", {"STRIP_METADATA": True}, "the metadata of the GIF is damaged"),
         pytest.param(
             "webp",
             {"ALLOWED_FORMATS": ["webp"], "STRIP_METADATA": True},

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
+from django.db import Error
 
 from django_groupme_images.bulk.batches import StoredName
 from django_groupme_images.bulk.columns import Column
@@ -20,6 +21,7 @@ from django_groupme_images.bulk.results import DEFAULT, format_count, results_fo
 from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.bulk.upload import OUTCOMES, BulkUpload
 from django_groupme_images.bulk.upload_log import UploadLog
+from django_groupme_images.exceptions import describe_exception
 from django_groupme_images.management.base import BulkCommand, get_storage
 from django_groupme_images.management.progress import advance
 from django_groupme_images.management.stopping import stop_on_signals
@@ -168,8 +170,17 @@ class Command(BulkCommand):
             return
         if not totals:
             self.stdout.write("There are no files to upload.")
+        self._show_urls_off_cdn(columns, runner)
+
+    def _show_urls_off_cdn(self, columns: Sequence[Column], runner: BulkRunner) -> None:
+        """Write the number of rows of each column that contain a URL of another host."""
         for column in columns:
-            if count := column.count_urls_off_cdn():
+            try:
+                count = column.count_urls_off_cdn()
+            except Error as error:
+                runner.stop(describe_exception(error))
+                return
+            if count:
                 self.stdout.write(
                     f"{column}: {format_count(count, 'row')} with a URL that is not on the CDN "
                     f"({column.storage.cdn_url}). groupme_upload skips such rows."
