@@ -255,7 +255,7 @@ class GroupMeImageFormField(forms.ImageField):
         try:
             return upload_file(file, self.storage, self.model_field)  # type: ignore[arg-type]
         except ServiceError as error:
-            raise to_validation_error(error, str(getattr(file, "source", file.name))) from error
+            raise to_validation_error(error, file) from error
 
     def _unsign(self, token: str) -> Picture | FieldFile:
         """Return the image that a token refers to. Raise ``ValidationError`` if it is invalid."""

@@ -236,13 +236,15 @@ def open_pending_file(value: FieldFile) -> Iterator[File[bytes]]:
         yield file
 
 
-def to_validation_error(error: ServiceError, subject: str) -> ValidationError:
+def to_validation_error(error: ServiceError, submitted: Any) -> ValidationError:
     """
     Convert an upload error into a ``ValidationError`` for site visitors, and log the original.
 
-    ``subject`` is the name or URL of the image. The log contains the details, which are meant for
-    the site's operators.
+    ``submitted`` is a file, a ``RemoteImage``, or the URL of an image. The log contains the
+    details, which are meant for the site's operators.
     """
+    is_url = isinstance(submitted, RemoteImage) or not isinstance(submitted, File)
+    subject = str(getattr(submitted, "source" if is_url else "name", submitted))
     if isinstance(error, ImageRejected):
         return rejection_error(error, subject)
     logger.log(
@@ -251,7 +253,7 @@ def to_validation_error(error: ServiceError, subject: str) -> ValidationError:
         subject,
         error,
     )
-    code, message = _error_message(error, is_url="://" in subject)
+    code, message = _error_message(error, is_url=is_url)
     return ValidationError(message, code=code, params={"name": safe_name(subject)})
 
 

@@ -39,19 +39,19 @@ class PictureServiceUnavailable(APIException):  # type: ignore[misc]  # DRF is u
 
 
 @contextmanager
-def convert_upload_errors(subject: str) -> Iterator[None]:
+def convert_upload_errors(submitted: Any) -> Iterator[None]:
     """
     Convert exceptions in a ``with`` block to those for which DRF sends a response.
 
-    ``subject`` is the name or the URL of the image, for messages. Raise DRF's ``ValidationError``
-    if the image is invalid or rejected, and ``PictureServiceUnavailable`` if the service fails.
+    ``submitted`` is a file, or the URL of an image. Raise DRF's ``ValidationError`` if the image is
+    invalid or rejected, and ``PictureServiceUnavailable`` if the service fails.
     """
     try:
         yield
     except DjangoValidationError as error:
         raise ValidationError(get_error_detail(error)) from error
     except ServiceError as error:
-        (detail,) = get_error_detail(to_validation_error(error, subject))
+        (detail,) = get_error_detail(to_validation_error(error, submitted))
         if isinstance(error, UploadRejected):
             raise ValidationError([detail]) from error
         wait = error.retry_after if isinstance(error, RateLimited) else None

@@ -132,7 +132,7 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
         return result
 
     def to_internal_value(self, data: Any) -> Any:
-        with convert_upload_errors(str(getattr(data, "name", data))):
+        with convert_upload_errors(data):
             is_file = isinstance(data, File)
             value = self._validate_file(data) if is_file else self._value_from_url(data)
             if isinstance(value, File) and not isinstance(value, FieldFile):
@@ -223,7 +223,7 @@ class GroupMeImageSerializerField(serializers.ImageField):  # type: ignore[misc]
 
         Raise the exceptions of the field's validation.
         """
-        with convert_upload_errors(str(getattr(file, "source", file.name))):
+        with convert_upload_errors(file):
             return self._upload(file)
 
     def _upload(self, file: File[bytes]) -> Picture | File[bytes]:
