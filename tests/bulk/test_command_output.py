@@ -154,6 +154,8 @@ def test_dry_run_with_unwritable_output_raises(pending_project, full_device):
     assert err.endswith(
         "CommandError: The output could not be written: [Errno 28] No space left on device.\n"
     )
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
 
 
 def test_upload_after_run_with_unwritable_streams_continues(

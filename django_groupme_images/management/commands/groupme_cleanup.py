@@ -90,7 +90,8 @@ class Command(OutputCommand):
                 f"other files may be missing: {error}"
             ) from None
         has_files = counts.total() > counts[SKIPPED]  # Only folders are skipped.
-        if options["verbosity"] and (has_files or cleanup.recent_count or options["dry_run"]):
+        is_recent_shown = cleanup.recent_count and options["verbosity"] > 1
+        if options["verbosity"] and (has_files or options["dry_run"] or is_recent_shown):
             done = "to delete" if options["dry_run"] else "deleted"
             recent = f", {cleanup.recent_count:,} too new (--older-than {options['older_than']:g})"
             self.stdout.write(
