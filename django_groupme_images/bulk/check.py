@@ -101,9 +101,9 @@ class BulkCheck:
         client = self._runner.client(stored.storage)
         try:
             headers = self._fetch_headers(client, picture)
-        except PictureNotFound as error:
-            # The result contains the URL already.
-            return ImageResult("gone", str(error).removeprefix(f"{picture.url} was "))
+        except PictureNotFound:
+            # The message of the exception repeats the URL, which the result contains already.
+            return ImageResult("gone", "not found on the CDN")
         if self._mirror is None or self._mirror.has_copy(picture, content_length(headers) or 0):
             return ImageResult("present")
         self._runner.rate_limiter.wait()
