@@ -40,7 +40,7 @@ MAX_RESPONSE_TIME = 60  # seconds
 _MAX_ERROR_TEXT_LENGTH = 200
 
 # Shorter tokens are not redacted, because they also occur in ordinary words: "x" is in "expected".
-# They are placeholders for the emulator or for tests, because GroupMe's tokens are much longer.
+# Assumption: GroupMe's tokens are longer, so these are placeholders for the emulator or for tests.
 _MIN_SECRET_LENGTH = 8
 
 _REDACTED = "[redacted, because it contained the access token]"

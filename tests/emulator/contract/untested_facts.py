@@ -28,6 +28,12 @@ UNTESTED_FACTS = [
         "The option `access_token` is a user's token.",
     ),
     UntestedFact(
+        "An access token has at least eight characters",
+        ASSUMED,
+        NONE,
+        "Shorter tokens count as placeholders, and are not redacted from error messages.",
+    ),
+    UntestedFact(
         "Most failed uploads have a wrong user token",
         DOCUMENTED,
         DOCUMENTATION,
