@@ -142,7 +142,7 @@ def _startup_lines(
     yield f'GROUPME_UPLOAD_URL = "{server.upload_url}"'
     yield f'GROUPME_CDN_URL = "{server.cdn_url}"'
     # A terminal or a log must not show the token that was passed on the command line.
-    yield f'GROUPME_ACCESS_TOKEN = "{"<value of --token>" if token else "emulator-token"}"'
+    yield f'GROUPME_ACCESS_TOKEN = "{"<value of --token>" if token else "placeholder-token"}"'
     yield ""
     if server.is_for_others:
         yield (

@@ -329,7 +329,7 @@ Add these lines to the settings of your project:
 
 GROUPME_UPLOAD_URL = "{url}pictures"
 GROUPME_CDN_URL = "{url}"
-GROUPME_ACCESS_TOKEN = "emulator-token"
+GROUPME_ACCESS_TOKEN = "placeholder-token"
 
 Press Ctrl+C to stop.
 """
