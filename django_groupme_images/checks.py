@@ -164,7 +164,7 @@ def check_settings(**kwargs: Any) -> list[checks.CheckMessage]:
     valid_names = {option.setting for options in all_options for option in options}
     return [
         checks.Warning(
-            f"The setting {name} has no effect, because there is no option of this name.",
+            f"The setting {name} is not a setting of django-groupme-images.",
             hint=f"Did you mean {match!r}?",
             id="groupme_images.W011",
         )

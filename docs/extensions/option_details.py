@@ -17,7 +17,7 @@ class Details(NamedTuple):
 
 DETAILS = {
     "access_token": Details(
-        'GROUPME_ACCESS_TOKEN = "club.tokens.current_user_token"',
+        'GROUPME_ACCESS_TOKEN = "club.tokens.current"',
         ("howto/tokens", "installation"),
     ),
     "upload_url": Details(
