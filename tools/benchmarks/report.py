@@ -58,7 +58,8 @@ def environment() -> str:
     """Return the date, the machine, and the versions of Python and of the packages."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["bench"]]
-    names = {"groupyapi", *(re.match(r"[\w-]+", each)[0] for each in requirements)}
+    others = {re.match(r"[\w-]+", each)[0] for each in requirements}
+    names = {project["project"]["name"], "groupyapi", *others}
     versions = {each.name.lower(): each.version for each in distributions()}
     packages = [f"{name} {versions[name]}" for name in sorted(names & versions.keys())]
     machine = f"{platform.system()} {platform.machine()} with {os.cpu_count()} cores"
