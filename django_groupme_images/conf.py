@@ -155,7 +155,7 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
 
     #: The access token of a GroupMe user, or a callable that returns it. The ID of a bot does not
     #: work. A callable can also be given as a dotted path. It is called for each upload, so that
-    #: each user's uploads can use that user's token. A string that contains a dot is read as a
+    #: each user's uploads can use that user's token. A string that contains a dot is treated as a
     #: dotted path, because tokens are assumed to contain no dots.
     access_token = Option[Token](
         None,
@@ -169,39 +169,39 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     upload_url = Option(
         UPLOAD_URL, "an http or https URL without a query", is_base_url, is_for_client=True
     )
-    #: The URL of the CDN, with which the URL of each uploaded image starts. Images are downloaded
-    #: from there. Change it together with ``upload_url``, and only to use the emulator.
+    #: The base URL of the CDN. The URL of each uploaded image starts with it, and images are
+    #: downloaded from there. Change it together with ``upload_url``, and only to use the emulator.
     cdn_url = Option(
         CDN_URL, "an http or https URL without a query", is_base_url, is_for_client=True
     )
-    #: Longest time in seconds to connect, and between two bytes. The first number of a pair limits
-    #: the connection, and the second one the time between two bytes in either direction. A single
-    #: number limits both.
+    #: Maximum time in seconds to connect, and between two bytes. The first number of a pair limits
+    #: the connection, and the second limits the time between two bytes in either direction. A
+    #: single number limits both.
     timeout = Option[Any](
         (5, 30),
         "a positive number of seconds, or a (connect, read) tuple",
         is_timeout,
         is_for_client=True,
     )
-    #: Longest time in seconds of one upload as a whole. It includes retries and the waits between
-    #: them. After it, the upload fails as unavailable, and the fallback storage stores the file.
-    #: Set it below the time limit of the application server, which would otherwise stop the worker
-    #: first. Resolving a host name is not limited. The uploads of a field for several images have
-    #: this limit together.
+    #: Maximum total time in seconds for one upload. It includes retries and the waits between them.
+    #: After that, the upload fails as unavailable, and the fallback storage stores the file. Set it
+    #: below the time limit of the application server, which would otherwise stop the worker first.
+    #: Resolving a host name is not limited. The uploads of a field for multiple images share this
+    #: limit.
     max_upload_time = Option[float | None](
         None, "a positive number of seconds, or None", is_time_limit, is_for_client=True
     )
-    #: Maximum number of retries of a request that failed temporarily. Retried are connection errors
-    #: and the statuses 408, 420, 425, 429, and 5xx (except 501). Read timeouts are not retried,
-    #: because the service may already have stored the image.
+    #: Maximum number of retries of a request that failed temporarily. Connection errors and the
+    #: statuses 408, 420, 425, 429, and 5xx (except 501) are retried. Read timeouts are not, because
+    #: the image service may already have stored the image.
     max_retries = Option(2, "an integer of 0 or more", is_non_negative_int, is_for_client=True)
-    #: Longest wait in seconds before a retry. If the header ``Retry-After`` of a response requests
+    #: Maximum wait in seconds before a retry. If the header ``Retry-After`` of a response requests
     #: a longer wait, the upload fails immediately.
     max_retry_wait = Option[float](
         10, "a number of seconds, 0 or more", is_seconds, is_for_client=True
     )
     #: Maximum size of a file in bytes. Larger files are rejected before anything is sent. Forms
-    #: display an error at the field.
+    #: display an error next to the field.
     max_upload_size = Option[int | None](
         None, "a number of bytes, or None", is_optional_int, is_for_client=True
     )
@@ -213,10 +213,10 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
         "a non-empty list of format names in lower case, such as 'jpeg' (not 'jpg')",
         is_formats,
     )
-    #: The formats that are converted before the upload. An image with several frames becomes a GIF,
-    #: one with transparency a PNG, and any other a JPEG. The converted image is turned upright, and
-    #: has no metadata. ``heif``, which includes HEIC, requires the extra
-    #: ``django-groupme-images[heif]``. ``tiff`` can be added; its decoders have had many
+    #: The formats that are converted before the upload. Images with several frames become GIF
+    #: files, images with transparency PNG files, and all others JPEG files. The converted image is
+    #: turned upright, and has no metadata. ``heif``, which includes HEIC, requires the extra
+    #: ``django-groupme-images[heif]``. ``tiff`` can be added, but its decoders have had many
     #: vulnerabilities. An empty list turns conversion off.
     convert_formats = Option[Collection[str]](
         ("webp", "avif", "heif", "bmp"),
@@ -239,17 +239,17 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: The alias in ``STORAGES`` of the fallback storage, which stores pending files. Without a
     #: fallback, a temporary failure of an upload raises an exception. ``deferred`` requires one.
     fallback = Option[str | None](None, "the alias of another storage, or None", is_optional_str)
-    #: Whether a form uploads an image although another of its fields is invalid. The user then does
-    #: not have to choose the image again. ``False`` uploads it only once the rest of the form is
-    #: valid.
+    #: Whether a form uploads an image even if another of its fields is invalid. The user then does
+    #: not have to choose the image again. If ``False``, the image is uploaded only once the rest of
+    #: the form is valid.
     upload_early = Option(True, "True or False", is_bool)
     #: Whether forms offer an input for the URL of an image.
     allow_url = Option(True, "True or False", is_bool)
-    #: Whether files are first saved to the fallback storage, and uploaded in the background. The
-    #: background uploads require Django's Tasks framework, or a schedule for ``groupme_upload``.
+    #: Whether files are first saved to the fallback storage, and then uploaded in the background.
+    #: Background uploads require Django's Tasks framework, or a schedule for ``groupme_upload``.
     deferred = Option(False, "True or False", is_bool)
-    #: What ``delete()`` does with an uploaded image, because the service cannot delete images.
-    #: ``"ignore"`` logs that the image stays public, and ``"raise"`` raises
+    #: What ``delete()`` does with an uploaded image, because the image service cannot delete
+    #: images. ``"ignore"`` logs that the image stays public, and ``"raise"`` raises
     #: ``NotImplementedError``.
     on_delete = Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
 
