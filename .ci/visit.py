@@ -48,7 +48,7 @@ with photo.open("rb") as file:
 links = re.findall(r'<a href="(/photos/\d+/)"', get(f"{site}albums/midsummer-camp/").text)
 pages = [get(site.rstrip("/") + link).text for link in links]
 (page,) = [page for page in pages if "<h1>Seen by CI</h1>" in page]
-(original,) = re.findall(r'<a href="(\S+)">The original</a>', page)
+(original,) = re.findall(r'<a href="(\S+)">View original</a>', page)
 assert get(original).content == photo.read_bytes()
 shown = re.search(r'<img src="(\S+\.large)".* width="(\d+)" height="(\d+)"', page)
 assert shown

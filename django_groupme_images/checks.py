@@ -51,7 +51,7 @@ _PATH_HINT = "Fix the path. If the token itself contains a dot, use a callable t
 
 _MISSING_HINT = (
     "Get a token at https://dev.groupme.com/. Where nothing is uploaded to GroupMe, for example in "
-    "CI, in a Docker build, or with the emulator, use a placeholder without dots and spaces, such "
+    "CI, in a Docker build, or with the emulator, use a placeholder without dots or spaces, such "
     'as "placeholder-token".'
 )
 
