@@ -42,7 +42,7 @@ class GroupMeImageAdminMixin(_ModelAdmin):
         class AlbumAdmin(GroupMeImageAdminMixin, admin.ModelAdmin):
             inlines = [PhotoInline]
 
-    A failure of the image service is then an error of the field, and nothing is saved. Without the
+    A failure of the image service is then a field error, and nothing is saved. Without the
     mixin, the change form uploads its images even if an inline is invalid. Inlines, and lists with
     ``list_editable``, then upload their images when they are saved, which raises ``ServiceError``
     if the image service fails.

@@ -105,8 +105,8 @@ class GroupMeImageFormSetMixin(_FormSet):
     """
     Mixin that uploads the images of a formset once all of its forms and its own checks are valid.
 
-    Use it if the option ``upload_early`` is ``False``. A failure of the image service is then an
-    error of the field. Without the mixin, a form of a formset uploads its images when they are
+    Use it if the option ``upload_early`` is ``False``. A failure of the image service is then a
+    field error. Without the mixin, a form of a formset uploads its images when they are
     saved, which raises ``ServiceError`` if the image service fails. Put it before Django's class::
 
         class BasePhotoFormSet(GroupMeImageFormSetMixin, BaseInlineFormSet):
