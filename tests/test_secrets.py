@@ -193,9 +193,11 @@ def test_short_token_is_not_redacted_within_words(settings, token):
     assert "IncompleteRead" in repr(caught.value.__cause__)
 
 
-def test_token_of_eight_characters_is_redacted(settings):
-    settings.GROUPME_ACCESS_TOKEN = "expected"
-    with server(respond_with("HTTP/1.1 400 No\r\nContent-Length: 8\r\n\r\nexpected")) as (url, _):
+@pytest.mark.parametrize("token", ["expected", "exp"])
+def test_token_that_is_a_whole_word_is_redacted(settings, token):
+    settings.GROUPME_ACCESS_TOKEN = token
+    head = f"HTTP/1.1 400 No\r\nContent-Length: {len(token)}\r\n\r\n"
+    with server(respond_with(head + token)) as (url, _):
         settings.GROUPME_UPLOAD_URL, settings.GROUPME_CDN_URL = f"{url}pictures", url
         with pytest.raises(UploadRejected, match=r": \[access token\]$"):
             groupme_storage.save("cat.jpg", ContentFile(PHOTO))

@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from contextlib import suppress
-from typing import TypeGuard
 from urllib.parse import urlsplit
 
 import requests
@@ -39,8 +38,8 @@ MAX_RESPONSE_TIME = 60  # seconds
 
 _MAX_ERROR_TEXT_LENGTH = 200
 
-# Shorter tokens are not redacted, because they also occur in ordinary words: "x" is in "expected".
-# Assumption: GroupMe's tokens are longer, so these are placeholders for the emulator or for tests.
+# Shorter tokens are redacted only as whole words, because they also occur within ordinary words:
+# "x" is in "expected". Assumption: GroupMe's tokens are longer, so these are placeholders.
 _MIN_SECRET_LENGTH = 8
 
 _REDACTED = "[redacted, because it contained the access token]"
@@ -169,15 +168,18 @@ def _service_error_message(body: bytes, token: str | None) -> str:
     return _sanitize(text, token)
 
 
-def _is_secret(token: str | None) -> TypeGuard[str]:
-    """Return whether a token is long enough to be removed from messages."""
-    return token is not None and len(token) >= _MIN_SECRET_LENGTH
+def _token_pattern(token: str | None) -> re.Pattern[str] | None:
+    """Return the pattern of a token in messages, or ``None`` if there is no token."""
+    if not token:
+        return None
+    pattern = re.escape(token)
+    return re.compile(pattern if len(token) >= _MIN_SECRET_LENGTH else rf"(?<!\w){pattern}(?!\w)")
 
 
 def _sanitize(text: str, token: str | None) -> str:
     """Return a response or an error as one short line without the token and other credentials."""
-    if _is_secret(token):
-        text = text.replace(token, "[access token]")
+    if pattern := _token_pattern(token):
+        text = pattern.sub("[access token]", text)
     text = " ".join(_CREDENTIALS.sub("//", text).split())[:_MAX_ERROR_TEXT_LENGTH]
     return "".join(char if char.isprintable() else "?" for char in text)
 
@@ -284,8 +286,9 @@ def _pop_token(error: BaseException) -> str | None:
 
 def _redact_exceptions(chain: list[BaseException], token: str | None) -> None:
     """Replace the arguments and attributes of exceptions that contain the token."""
+    pattern = _token_pattern(token)
     for link in chain:
-        if _is_secret(token) and token in f"{link!r}{link}{vars(link)}":
+        if pattern and pattern.search(f"{link!r} {link} {vars(link)}"):
             link.args = (_REDACTED,)
-            names = [name for name, value in vars(link).items() if token in repr(value)]
+            names = [name for name, value in vars(link).items() if pattern.search(repr(value))]
             vars(link).update(dict.fromkeys(names, _REDACTED))

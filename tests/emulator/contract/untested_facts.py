@@ -31,7 +31,7 @@ UNTESTED_FACTS = [
         "An access token has at least eight characters",
         ASSUMED,
         NONE,
-        "Shorter tokens count as placeholders, and are not redacted from error messages.",
+        "Shorter tokens count as placeholders, and are redacted only as whole words.",
     ),
     UntestedFact(
         "Most failed uploads have a wrong user token",
