@@ -1,8 +1,9 @@
 """
-Process the images of many rows. Used by the management commands and the tasks.
+Process the images of many rows. Used by the management commands, the tasks, and the admin.
 
 Each module imports only modules that come before it in this list:
 
+- ``conditions``: conditions for queries by the kind of a stored name.
 - ``columns``: file fields that use ``GroupMeStorage``, and queries for the names in them.
 - ``references``: which files a row or a default references.
 - ``source_files``: versions of source files, and their deletion.
@@ -10,7 +11,9 @@ Each module imports only modules that come before it in this list:
 - ``batches``: names with the rows that contain them, page by page.
 - ``results``: outcomes, and how they are counted and reported.
 - ``runner``: worker threads and the rate limit.
+- ``request_runner``: work in the thread of a request, within its time limit.
 - ``mirror``: copies of images in another storage.
 - ``inspection``: checks of files that are to be uploaded, without a request.
 - ``upload``, ``restore``, ``check``, ``cleanup``: the work of the commands.
+- ``selection``: pending files of the rows that a user has selected.
 """

@@ -11,13 +11,15 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import Error, connections, router, transaction
-from django.db.models import CharField, F, FileField, Func, Model, Q, QuerySet, Value
-from django.db.models.functions import Left, Lower
+from django.db.models import CharField, F, FileField, Func, Model, Q, QuerySet
+from django.db.models.functions import Left
 from django.db.models.lookups import Exact
 
 from django_groupme_images.discovery import groupme_fields, models_in, uses_groupme_storage
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.names import is_file_name
+
+from .conditions import is_url, raw_value
 
 __all__ = [
     "MAX_ROWS",
@@ -76,11 +78,8 @@ class Column:
         """Return the rows that contain URLs, or else file names, that sort after ``after``."""
         name = self.field.attname
         # This comparison also excludes NULL and "".
-        rows = self.rows().filter(self._condition("gt", _raw_value(after)))
-        # This is the condition of is_file_name(). PostgreSQL cannot use LIKE with every collation.
-        http = Q(Exact(Lower(Left(name, 6)), "http:/"))
-        https = Q(Exact(Lower(Left(name, 7)), "https:/"))
-        return rows.filter(http | https) if urls else rows.exclude(http | https)
+        rows = self.rows().filter(self._condition("gt", raw_value(after)))
+        return rows.filter(is_url(name)) if urls else rows.exclude(is_url(name))
 
     def name_pages(self, *, urls: bool) -> Iterator[list[str]]:
         """Yield the distinct URLs, or else file names, in pages, sorted by the database."""
@@ -104,7 +103,7 @@ class Column:
     def count_urls_off_cdn(self) -> int:
         """Return the number of rows that contain a URL which is not on the CDN of the storage."""
         name, cdn_url = self.field.attname, self.storage.cdn_url
-        is_on_cdn = Exact(Left(name, len(cdn_url)), _raw_value(cdn_url))
+        is_on_cdn = Exact(Left(name, len(cdn_url)), raw_value(cdn_url))
         # Some of these differ from the URL of the CDN only in their scheme.
         others = self.rows_with_names(urls=True).exclude(is_on_cdn).values_list(name, flat=True)
         return sum(Picture.parse_or_none(each, cdn_url) is None for each in others.iterator())
@@ -145,7 +144,7 @@ class Column:
         template = _EXACT_SQL.get(connections[self.database].vendor, "%(expressions)s")
         exact = partial(Func, template=template, output_field=CharField())
         rows = self._table().filter(
-            Exact(exact(F(self.field.attname)), exact(_raw_value(name))), pk__in=pks
+            Exact(exact(F(self.field.attname)), exact(raw_value(name))), pk__in=pks
         )
         with transaction.atomic(using=self.database):  # A failure rolls back only this UPDATE.
             changed = rows.update(**self._new_values(picture))
@@ -169,7 +168,7 @@ class Column:
 
         A collation may ignore case, accents, and trailing spaces, so callers compare the names.
         """
-        return self.rows().filter(self._condition("in", [_raw_value(name) for name in names]))
+        return self.rows().filter(self._condition("in", [raw_value(name) for name in names]))
 
     def _condition(self, lookup: str, value: object) -> Q:
         return Q((f"{self.field.attname}__{lookup}", value))
@@ -255,8 +254,3 @@ def _get_field(model: type[Model], name: str) -> Any:
         return model._meta.get_field(name)
     except FieldDoesNotExist as error:
         raise LookupError(f"{error}.") from None
-
-
-def _raw_value(name: str) -> Value:
-    """Return a query value that the field's ``get_prep_value()`` does not normalize."""
-    return Value(name, output_field=CharField())

@@ -41,7 +41,7 @@ class Result:
 
     ``file`` is the stored name that was processed. ``record`` describes the upload of the file, if
     this run uploaded it, or its failed upload. ``is_recorded`` is true if the report already
-    contains a line for this result.
+    contains a line for this result. ``error`` is the exception of a failed upload.
     """
 
     outcome: str
@@ -52,6 +52,7 @@ class Result:
     reason: str = ""
     record: RecordedUpload | RecordedFailure | None = None
     is_recorded: bool = False
+    error: BaseException | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values of a line of the report, without empty ones."""
@@ -89,11 +90,12 @@ def results_for(
     *,
     record: RecordedUpload | RecordedFailure | None = None,
     is_recorded: bool = False,
+    error: BaseException | None = None,
 ) -> Iterator[Result]:
     """Yield the same result for each row that contains the name."""
     for column, pks in stored.rows.items():
         for pk in pks:
-            yield Result(outcome, column, pk, stored.name, url, reason, record, is_recorded)
+            yield Result(outcome, column, pk, stored.name, url, reason, record, is_recorded, error)
 
 
 def format_count(number: int, noun: str) -> str:

@@ -167,8 +167,8 @@ class BulkUpload:
         return inspect_file(self._source_of(file), file.name, file.storage)
 
     def _source_of(self, file: StoredName) -> Storage:
-        # The callers pass only files whose source storage is known.
-        return cast("Storage", self.source_storage(file.storage))
+        # Without a fallback, the storage raises FallbackNotConfigured when the file is opened.
+        return self.source_storage(file.storage) or file.storage
 
     def _alias_of(self, file: StoredName) -> str:
         return self._source or cast("str", file.storage.fallback)
@@ -233,7 +233,7 @@ class BulkUpload:
         yield from results_for("skipped", file.minus(current), reason=CHANGED)
         if error := future.exception():
             reason, failure = describe_exception(error), self._failure(item, error)
-            yield from results_for("failed", current, reason=reason, record=failure)
+            yield from results_for("failed", current, reason=reason, record=failure, error=error)
         elif result := future.result():
             if result.picture and (result.upload or result.reason):
                 file.storage.send_uploaded_signal(result.picture, file.name)

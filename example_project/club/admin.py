@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from django_groupme_images.admin import thumbnail
+from django_groupme_images.admin import thumbnail, upload_now
 
 from .models import Album, Member, Photo
 
@@ -14,6 +14,8 @@ class PhotoInline(admin.TabularInline):
 @admin.register(Member)
 class MemberAdmin(admin.ModelAdmin):
     list_display = ["name", thumbnail("avatar"), "role", "joined"]
+    list_filter = ["avatar"]
+    actions = [upload_now]
     search_fields = ["name", "role"]
 
 
@@ -28,6 +30,7 @@ class AlbumAdmin(admin.ModelAdmin):
 class PhotoAdmin(admin.ModelAdmin):
     fields = ["album", "picture", "caption", "alternative_text", "taken", "by"]
     list_display = ["caption", thumbnail("picture"), "album", "taken", "by"]
-    list_filter = ["album", "by"]
+    list_filter = ["picture", "album", "by"]
+    actions = [upload_now]
     list_select_related = ["album", "by"]
     search_fields = ["caption"]

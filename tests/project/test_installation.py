@@ -124,7 +124,7 @@ import django
 
 django.setup()
 
-from django.contrib.admin import options, site
+from django.contrib.admin import FieldListFilter, options, site
 from django.core import checks
 from django.core.management import get_commands
 from django.dispatch import Signal
@@ -161,6 +161,7 @@ print(json.dumps({
     "threads": [thread.name for thread in threading.enumerate()],
     "hooks": [type(hook).__name__ for hook in [*sys.meta_path, *sys.path_hooks]],
     "exit functions": [None] * atexit._ncallbacks(),
+    "list filters": [each.__name__ for _, each in FieldListFilter._field_list_filters],
     "commands": [*get_commands()],
     "packages": [*{name.partition(".")[0] for name in sys.modules}],
 }))
@@ -218,6 +219,7 @@ def test_installation_keeps_registrations_of_other_apps(project):
             f"{APP}.checks.check_{name}"
             for name in ("settings", "storages", "fields", "deployment")
         },
+        "list filters": {"GroupMeImageFilter"},
         "commands": {f"groupme_{name}" for name in ("check", "cleanup", "emulator", "upload")},
         "packages": {APP, "storages"},
     }

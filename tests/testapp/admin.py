@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from django_groupme_images.admin import thumbnail
+from django_groupme_images.admin import thumbnail, upload_now
 
 from .models import (
     Album,
@@ -24,6 +24,9 @@ admin.site.register(Unique)
 class MemberAdmin(admin.ModelAdmin):
     list_display = ["name", thumbnail("photo"), "photo"]
     list_editable = ["photo"]
+    list_filter = ["photo"]
+    search_fields = ["name"]
+    actions = [upload_now]
 
 
 class PhotoInline(admin.TabularInline):
