@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain
 
-from .bulk.batches import StoredName, stored_names, stored_names_in_row
+from .bulk.batches import StoredName, StoredNames, stored_names_in_row
 from .bulk.columns import find_columns
 from .bulk.results import Result, format_count
 from .bulk.runner import BulkRunner
@@ -68,13 +68,11 @@ def upload_batch(
     each outcome: ``moved``, or ``skipped`` (the row now contains another name, or the file is the
     default of a field). Raise ``GroupMeImageError`` if a row failed.
     """
-    upload = BulkUpload(
-        BulkRunner(workers=workers, rate=rate),
-        source=source,
-        delete_source=delete_source,
-    )
-    results = _run(upload, stored_names(names, find_columns(labels, database)))
-    return dict(Counter(result.outcome for result in results))
+    runner = BulkRunner(workers=workers, rate=rate)
+    upload = BulkUpload(runner, source=source, delete_source=delete_source)
+    with StoredNames(runner) as files:
+        files.read_rows_with(names, find_columns(labels, database))
+        return dict(Counter(result.outcome for result in _run(upload, files)))
 
 
 def _run(upload: BulkUpload, files: Iterable[StoredName]) -> Iterator[Result]:

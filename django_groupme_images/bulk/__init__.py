@@ -8,10 +8,11 @@ Each module imports only modules that come before it in this list:
 - ``references``: which files a row or a default references.
 - ``source_files``: versions of source files, and their deletion.
 - ``upload_log``: the report as a log of earlier uploads and failures.
-- ``batches``: names with the rows that contain them, page by page.
-- ``results``: outcomes, and how they are counted and reported.
 - ``runner``: worker threads and the rate limit.
 - ``request_runner``: work in the thread of a request, within its time limit.
+- ``name_index``: an index of names and their rows, on disk.
+- ``batches``: names with the rows that contain them.
+- ``results``: outcomes, and how they are counted and reported.
 - ``mirror``: copies of images in another storage.
 - ``inspection``: checks of files that are to be uploaded, without a request.
 - ``upload``, ``restore``, ``check``, ``cleanup``: the work of the commands.

@@ -1,18 +1,20 @@
 """
-Find the names in columns, and the rows that contain them, page by page.
+Find the names in columns, and the rows that contain them.
 
-This is keyset pagination: one page of names is in memory at a time, and the next one is read
-after all names of this one have been processed.
+All rows are read once, into an index on disk, so the time is proportional to the number of rows,
+and the memory is independent of it. Rows that change later are found in time, because each name is
+compared with its rows again before it is processed.
 """
 
 from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import Any, Self
 
 from django.db import Error
 
@@ -20,9 +22,17 @@ from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.backend import GroupMeStorage
 from django_groupme_images.storage.names import is_file_name
 
-from .columns import MAX_ROWS, Column, find_columns_of_model
+from .columns import Column, Rows, find_columns_of_model
+from .name_index import IndexedName, NameIndex
+from .runner import BulkRunner
 
-__all__ = ["StoredName", "iter_pages", "stored_names", "stored_names_in_row"]
+__all__ = ["PAGE_SIZE", "StoredName", "StoredNames", "stored_names_in_row"]
+
+#: The number of rows whose names are compared with the database, and shuffled, at a time.
+PAGE_SIZE = 500
+#: Only the first names are read for a limit that is not greater. Looking up more names at a time
+#: is slower than reading all rows.
+MAX_LIMIT = 5_000
 
 
 @dataclass
@@ -36,8 +46,10 @@ class StoredName:
 
     name: str
     rows: dict[Column, list[Any]]
-    #: The columns in which further rows may contain the name, beyond ``MAX_ROWS``.
+    #: The columns in which further rows may contain the name, beyond those in ``rows``.
     truncated: frozenset[Column] = frozenset()
+    #: The index that contains these further rows.
+    index: NameIndex | None = None
 
     @property
     def storage(self) -> GroupMeStorage:
@@ -46,15 +58,15 @@ class StoredName:
         return storage
 
     def count_rows(self, column: Column) -> int:
-        """Return the number of rows that contain the name, without a query if it is known."""
-        if column in self.truncated:
-            return column.count_rows(self.name)
+        """Return the number of rows that contain the name."""
+        if self.index and column in self.truncated:
+            return self.index.count_rows(self.name, column)
         return len(self.rows[column])
 
     def current(self) -> StoredName:
         """Return a copy with only the rows that still contain the name."""
         rows = {column: column.filter_current(self.name, pks) for column, pks in self.rows.items()}
-        return StoredName(self.name, rows, self.truncated)
+        return StoredName(self.name, rows, self.truncated, self.index)
 
     def minus(self, other: StoredName) -> StoredName:
         """Return a copy without the rows of ``other``, which has the same columns."""
@@ -73,11 +85,14 @@ class StoredName:
         database's exception.
         """
         for column, loaded in self.rows.items():
-            batches = column.pk_batches(self.name) if column in self.truncated else ()
-            others = ([pk for pk in pks if pk not in loaded] for pks in batches)
-            for pks in filter(None, chain([loaded], others)):
+            for pks in filter(None, chain([loaded], self._further_rows(column))):
                 for pk, result in self._update_rows(column, picture, pks):
                     yield column, pk, result
+
+    def _further_rows(self, column: Column) -> Iterable[list[Any]]:
+        if self.index is None or column not in self.truncated:
+            return ()
+        return self.index.further_rows(self.name, column)
 
     def _update_rows(
         self, column: Column, picture: Picture, pks: list[Any]
@@ -94,41 +109,107 @@ class StoredName:
         yield from ((pk, pk in changed) for pk in pks)
 
 
-def iter_pages(columns: Iterable[Column], *, urls: bool) -> Iterator[list[StoredName]]:
+class StoredNames:
     """
-    Yield the URLs in the columns, or else the names of files, with their rows, in pages.
+    The stored names in columns, with their rows.
 
     A name in several columns with the same storage is yielded once, with the rows of all these
-    columns. Each page is shuffled, so that concurrent runs rarely process the same name.
+    columns. Names that no row contains anymore are not yielded. The names are shuffled in pages, so
+    that concurrent runs rarely process the same name at the same time.
+
+    ``runner`` is stopped if rows cannot be read, and no rows are read after it has been stopped.
     """
-    by_storage: dict[Any, list[Column]] = defaultdict(list)
-    for column in columns:
-        by_storage[column.storage].append(column)
-    for group in by_storage.values():
-        for number, column in enumerate(group):
-            for names in column.name_pages(urls=urls):
-                page = stored_names(names, group, processed=group[:number])
+
+    def __init__(self, runner: BulkRunner) -> None:
+        self._runner = runner
+        self._index = NameIndex()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._index.__exit__()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __iter__(self) -> Iterator[StoredName]:
+        # A page contains names of one storage, because each task is for one storage.
+        for _, indexed_names in groupby(self._index, attrgetter("storage")):
+            for indexed_page in _pages(indexed_names):
+                page = self._current(indexed_page)
                 random.shuffle(page)
-                yield page
+                yield from page
+
+    def read(self, columns: Iterable[Column], *, urls: bool, limit: int | None = None) -> None:
+        """
+        Read the URLs in the columns, or else the names of files, with all their rows.
+
+        If there are more names than ``limit``, it is sufficient to process this many of them.
+        """
+        for group in _group_by_storage(columns):
+            if limit is None or limit > MAX_LIMIT:
+                for column in group:
+                    self._add(column, column.name_pages(urls=urls))
+            elif names := self._first_names(group, urls, limit):
+                self.read_rows_with(names, group)
+                limit -= len(names)
+
+    def read_rows_with(self, names: Collection[str], columns: Iterable[Column]) -> None:
+        """Read the rows that contain one of the names."""
+        for column in columns:
+            self._add(column, column.pages_with(names))
+
+    def _first_names(self, columns: Iterable[Column], urls: bool, limit: int) -> set[str]:
+        """Return the names in the first rows of the columns, at most ``limit``."""
+        names: set[str] = set()
+        for column in columns:
+            pages = column.name_pages(urls=urls, size=max(1, limit))
+            rows = chain.from_iterable(self._runner.until_stopped(pages))
+            while len(names) < limit and (row := next(rows, None)):
+                names.add(row[1])
+        return names
+
+    def _add(self, column: Column, pages: Iterator[Rows]) -> None:
+        for page in self._runner.until_stopped(pages):
+            self._index.add(column, page)
+
+    def _current(self, names: Iterable[IndexedName]) -> list[StoredName]:
+        """Return the names that rows still contain, each with these rows."""
+        pks: dict[Column, list[Any]] = defaultdict(list)
+        for _, rows, _ in names:
+            for column, found in rows.items():
+                pks[column] += found
+        current_names = {column: column.current_names(found) for column, found in pks.items()}
+        current = []
+        for name, rows, truncated in names:
+            current_rows = {
+                column: [pk for pk in found if current_names[column].get(pk) == name]
+                for column, found in rows.items()
+            }
+            if any(current_rows.values()):
+                current.append(StoredName(name, current_rows, truncated, self._index))
+        return current
 
 
-def stored_names(
-    names: Sequence[str], columns: Iterable[Column], processed: Sequence[Column] = ()
-) -> list[StoredName]:
-    """Return the names with their rows, except names that a ``processed`` column contains."""
-    rows: dict[str, dict[Column, list[Any]]] = defaultdict(dict)
+def _pages(names: Iterable[IndexedName]) -> Iterator[list[IndexedName]]:
+    """Yield the names in pages that have about ``PAGE_SIZE`` rows."""
+    page: list[IndexedName] = []
+    size = 0
+    for name in names:
+        page.append(name)
+        size += sum(map(len, name.rows.values()))
+        if size >= PAGE_SIZE:
+            yield page
+            page, size = [], 0
+    yield page
+
+
+def _group_by_storage(columns: Iterable[Column]) -> Iterable[list[Column]]:
+    groups: dict[Any, list[Column]] = defaultdict(list)
     for column in columns:
-        for name, pks in column.pks_by_name(names).items():
-            rows[name][column] = pks
-    return [
-        StoredName(
-            name,
-            by_column,
-            frozenset(column for column, pks in by_column.items() if len(pks) == MAX_ROWS),
-        )
-        for name, by_column in rows.items()
-        if by_column.keys().isdisjoint(processed)
-    ]
+        groups[column.storage].append(column)
+    return groups.values()
 
 
 def stored_names_in_row(label: str, pk: str, database: str) -> list[StoredName]:

@@ -20,7 +20,7 @@ from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.fallback import get_fallback_storage
 from django_groupme_images.storage.names import FORM_FOLDER
 
-from .columns import PAGE_SIZE
+from .references import FILES_PER_SEARCH
 from .source_files import FAILED, SKIPPED, Deletion, Version, delete_unused
 from .upload_log import RecordedUpload, UploadIndex
 
@@ -90,7 +90,7 @@ class Cleanup:
 
     def _delete(self, source: Storage, files: Iterator[_File | Deletion]) -> Iterator[Deletion]:
         """Delete files in batches. References are searched just before each batch is deleted."""
-        while page := list(islice(files, PAGE_SIZE)):
+        while page := list(islice(files, FILES_PER_SEARCH)):
             yield from (file for file in page if isinstance(file, Deletion))
             versions = {file.name: file.version for file in page if isinstance(file, _File)}
             yield from delete_unused(source, versions, dry_run=self._dry_run)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
@@ -22,19 +21,19 @@ from django_groupme_images.storage.names import is_file_name
 from .conditions import is_url, raw_value
 
 __all__ = [
-    "MAX_ROWS",
-    "PAGE_SIZE",
+    "ROWS_PER_PAGE",
     "Column",
+    "Rows",
     "find_columns",
     "find_columns_of_model",
     "skip_reason",
 ]
 
-#: Page size, in names.
-PAGE_SIZE = 500
-#: At most this many primary keys per name are in memory simultaneously, because a shared default
-#: image may be in every row.
-MAX_ROWS = 500
+#: The number of rows that a query reads at a time.
+ROWS_PER_PAGE = 5_000
+
+#: Primary keys, each with the name that its row contains.
+Rows: TypeAlias = list[tuple[Any, str]]
 
 # SQL for a name without its collation, so that an UPDATE compares names exactly. In MySQL, "_bin"
 # collations may ignore trailing spaces, and columns and connections may have other character sets.
@@ -74,65 +73,46 @@ class Column:
         children: QuerySet[Model] = QuerySet(self.model, using=self.database)
         return self._table().filter(pk__in=children.values(self.field.model._meta.pk.name))
 
-    def rows_with_names(self, *, urls: bool, after: str = "") -> QuerySet[Model]:
-        """Return the rows that contain URLs, or else file names, that sort after ``after``."""
+    def rows_with_names(self, *, urls: bool) -> QuerySet[Model]:
+        """Return the rows that contain URLs, or else file names."""
         name = self.field.attname
-        # This comparison also excludes NULL and "".
-        rows = self.rows().filter(self._condition("gt", raw_value(after)))
+        rows = self._nonempty_rows()
         return rows.filter(is_url(name)) if urls else rows.exclude(is_url(name))
 
-    def name_pages(self, *, urls: bool) -> Iterator[list[str]]:
-        """Yield the distinct URLs, or else file names, in pages, sorted by the database."""
-        name, after = self.field.attname, ""
-        while page := self._name_page(urls, after):
-            after = page[-1]
-            # DISTINCT omits names that the collation considers equal to one of these.
-            found = self._rows_with_similar(page).values_list(name, flat=True).iterator()
-            yield [each for each in set(found) if is_file_name(each) != urls]
+    def name_pages(self, *, urls: bool, size: int | None = None) -> Iterator[Rows]:
+        """Yield the rows that contain URLs, or else file names, as primary keys and names."""
+        # PostgreSQL would expect few URLs, and therefore sort the whole table for each page.
+        rows = self._nonempty_rows() if urls else self.rows_with_names(urls=False)
+        for page in self._pages(rows, size):
+            yield [(pk, name) for pk, name in page if is_file_name(name) != urls]
 
-    def _name_page(self, urls: bool, after: str) -> list[str]:
-        name = self.field.attname
-        rows = self.rows_with_names(urls=urls, after=after).order_by(name)
-        return list(rows.values_list(name, flat=True).distinct()[:PAGE_SIZE])
-
-    def count_names(self, *, urls: bool) -> int:
-        """Return the number of distinct URLs, or else of distinct file names."""
-        name = self.field.attname
-        return self.rows_with_names(urls=urls).values(name).distinct().count()
+    def pages_with(self, names: Collection[str]) -> Iterator[Rows]:
+        """Yield the rows that contain one of the names, as primary keys and names."""
+        # A collation may ignore case, accents, and trailing spaces.
+        similar = self._condition("in", [raw_value(name) for name in names])
+        wanted = frozenset(names)
+        for page in self._pages(self.rows().filter(similar)):
+            yield [(pk, name) for pk, name in page if name in wanted]
 
     def count_urls_off_cdn(self) -> int:
         """Return the number of rows that contain a URL which is not on the CDN of the storage."""
-        name, cdn_url = self.field.attname, self.storage.cdn_url
-        is_on_cdn = Exact(Left(name, len(cdn_url)), raw_value(cdn_url))
+        cdn_url = self.storage.cdn_url
+        is_on_cdn = Exact(Left(self.field.attname, len(cdn_url)), raw_value(cdn_url))
+        others = self._pages(self._nonempty_rows().exclude(is_on_cdn))
         # Some of these differ from the URL of the CDN only in their scheme.
-        others = self.rows_with_names(urls=True).exclude(is_on_cdn).values_list(name, flat=True)
-        return sum(Picture.parse_or_none(each, cdn_url) is None for each in others.iterator())
+        return sum(
+            not is_file_name(name) and Picture.parse_or_none(name, cdn_url) is None
+            for page in others
+            for _, name in page
+        )
 
-    def pks_by_name(self, names: Sequence[str]) -> dict[str, list[Any]]:
-        """Return at most ``MAX_ROWS`` primary keys of the rows that contain each name."""
-        wanted, found = frozenset(names), defaultdict[str, list[Any]](list)
-        rows = self._rows_with_similar(names).values_list("pk", self.field.attname)
-        for pk, name in rows.iterator():
-            if name in wanted and len(found[name]) < MAX_ROWS:
-                found[name].append(pk)
-        return found
-
-    def count_rows(self, name: str) -> int:
-        """Return the number of rows that contain the name."""
-        found = self._rows_with_similar([name]).values_list(self.field.attname, flat=True)
-        return sum(each == name for each in found.iterator())
-
-    def pk_batches(self, name: str) -> Iterator[list[Any]]:
-        """Yield the primary keys of all rows that contain the name, in batches of ``MAX_ROWS``."""
-        rows = page = self._rows_with_similar([name]).order_by("pk")
-        while found := list(page.values_list("pk", self.field.attname)[:MAX_ROWS]):
-            yield [pk for pk, each in found if each == name]
-            page = rows.filter(pk__gt=found[-1][0])
+    def current_names(self, pks: Sequence[Any]) -> dict[Any, str]:
+        """Return the names that the rows with these primary keys contain now."""
+        return dict(self._table().filter(pk__in=pks).values_list("pk", self.field.attname))
 
     def filter_current(self, name: str, pks: Sequence[Any]) -> list[Any]:
         """Return the primary keys of the rows that still contain the name."""
-        rows = self._table().filter(pk__in=pks).values_list("pk", self.field.attname)
-        return [pk for pk, each in rows if each == name]
+        return [pk for pk, each in self.current_names(pks).items() if each == name]
 
     def update_rows(self, name: str, picture: Picture, pks: Sequence[Any]) -> list[Any]:
         """
@@ -162,13 +142,20 @@ class Column:
     def _table(self) -> QuerySet[Model]:
         return QuerySet(self.field.model, using=self.database)  # A manager may hide rows.
 
-    def _rows_with_similar(self, names: Sequence[str]) -> QuerySet[Model]:
-        """
-        Return the rows that contain one of the names, or one that the collation considers equal.
+    def _nonempty_rows(self) -> QuerySet[Model]:
+        return self.rows().filter(self._condition("gt", raw_value("")))  # This excludes NULL.
 
-        A collation may ignore case, accents, and trailing spaces, so callers compare the names.
+    def _pages(self, rows: QuerySet[Model], size: int | None = None) -> Iterator[Rows]:
         """
-        return self.rows().filter(self._condition("in", [raw_value(name) for name in names]))
+        Yield the primary keys and the names of the rows, in the order of the primary keys.
+
+        This is keyset pagination: the pages together read the table once, in any database, and only
+        one page is in memory.
+        """
+        pages = page = rows.order_by("pk").values_list("pk", self.field.attname)
+        while found := list(page[: size or ROWS_PER_PAGE]):
+            yield found
+            page = pages.filter(pk__gt=found[-1][0])
 
     def _condition(self, lookup: str, value: object) -> Q:
         return Q((f"{self.field.attname}__{lookup}", value))

@@ -19,7 +19,11 @@ from django_groupme_images.exceptions import describe_exception
 
 from .columns import Column
 
-__all__ = ["ReferencesUnknown", "default_names", "referenced_names"]
+__all__ = ["FILES_PER_SEARCH", "ReferencesUnknown", "default_names", "referenced_names"]
+
+#: The number of files whose references are searched at the same time. Each search reads all rows,
+#: and keeps the names of the files in memory.
+FILES_PER_SEARCH = 10_000
 
 T = TypeVar("T")
 

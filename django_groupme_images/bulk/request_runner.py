@@ -48,7 +48,7 @@ class RequestRunner(BulkRunner):
     def run(
         self, items: Iterable[T], work: Callable[[T], R]
     ) -> Generator[tuple[T, Future[R]], None, None]:
-        for item in self._until_stopped(items):
+        for item in self.until_stopped(items):
             future = self._completed_future(work, item)
             error = future.exception()
             if error and _concerns_all_items(error):

@@ -21,6 +21,7 @@ from django_groupme_images.pictures import Picture
 from .batches import StoredName
 from .columns import Column
 from .mirror import InvalidCopy, Mirror
+from .name_index import NameIndex
 from .results import CHANGED, Result, results_for
 from .runner import BulkRunner, BulkStopped
 from .upload import replace_in_rows
@@ -73,6 +74,7 @@ class MissingImages:
     def __init__(self) -> None:
         self._file = SpooledTemporaryFile(_MAX_BYTES_IN_MEMORY)  # noqa: SIM115
         self._columns: list[Column] = []
+        self._index: NameIndex | None = None  # All images come from the same index.
         self._length = 0
 
     def __enter__(self) -> MissingImages:
@@ -89,6 +91,7 @@ class MissingImages:
         rows = [(self._column_number(column), pks) for column, pks in stored.rows.items()]
         truncated = [self._column_number(column) for column in stored.truncated]
         pickle.dump((stored.name, rows, truncated, reason), self._file)
+        self._index = stored.index
         self._length += 1
 
     def __iter__(self) -> Iterator[tuple[StoredName, str]]:
@@ -96,10 +99,8 @@ class MissingImages:
         for _ in range(self._length):
             name, rows, truncated, reason = pickle.load(self._file)  # noqa: S301  # nosec B301
             by_column: dict[Column, list[Any]] = {self._columns[i]: pks for i, pks in rows}
-            yield (
-                StoredName(name, by_column, frozenset(self._columns[i] for i in truncated)),
-                reason,
-            )
+            columns = frozenset(self._columns[i] for i in truncated)
+            yield StoredName(name, by_column, columns, self._index), reason
 
     def _column_number(self, column: Column) -> int:
         """Return the number that is written to the file in place of the column."""

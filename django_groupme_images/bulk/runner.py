@@ -139,6 +139,22 @@ class BulkRunner:
             self.stop_return_code = return_code
         self.rate_limiter.stop()
 
+    def until_stopped(self, items: Iterable[T]) -> Iterator[T]:
+        """
+        Yield the items until the work is stopped.
+
+        If reading them raises an error of a database or of a temporary file, stop the work.
+        """
+        items = iter(items)
+        try:
+            while not self.stop_reason:  # Check this first, so that no unneeded item is read.
+                yield next(items)
+        except StopIteration:
+            return
+        except (Error, OSError) as error:
+            logger.exception("Reading the rows failed, so the work stops")
+            self.stop(describe_exception(error))
+
     def run(
         self, items: Iterable[T], work: Callable[[T], R]
     ) -> Generator[tuple[T, Future[R]], None, None]:
@@ -152,24 +168,12 @@ class BulkRunner:
         """
         in_flight: dict[Future[R], T] = {}
         with ThreadPoolExecutor(self.workers) as executor, self._stopped_on_error():
-            for item in self._until_stopped(items):
+            for item in self.until_stopped(items):
                 in_flight[executor.submit(copy_context().run, self._call, work, item)] = item
                 if len(in_flight) >= 2 * self.workers:
                     yield from self._completed(in_flight)
             while in_flight:
                 yield from self._completed(in_flight)
-
-    def _until_stopped(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the items until the work is stopped. A database error in ``items`` stops it."""
-        items = iter(items)
-        try:
-            while not self.stop_reason:  # Check this first, so that no unneeded item is read.
-                yield next(items)
-        except StopIteration:
-            return
-        except Error as error:
-            logger.exception("Reading the rows failed, so the work stops")
-            self.stop(describe_exception(error))
 
     @contextmanager
     def _stopped_on_error(self) -> Iterator[None]:

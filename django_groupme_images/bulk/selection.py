@@ -13,8 +13,8 @@ from django.db.models import Count, FileField, Model, Q, QuerySet
 from django_groupme_images.discovery import uses_groupme_storage
 from django_groupme_images.storage.names import is_file_name
 
-from .batches import StoredName
-from .columns import PAGE_SIZE, Column
+from .batches import PAGE_SIZE, StoredName
+from .columns import Column
 from .conditions import conditions_by_kind
 from .request_runner import RequestRunner
 from .results import Result

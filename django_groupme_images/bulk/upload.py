@@ -23,9 +23,9 @@ from django_groupme_images.storage.backend import GroupMeStorage
 from django_groupme_images.storage.fallback import get_fallback_storage
 
 from .batches import StoredName
-from .columns import PAGE_SIZE, Column
+from .columns import Column
 from .inspection import FileInspection, inspect_file
-from .references import ReferencesUnknown, default_names
+from .references import FILES_PER_SEARCH, ReferencesUnknown, default_names
 from .results import CHANGED, DEFAULT, REJECTED, REPLACED, Result, results_for
 from .runner import BulkRunner
 from .source_files import DELETED, Version, delete_unused, run_after_commit
@@ -264,7 +264,7 @@ class BulkUpload:
         """Collect files to delete, because looking for their references reads all rows."""
         alias = self._alias_of(file)
         self._to_delete[alias][file.name] = version
-        if len(self._to_delete[alias]) >= PAGE_SIZE:
+        if len(self._to_delete[alias]) >= FILES_PER_SEARCH:
             self._delete_unused(alias)
 
     def _delete_unused(self, alias: str) -> None:

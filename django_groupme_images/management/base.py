@@ -5,15 +5,14 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
 from django.core.files.storage import InvalidStorageError, Storage, storages
 from django.core.management.base import CommandError, CommandParser
-from django.db import Error, connections
+from django.db import connections
 
-from django_groupme_images.bulk.batches import StoredName, iter_pages
+from django_groupme_images.bulk.batches import StoredName, StoredNames
 from django_groupme_images.bulk.columns import Column, find_columns, skip_reason
 from django_groupme_images.bulk.results import Report, Result, format_count
 from django_groupme_images.bulk.runner import BulkRunner
@@ -111,23 +110,25 @@ class BulkCommand(OutputCommand):
             self.stderr.write(self.style.WARNING(warning))
         return [column for column, reason in reasons.items() if not reason]
 
-    def iter_names(self, columns: Sequence[Column]) -> Iterator[StoredName]:
-        """Return the stored names in the columns."""
-        return chain.from_iterable(iter_pages(columns, urls=self.is_for_urls))
+    @contextmanager
+    def read_names(
+        self, columns: Sequence[Column], runner: BulkRunner, options: dict[str, Any]
+    ) -> Iterator[StoredNames]:
+        """Yield the stored names in the columns, or only as many as the command will process."""
+        with StoredNames(runner) as names:
+            names.read(columns, urls=self.is_for_urls, limit=self.read_limit(options))
+            yield names
 
-    def progress_bar(self, columns: Sequence[Column], options: dict[str, Any]) -> Any:
-        """
-        Return a progress bar for the names in the columns.
+    def read_limit(self, options: dict[str, Any]) -> int | None:
+        """Return the number of names that are sufficient; ``None`` means all."""
+        limit: int | None = options["limit"]
+        return limit
 
-        Its total is an estimate, because a name in several columns counts for each of them.
-        """
-        try:
-            count = sum(column.count_names(urls=self.is_for_urls) for column in columns)
-        except Error:  # Reading the names will also fail, and that stops the work.
-            count = 0
+    def progress_bar(self, names: StoredNames, options: dict[str, Any]) -> Any:
+        """Return a progress bar for these names."""
         return progress_bar(
             self._outputs["stderr"],
-            min(count, options["limit"] or count),
+            min(len(names), options["limit"] or len(names)),
             self._noun,
             shown=options["verbosity"] > 0,
         )
@@ -155,8 +156,9 @@ class BulkCommand(OutputCommand):
             stop_on_signals(runner),
         ):
             with (
-                self.progress_bar(columns, options) as progress,
-                closing(run(self.iter_names(columns), options["limit"])) as results_by_name,
+                self.read_names(columns, runner, options) as names,
+                self.progress_bar(names, options) as progress,
+                closing(run(names, options["limit"])) as results_by_name,
             ):
                 for results in results_by_name:
                     self._add_results(report, results, progress, options["verbosity"])

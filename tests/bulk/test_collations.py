@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from typing import Any
 
@@ -11,11 +12,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import connection
 
-from django_groupme_images.bulk.batches import StoredName, iter_pages, stored_names
+from django_groupme_images.bulk.batches import StoredName, StoredNames
 from django_groupme_images.bulk.columns import Column
 from django_groupme_images.bulk.references import referenced_names
+from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.pictures import Picture
 from tests.support import emulator_pictures as pictures
+from tests.support.bulk import read_names, read_rows_with
 from tests.support.urls_of_pictures import JPEG
 from tests.testapp.models import Group, Member
 
@@ -91,6 +94,13 @@ def column() -> Column:
     return Column(Member, Member._meta.get_field("photo"), "default")
 
 
+@pytest.fixture
+def names() -> Iterator[StoredNames]:
+    """Stored names that have not been read yet."""
+    with StoredNames(BulkRunner(workers=1)) as names:
+        yield names
+
+
 def insert_names(*names: str) -> list[Any]:
     """Create a row with each stored name, and return the primary keys of all rows."""
     for name in names:
@@ -98,8 +108,8 @@ def insert_names(*names: str) -> list[Any]:
     return list(Member.objects.order_by("pk").values_list("pk", flat=True))
 
 
-def sorted_names(pages: Any) -> list[str]:
-    return sorted(name.name for page in pages for name in page)
+def sorted_names(names: Iterable[StoredName]) -> list[str]:
+    return sorted(name.name for name in names)
 
 
 def test_filter_with_loose_collation_matches_similar_names(similar_names):
@@ -111,7 +121,8 @@ def test_filter_with_loose_collation_matches_similar_names(similar_names):
 def test_iter_pages_with_similar_names_yields_each_exact_name_once(
     similar_names, size, monkeypatch
 ):
-    monkeypatch.setattr("django_groupme_images.bulk.columns.PAGE_SIZE", size)
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", size)
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", size)
     names = ["a.png", *similar_names, "b.png", "B.png", "c.png"]
     insert_names(*names, *names)
     Group.objects.bulk_create(
@@ -120,7 +131,7 @@ def test_iter_pages_with_similar_names_yields_each_exact_name_once(
     columns = [
         Column(model, model._meta.get_field("photo"), "default") for model in (Member, Group)
     ]
-    found = [name for page in iter_pages(columns, urls=False) for name in page]
+    found = read_names(columns, urls=False)
     assert sorted(name.name for name in found) == sorted([*names, "D.png"])
     for name in found:
         for column, pks in name.rows.items():
@@ -132,25 +143,21 @@ def test_iter_pages_with_similar_names_yields_each_exact_name_once(
 def test_iter_pages_with_uppercase_names_separates_urls_from_files(column):
     names = [JPEG, JPEG.replace("9", "8"), JPEG.upper(), "HTTPS://i.groupme.com/123456789"]
     insert_names(*names, "http.png", "HTTPS.PNG", "https")
-    assert sorted_names(iter_pages([column], urls=True)) == sorted(names)
-    assert sorted_names(iter_pages([column], urls=False)) == ["HTTPS.PNG", "http.png", "https"]
+    assert sorted_names(read_names([column], urls=True)) == sorted(names)
+    assert sorted_names(read_names([column], urls=False)) == ["HTTPS.PNG", "http.png", "https"]
 
 
 def test_column_lookups_with_similar_names_compare_exactly(column, similar_names):
     first, *pks = insert_names("a.png", *similar_names)
-    assert column.pks_by_name(["a.png"]) == {"a.png": [first]}
-    assert column.count_rows("a.png") == 1
-    assert list(column.pk_batches("a.png")) == [[first]]
+    assert list(column.pages_with(["a.png"])) == [[(first, "a.png")]]
     assert column.filter_current("a.png", [first, *pks]) == [first]
-    assert [each.name for each in stored_names(["a.png"], [column])] == ["a.png"]
+    assert sorted_names(read_rows_with(["a.png"], [column])) == ["a.png"]
     assert referenced_names(storages["default"], ["a.png", "x.png"]) == {"a.png"}
 
 
 def test_column_lookups_of_missing_name_find_nothing(column, similar_names):
     insert_names(*similar_names)
-    assert column.pks_by_name(["a.png"]) == {}
-    assert column.count_rows("a.png") == 0
-    assert not any(column.pk_batches("a.png"))
+    assert not any(column.pages_with(["a.png"]))
 
 
 def test_update_rows_with_similar_names_changes_only_exact_rows(column, similar_names):
@@ -190,39 +197,40 @@ def test_update_rows_of_row_changed_after_select_changes_nothing(column, similar
         assert not Member.objects.filter(photo=JPEG).exists()
 
 
-def test_update_rows_of_more_rows_than_one_batch_changes_all(column, similar_names):
-    names = ["a.png", *similar_names, "b.png"]
-    Member.objects.bulk_create([Member(photo=names[n % len(names)]) for n in range(550)])
+def test_update_rows_of_more_rows_than_one_batch_changes_all(column, names, similar_names):
+    all_names = ["a.png", *similar_names, "b.png"]
+    Member.objects.bulk_create([Member(photo=all_names[n % len(all_names)]) for n in range(550)])
     Member.objects.bulk_create([Member(photo="a.png") for _ in range(1203)])
     expected = {*Member.objects.values_list("pk", "photo")}
     expected = {(pk, JPEG if name == "a.png" else name) for pk, name in expected}
-    (found,) = stored_names(["a.png"], [column])
+    names.read_rows_with(["a.png"], [column])
+    (found,) = names
     done = list(found.update_rows(Picture.parse(JPEG)))
     assert all(changed is True for _, _, changed in done)
     assert len({pk for _, pk, _ in done}) == len(done)
     assert {*Member.objects.values_list("pk", "photo")} == expected
 
 
-def test_update_rows_after_change_of_one_row_changes_all_others(column):
+def test_update_rows_after_change_of_one_row_changes_all_others(column, names):
     Member.objects.bulk_create([Member(photo="a.png") for _ in range(700)])
-    (found,) = stored_names(["a.png"], [column])
+    names.read_rows_with(["a.png"], [column])
+    (found,) = names
     Member.objects.filter(pk=found.rows[column][0]).update(photo="A.png")
     assert len(list(found.current().update_rows(Picture.parse(JPEG)))) == 699
     assert Member.objects.filter(photo=JPEG).count() == 699
 
 
-def test_update_rows_in_database_that_changes_no_row_ends(column):
+def test_update_rows_in_database_that_changes_no_row_ends(column, names):
     """A trigger can keep a row unchanged."""
     Member.objects.bulk_create([Member(photo="a.png") for _ in range(600)])
-    (found,) = stored_names(["a.png"], [column])
+    names.read_rows_with(["a.png"], [column])
+    (found,) = names
 
     def skip_updates(execute: Any, sql: str, *args: Any) -> Any:
         return None if sql.startswith("UPDATE") else execute(sql, *args)
 
     with connection.execute_wrapper(skip_updates):
-        done = list(
-            StoredName(found.name, found.rows, found.truncated).update_rows(Picture.parse(JPEG))
-        )
+        done = list(found.update_rows(Picture.parse(JPEG)))
     assert [changed for _, _, changed in done] == [False] * 600
 
 

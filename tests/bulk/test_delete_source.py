@@ -50,7 +50,7 @@ def test_delete_source_of_several_files_deletes_unreferenced_ones(upload, fallba
 
 
 def test_delete_source_of_several_pages_deletes_all_files(upload, fallback, monkeypatch):
-    monkeypatch.setattr("django_groupme_images.bulk.upload.PAGE_SIZE", 4)
+    monkeypatch.setattr("django_groupme_images.bulk.upload.FILES_PER_SEARCH", 4)
     create_members(*[save_file() for _ in range(10)])
     output = upload(delete_source=True, verbosity=1)
     assert output == "10 moved, 0 skipped, 0 failed\n10 files deleted\n"

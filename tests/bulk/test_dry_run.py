@@ -95,7 +95,7 @@ def test_dry_run_after_lost_database_connection_raises(dry_run):
     create_members(save_file())
 
     def fail_later(execute: Any, sql: str, *args: Any) -> Any:
-        return fail_query() if "DISTINCT" in sql else execute(sql, *args)
+        return fail_query() if "LOWER" in sql else execute(sql, *args)
 
     with connections["default"].execute_wrapper(fail_later):
         output = dry_run()

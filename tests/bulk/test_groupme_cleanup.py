@@ -110,7 +110,7 @@ def test_cleanup_of_old_uploads_deletes_their_files(upload_with_report, report, 
 def test_cleanup_in_several_batches_deletes_all_files(
     upload_with_report, report, fallback, monkeypatch
 ):
-    monkeypatch.setattr("django_groupme_images.bulk.cleanup.PAGE_SIZE", 2)
+    monkeypatch.setattr("django_groupme_images.bulk.cleanup.FILES_PER_SEARCH", 2)
     upload_with_report("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg")
     assert run_cleanup(report) == "5 files deleted, 0 kept, 0 failed\n"
     assert fallback.listdir("") == ([], [])

@@ -106,7 +106,8 @@ def test_upload_of_file_shared_by_1203_rows_sends_one_request(upload, list_reque
 
 
 def test_upload_of_several_pages_uploads_all_files(upload, list_requests, monkeypatch):
-    monkeypatch.setattr("django_groupme_images.bulk.columns.PAGE_SIZE", 7)
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", 7)
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 4)
     rows = create_members(*[save_file() for _ in range(30)])
     assert upload() == "30 moved, 0 skipped, 0 failed\n"
     assert len(set(Member.objects.values_list("photo"))) == len(rows) == len(list_requests())

@@ -14,13 +14,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage
 from django.db import connection
 
-from django_groupme_images.bulk.batches import iter_pages
 from django_groupme_images.bulk.check import BulkCheck
 from django_groupme_images.bulk.columns import find_columns
 from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.emulator.faults import Fault
 from tests.support import emulator_pictures as pictures
-from tests.support.bulk import PHOTO
+from tests.support.bulk import PHOTO, read_names
 from tests.support.groupme_check import (
     copy_name,
     count_methods,
@@ -261,7 +260,7 @@ def test_restore_of_opened_copy_after_stop_uploads_nothing(emulator, list_reques
     row = create_member(upload_image())
     mirror.save(copy_name(row), ContentFile(PHOTO))
     delete_from_cdn(emulator, row.photo.name)
-    (names,) = iter_pages(find_columns(["gallery.Member.photo"]), urls=True)
+    names = read_names(find_columns(["gallery.Member.photo"]), urls=True)
     ((result,),) = BulkCheck(runner, restore=mirror).run(names)
     assert result.outcome == "gone"
     assert result.reason.endswith("; not restored: enough")

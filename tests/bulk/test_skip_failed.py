@@ -11,13 +11,19 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import storages
 
-from django_groupme_images.bulk.batches import iter_pages
 from django_groupme_images.bulk.columns import find_columns
 from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.bulk.upload import BulkUpload
 from django_groupme_images.bulk.upload_log import UploadLog
 from django_groupme_images.emulator.faults import Fault
-from tests.support.bulk import PHOTO, create_members, is_uploaded, read_report, save_file
+from tests.support.bulk import (
+    PHOTO,
+    create_members,
+    is_uploaded,
+    read_names,
+    read_report,
+    save_file,
+)
 from tests.support.commands import run_command
 from tests.support.descriptors import CAN_COUNT, no_more_descriptors
 from tests.testapp.models import Group, Member, Profile
@@ -266,7 +272,8 @@ def test_upload_of_rejected_default_file_skips_it(upload, list_requests):
 
 
 def test_upload_with_limit_continues_after_rejected_files(upload, list_requests, monkeypatch):
-    monkeypatch.setattr("django_groupme_images.bulk.columns.PAGE_SIZE", 4)
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", 4)
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 4)
     bad = create_members(*[save_file(f"a{number}.png", BAD) for number in range(12)])
     valid = create_members(*[save_file(f"b{number}.jpg") for number in range(6)])
     for _ in range(4):
@@ -297,7 +304,7 @@ def test_upload_with_skipped_files_still_stops_in_outage(report, emulator, list_
     emulator.app.faults.add(Fault("status", status=400, times=100))
     with UploadLog(report) as log:
         # Only the first of each pair is rejected.
-        names = [file for page in iter_pages(columns, urls=False) for file in page]
+        names = read_names(columns, urls=False)
         for results in BulkUpload(BulkRunner(workers=1), log=log).run(
             file for file in names if file.name.endswith("png")
         ):

@@ -88,12 +88,12 @@ def test_progress_of_one_image_uses_singular(emulator):
 
 
 def test_progress_with_skipped_files_beyond_limit_raises_total(emulator, report, monkeypatch):
-    monkeypatch.setattr("django_groupme_images.bulk.columns.PAGE_SIZE", 3)
     create_members(*[save_file("a.png", b"no image") for _ in range(3)])
     options = {"rate": 0, "report": report, "skip_failed": True, "stdout": io.StringIO()}
     with pytest.raises(CommandError, match=r"^3 of 3 rows failed\.$"):
         call_command("groupme_upload", "gallery.Member", **options)
     create_members(*[save_file() for _ in range(2)])
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 3)
     err = io.StringIO()
     call_command("groupme_upload", "gallery.Member", **options, limit=2, stderr=err)
     first, *_, last = err.getvalue().splitlines()

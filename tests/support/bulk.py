@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,9 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import InMemoryStorage, storages
 from django.db import OperationalError, connections
 
+from django_groupme_images.bulk.batches import StoredName, StoredNames
+from django_groupme_images.bulk.columns import Column
+from django_groupme_images.bulk.runner import BulkRunner
 from tests.support import emulator_pictures as pictures
 from tests.testapp.models import Member
 
@@ -46,6 +49,20 @@ def is_uploaded(row: Any, field: str = "photo") -> bool:
 def read_report(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a report."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def read_names(columns: Iterable[Column], *, urls: bool) -> list[StoredName]:
+    """Return the URLs in columns, or else the names of files, with their rows."""
+    with StoredNames(BulkRunner(workers=1)) as names:
+        names.read(columns, urls=urls)
+        return list(names)
+
+
+def read_rows_with(names: Collection[str], columns: Iterable[Column]) -> list[StoredName]:
+    """Return the names that columns contain, with their rows."""
+    with StoredNames(BulkRunner(workers=1)) as stored_names:
+        stored_names.read_rows_with(names, columns)
+        return list(stored_names)
 
 
 class ReadOnlyStorage(InMemoryStorage):

@@ -98,7 +98,8 @@ class Command(BulkCommand):
                 self._show_files(columns, upload, runner, options)
                 self.raise_if_stopped(runner)
             elif options["enqueue"]:
-                self._enqueue(columns, options)
+                self._enqueue(columns, runner, options)
+                self.raise_if_stopped(runner)
             else:
                 report = self.process(upload.run, runner, columns, options)
                 if (count := report.skip_reasons[DEFAULT]) and options["verbosity"]:
@@ -146,11 +147,11 @@ class Command(BulkCommand):
     ) -> None:
         """Write a summary of the files to upload in each column, without uploading them."""
         totals: dict[Column, _Totals] = defaultdict(_Totals)
-        names = islice(self.iter_names(columns), options["limit"])
         with (
             stop_on_signals(runner),
-            self.progress_bar(columns, options) as progress,
-            closing(upload.inspect(names)) as inspections,
+            self.read_names(columns, runner, options) as names,
+            self.progress_bar(names, options) as progress,
+            closing(upload.inspect(islice(names, options["limit"]))) as inspections,
         ):
             for file, inspection in inspections:
                 for column in file.rows:
@@ -186,21 +187,28 @@ class Command(BulkCommand):
                     f"({column.storage.cdn_url}). groupme_upload skips such rows."
                 )
 
-    def _enqueue(self, columns: Sequence[Column], options: dict[str, Any]) -> None:
+    def read_limit(self, options: dict[str, Any]) -> int | None:
+        # Skipped files do not count toward the limit.
+        return None if options["skip_failed"] else super().read_limit(options)
+
+    def _enqueue(
+        self, columns: Sequence[Column], runner: BulkRunner, options: dict[str, Any]
+    ) -> None:
         """Enqueue tasks, each for up to 100 files that are uploaded to the same storage."""
         try:
             upload_batch = import_tasks().upload_batch
         except ImproperlyConfigured as error:
             raise CommandError(str(error)) from None
-        names = islice(self.iter_names(columns), options["limit"])
         files = tasks = 0
-        for storage, group in groupby(names, attrgetter("storage")):
-            labels = [str(column) for column in columns if column.storage == storage]
-            while batch := [file.name for file in islice(group, _BATCH_SIZE)]:
-                upload_batch.enqueue(
-                    labels, batch, **{name: options[name] for name in _TASK_OPTIONS}
-                )
-                files, tasks = files + len(batch), tasks + 1
+        with self.read_names(columns, runner, options) as names:
+            first = islice(runner.until_stopped(names), options["limit"])
+            for storage, group in groupby(first, attrgetter("storage")):
+                labels = [str(column) for column in columns if column.storage == storage]
+                while batch := [file.name for file in islice(group, _BATCH_SIZE)]:
+                    upload_batch.enqueue(
+                        labels, batch, **{name: options[name] for name in _TASK_OPTIONS}
+                    )
+                    files, tasks = files + len(batch), tasks + 1
         if options["verbosity"] and files:
             self.stdout.write(
                 f"Enqueued {format_count(files, 'file')} in {format_count(tasks, 'task')}."
