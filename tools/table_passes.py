@@ -116,10 +116,12 @@ def measure(folder: str, server: str, command: str, options: dict[str, Any]) -> 
     from django.core.management import call_command
     from django.db import connection
 
+    from django_groupme_images.bulk.batches import StoredNames
     from django_groupme_images.bulk.columns import find_columns
+    from django_groupme_images.bulk.runner import BulkRunner
 
     (column,) = find_columns(["gallery.Member.photo"])
-    rows = column.rows_with_names(urls=command == "groupme_check")
+    rows = column.rows_with_names(urls=command != "groupme_upload")
     queries: list[str] = []
 
     def count_query(execute: Any, sql: str, *args: Any) -> Any:
@@ -128,17 +130,25 @@ def measure(folder: str, server: str, command: str, options: dict[str, Any]) -> 
 
     def run() -> None:
         output = io.StringIO()
-        call_command(command, "gallery.Member", stdout=output, stderr=output, **options)
+        if command:
+            call_command(command, "gallery.Member", stdout=output, stderr=output, **options)
+        else:
+            with StoredNames(BulkRunner(workers=1)) as names:
+                names.read([column], urls=True)
+                len(names)
 
     rows.count()
     passes = [timed(rows.count) for _ in range(REPETITIONS)]
     with connection.execute_wrapper(count_query):
+        before = time.process_time()
         seconds = timed(run)
+        cpu = time.process_time() - before
     passes += [timed(rows.count) for _ in range(REPETITIONS)]
     return {
         "pass": median(passes),
         "seconds": seconds,
         "passes": seconds / median(passes),
+        "CPU": cpu,
         "queries": len(queries),
         "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
@@ -154,6 +164,7 @@ COMMANDS: dict[str, tuple[str, dict[str, Any]]] = {
     "groupme_upload --dry-run": ("groupme_upload", {"dry_run": True}),
     "groupme_upload --dry-run --limit 100": ("groupme_upload", {"dry_run": True, "limit": 100}),
     "groupme_upload --limit 100": ("groupme_upload", {"limit": 100, "rate": 0}),
+    "read all URLs": ("", {}),
     "groupme_check --limit 5000": ("groupme_check", {"limit": 5000, "rate": 0}),
 }
 
@@ -162,6 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--index", action="store_true", help="create an index on the column")
+    parser.add_argument("--only", default="", help="measure only commands that contain this string")
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.port:
@@ -169,6 +181,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, run_server("tools.table_passes") as server:
         run_in_process(create_rows, folder, server, options.rows, options.index)
         for name, (command, arguments) in COMMANDS.items():
+            if options.only not in name:
+                continue
             result = run_in_process(measure, folder, server, command, arguments)
             values = "  ".join(f"{key} {value:.4g}" for key, value in result.items())
             sys.stdout.write(f"{options.rows:>9,}  {name:<40} {values}\n")

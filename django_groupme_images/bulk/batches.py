@@ -123,6 +123,7 @@ class StoredNames:
     def __init__(self, runner: BulkRunner) -> None:
         self._runner = runner
         self._index = NameIndex()
+        self._count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +132,7 @@ class StoredNames:
         self._index.__exit__()
 
     def __len__(self) -> int:
-        return len(self._index)
+        return self._count
 
     def __iter__(self) -> Iterator[StoredName]:
         # A page contains names of one storage, because each task is for one storage.
@@ -152,13 +153,14 @@ class StoredNames:
                 for column in group:
                     self._add(column, column.name_pages(urls=urls))
             elif names := self._first_names(group, urls, limit):
-                self.read_rows_with(names, group)
+                self._add_rows_with(names, group)
                 limit -= len(names)
+        self._count_names()
 
     def read_rows_with(self, names: Collection[str], columns: Iterable[Column]) -> None:
         """Read the rows that contain one of the names."""
-        for column in columns:
-            self._add(column, column.pages_with(names))
+        self._add_rows_with(names, columns)
+        self._count_names()
 
     def _first_names(self, columns: Iterable[Column], urls: bool, limit: int) -> set[str]:
         """Return the names in the first rows of the columns, at most ``limit``."""
@@ -170,9 +172,18 @@ class StoredNames:
                 names.add(row[1])
         return names
 
+    def _add_rows_with(self, names: Collection[str], columns: Iterable[Column]) -> None:
+        for column in columns:
+            self._add(column, column.pages_with(names))
+
     def _add(self, column: Column, pages: Iterator[Rows]) -> None:
-        for page in self._runner.until_stopped(pages):
-            self._index.add(column, page)
+        added = (self._index.add(column, page) for page in pages)
+        for _ in self._runner.until_stopped(added):
+            pass
+
+    def _count_names(self) -> None:
+        with self._runner.stopped_on_read_error():
+            self._count = len(self._index)
 
     def _current(self, names: Iterable[IndexedName]) -> list[StoredName]:
         """Return the names that rows still contain, each with these rows."""

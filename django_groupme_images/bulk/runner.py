@@ -140,17 +140,18 @@ class BulkRunner:
         self.rate_limiter.stop()
 
     def until_stopped(self, items: Iterable[T]) -> Iterator[T]:
-        """
-        Yield the items until the work is stopped.
+        """Yield the items until the work is stopped. A failure to read them stops it."""
+        with self.stopped_on_read_error():
+            for item in () if self.stop_reason else items:
+                yield item
+                if self.stop_reason:  # Check this before the next item is read.
+                    return
 
-        If reading them raises an error of a database or of a temporary file, stop the work.
-        """
-        items = iter(items)
+    @contextmanager
+    def stopped_on_read_error(self) -> Iterator[None]:
+        """Stop the work if the block raises an error of a database or of a temporary file."""
         try:
-            while not self.stop_reason:  # Check this first, so that no unneeded item is read.
-                yield next(items)
-        except StopIteration:
-            return
+            yield
         except (Error, OSError) as error:
             logger.exception("Reading the rows failed, so the work stops")
             self.stop(describe_exception(error))

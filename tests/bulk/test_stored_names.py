@@ -1,0 +1,236 @@
+"""Tests of how bulk commands read the rows: once, whatever their number."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from django_groupme_images.bulk.batches import StoredName, StoredNames
+from django_groupme_images.bulk.columns import Column, find_columns
+from django_groupme_images.bulk.runner import BulkRunner
+from django_groupme_images.pictures import Picture
+from tests.support.bulk import (
+    create_members,
+    fail_query,
+    is_uploaded,
+    read_names,
+    read_rows_with,
+    save_file,
+)
+from tests.support.urls_of_pictures import JPEG
+from tests.testapp.models import Group, Member, Plain, Ticket
+
+pytestmark = [
+    pytest.mark.django_db(databases=["default", "other"]),
+    pytest.mark.usefixtures("fallback"),
+]
+
+MEMBER = "gallery.Member.photo"
+GROUP = "gallery.Group.photo"
+
+
+@pytest.fixture
+def names() -> Iterator[StoredNames]:
+    """Stored names that have not been read yet."""
+    with StoredNames(BulkRunner(workers=1)) as names:
+        yield names
+
+
+def url(number: int) -> str:
+    return f"https://i.groupme.com/480x325.jpeg.{number:032x}"
+
+
+def pks(stored: StoredName) -> dict[str, list[Any]]:
+    """Return the primary keys of a name by the label of the column."""
+    return {str(column): found for column, found in stored.rows.items()}
+
+
+@contextmanager
+def counted_queries() -> Iterator[list[str]]:
+    """Yield a list of the queries of the block, which is filled at its end."""
+    queries: list[str] = []
+    with CaptureQueriesContext(connections["default"]) as captured:
+        yield queries
+    queries += [query["sql"] for query in captured]
+
+
+@pytest.mark.parametrize("count", [20, 200])
+@pytest.mark.parametrize("urls", [True, False])
+def test_read_of_many_names_reads_each_row_once(count, urls, names, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", 10)
+    create_members(*[url(n) if urls else f"{n}.jpg" for n in range(count)])
+    with counted_queries() as queries:
+        names.read(find_columns([MEMBER]), urls=urls)
+        assert len(names) == count
+    assert len(queries) == count // 10 + 1
+    pages = [query for query in queries[1:] if '"id" >' in query.replace("`", '"')]
+    assert len(pages) == len(queries) - 1
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_iteration_compares_names_with_one_query_per_page(count, names, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 10)
+    create_members(*[url(n) for n in range(count)])
+    names.read(find_columns([MEMBER]), urls=True)
+    with counted_queries() as queries:
+        assert len(list(names)) == count
+    assert len(queries) == count // 10
+
+
+def test_read_with_limit_reads_first_rows_and_rows_with_their_names(names):
+    create_members(*[url(n) for n in range(50)], url(1), url(1).upper())
+    Group.objects.create(photo=url(0), banner="")
+    with counted_queries() as queries:
+        names.read(find_columns([MEMBER, GROUP]), urls=True, limit=3)
+    assert len(queries) == 5  # the first rows, and one page of each column until it is empty
+    found = {stored.name: pks(stored) for stored in names}
+    first = list(Member.objects.order_by("pk").values_list("pk", flat=True))
+    assert found == {
+        url(0): {MEMBER: [first[0]], GROUP: [Group.objects.get().pk]},
+        url(1): {MEMBER: [first[1], first[50]]},
+        url(2): {MEMBER: [first[2]]},
+    }
+
+
+def test_read_with_limit_continues_in_next_columns(names):
+    create_members("a.jpg", "a.jpg", "b.jpg")
+    Group.objects.create(photo="b.jpg", banner="c.jpg")
+    for name in ("a.jpg", "d.jpg"):
+        Plain.objects.create(photo=name)
+    # The storages of Plain.photo and of the other fields are not the same.
+    columns = find_columns([MEMBER, "gallery.Group", "gallery.Plain.photo"])
+    names.read(columns, urls=False, limit=4)
+    assert sorted((stored.name, sorted(pks(stored))) for stored in names) == [
+        ("a.jpg", [MEMBER]),
+        ("a.jpg", ["gallery.Plain.photo"]),
+        ("b.jpg", [GROUP, MEMBER]),
+        ("c.jpg", ["gallery.Group.banner"]),
+    ]
+    assert len(names) == 4
+
+
+def test_read_with_reached_limit_reads_no_other_columns(names):
+    create_members("a.jpg")
+    Plain.objects.create(photo="a.jpg")
+    names.read(find_columns([MEMBER, "gallery.Plain.photo"]), urls=False, limit=1)
+    assert len(list(names)) == 1
+
+
+def test_names_of_several_storages_are_sorted_by_storage(names):
+    for number in range(20):
+        create_members(f"{number}.jpg")
+        Plain.objects.create(photo=f"{number}.jpg")
+    names.read(find_columns([MEMBER, "gallery.Plain.photo"]), urls=False)
+    columns = [next(iter(pks(stored))) for stored in names]
+    assert columns in (sorted(columns), sorted(columns, reverse=True))
+    assert len(columns) == 40
+
+
+def test_names_that_changed_after_they_were_read_are_not_yielded(names):
+    create_members("a.jpg", "b.jpg", "c.jpg", "c.jpg")
+    changed, kept, half, other = Member.objects.order_by("pk")
+    names.read(find_columns([MEMBER]), urls=False)
+    Member.objects.filter(pk__in=[changed.pk, half.pk]).update(photo=JPEG)
+    found = {stored.name: pks(stored)[MEMBER] for stored in names}
+    assert found == {"b.jpg": [kept.pk], "c.jpg": [other.pk]}
+
+
+def test_name_in_more_rows_than_in_memory_keeps_others_on_disk(names):
+    create_members(*["a.jpg"] * 1203, "b.jpg")
+    (column,) = find_columns([MEMBER])
+    names.read([column], urls=False)
+    stored = next(stored for stored in names if stored.name == "a.jpg")
+    assert len(stored.rows[column]) == 500
+    assert stored.truncated == {column}
+    assert stored.count_rows(column) == 1203
+    with counted_queries() as queries:
+        results = list(stored.update_rows(Picture.parse(JPEG)))
+    changed_rows = Member.objects.filter(photo=JPEG).order_by("pk")
+    assert [pk for _, pk, _ in results] == list(changed_rows.values_list("pk", flat=True))
+    assert all(changed is True for *_, changed in results)
+    assert not any("WHERE" in query and "IN (" not in query for query in queries)
+
+
+@pytest.mark.parametrize("count", [499, 500, 501])
+def test_name_in_as_many_rows_as_in_memory_yields_all(count, names):
+    create_members(*["a.jpg"] * count)
+    (column,) = find_columns([MEMBER])
+    names.read([column], urls=False)
+    (stored,) = names
+    assert bool(stored.truncated) == (count > 500)
+    assert stored.count_rows(column) == count
+    assert len(list(stored.update_rows(Picture.parse(JPEG)))) == count
+
+
+def test_rows_with_uuid_keys_are_found_and_changed():
+    tickets = [Ticket.objects.create(photo="a.jpg") for _ in range(3)]
+    (column,) = find_columns(["gallery.Ticket"])
+    for stored in (*read_names([column], urls=False), *read_rows_with(["a.jpg"], [column])):
+        assert sorted(stored.rows[column]) == sorted(ticket.pk for ticket in tickets)
+    assert {changed for *_, changed in stored.update_rows(Picture.parse(JPEG))} == {True}
+    assert set(Ticket.objects.values_list("photo", flat=True)) == {JPEG}
+
+
+def test_pages_of_rows_that_change_meanwhile_contain_each_row_once(monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", 2)
+    create_members(*[f"{n}.jpg" for n in range(6)])
+    *others, last = Member.objects.order_by("pk")
+    found = []
+    for page in Column(Member, Member._meta.get_field("photo"), "default").name_pages(urls=False):
+        found += [pk for pk, _ in page]
+        Member.objects.filter(pk__in=found).update(photo=JPEG)
+        Member.objects.filter(pk=last.pk).delete()
+    assert found == [row.pk for row in others]
+
+
+def test_upload_interrupted_while_rows_are_read_uploads_nothing(upload, list_requests, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", 2)
+    rows = create_members(*[save_file() for _ in range(10)])
+    queries: list[str] = []
+
+    def interrupt(execute: Any, sql: str, *args: Any) -> Any:
+        if "LOWER" in sql:
+            queries.append(sql)
+            if len(queries) == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+        return execute(sql, *args)
+
+    with connections["default"].execute_wrapper(interrupt):
+        assert upload(MEMBER).startswith("exit 130: Stopped: interrupted by SIGINT.")
+    assert len(queries) == 2
+    assert list_requests() == []
+    assert not any(map(is_uploaded, rows))
+
+
+@pytest.mark.parametrize("options", [{}, {"enqueue": True}, {"limit": 1}, {"dry_run": True}])
+def test_upload_after_lost_connection_while_rows_are_read_stops(upload, options, list_requests):
+    create_members(save_file())
+
+    def fail_read(execute: Any, sql: str, *args: Any) -> Any:
+        return fail_query() if "LOWER" in sql else execute(sql, *args)
+
+    with connections["default"].execute_wrapper(fail_read):
+        output = upload(MEMBER, **options)
+    assert output.startswith("exit 1: Stopped: OperationalError: the connection was lost.")
+    assert list_requests() == []
+
+
+@pytest.mark.any_django
+def test_upload_without_space_for_temporary_database_says_how_to_continue(project):
+    resource = pytest.importorskip("resource")  # It limits the size of files, on POSIX.
+    project.create_table()
+    project.insert_members(f"photos/{number:090}.jpg" for number in range(30_000))
+    set_limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    code, out, err = project.run("groupme_upload", "gallery.Member", preexec_fn=set_limit)
+    assert code == 1, err
+    assert "Stopped: OSError: The temporary database of stored names could not be written" in err
+    assert "Set the environment variable SQLITE_TMPDIR to a folder with more free space." in err
+    assert out == ""
