@@ -177,9 +177,9 @@ class StoredNames:
             self._add(column, column.pages_with(names))
 
     def _add(self, column: Column, pages: Iterator[Rows]) -> None:
-        added = (self._index.add(column, page) for page in pages)
-        for _ in self._runner.until_stopped(added):
-            pass
+        with self._runner.stopped_on_read_error():
+            for page in self._runner.until_stopped(pages):
+                self._index.add(column, page)
 
     def _count_names(self) -> None:
         with self._runner.stopped_on_read_error():

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from django_groupme_images.bulk.batches import StoredName, StoredNames
@@ -177,6 +177,18 @@ def test_rows_with_uuid_keys_are_found_and_changed():
         assert sorted(stored.rows[column]) == sorted(ticket.pk for ticket in tickets)
     assert {changed for *_, changed in stored.update_rows(Picture.parse(JPEG))} == {True}
     assert set(Ticket.objects.values_list("photo", flat=True)) == {JPEG}
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="other databases scan small tables")
+def test_lookup_of_names_uses_index_of_column():
+    (column,) = find_columns(["gallery.Unique.photo"])
+    with counted_queries() as queries:
+        list(column.pages_with(["a.jpg", "b.jpg"]))
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {queries[0]}")
+        plan = [row[-1] for row in cursor.fetchall()]
+    assert "INDEX" in plan[0]
+    assert "(photo=?)" in plan[0]
 
 
 def test_pages_of_rows_that_change_meanwhile_contain_each_row_once(monkeypatch):
