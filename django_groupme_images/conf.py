@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, cast, overload
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -43,6 +43,7 @@ from .pictures import CDN_URL, UPLOAD_URL
 
 __all__ = [
     "ConfiguredStorage",
+    "GroupMeStorageOptions",
     "configured_storage",
     "resolved_token",
     "validated_option",
@@ -50,6 +51,8 @@ __all__ = [
 
 T = TypeVar("T")
 Token = str | Callable[[], str | None] | None
+Timeout = float | tuple[float, float]
+OnDelete = Literal["ignore", "raise"]
 
 _UNSET = object()
 
@@ -145,6 +148,30 @@ class Option(Generic[T]):
         return ""
 
 
+class GroupMeStorageOptions(TypedDict, total=False):
+    """The types of the options of a ``GroupMeStorage``, for example to annotate ``OPTIONS``."""
+
+    # Type checkers cannot derive these types from the options of ConfiguredStorage.
+    access_token: Token
+    upload_url: str
+    cdn_url: str
+    timeout: Timeout
+    max_upload_time: float | None
+    max_retries: int
+    max_retry_wait: float
+    max_upload_size: int | None
+    allowed_formats: Collection[str]
+    convert_formats: Collection[str]
+    max_pixels: int
+    max_dimension: int | None
+    strip_metadata: bool
+    fallback: str | None
+    upload_early: bool
+    allow_url: bool
+    deferred: bool
+    on_delete: OnDelete
+
+
 class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages is untyped.
     """
     Base class of ``GroupMeStorage`` with its options.
@@ -177,7 +204,7 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: Maximum time in seconds to connect, and between two bytes. The first number of a pair limits
     #: the connection, and the second limits the time between two bytes in either direction. A
     #: single number limits both.
-    timeout = Option[Any](
+    timeout = Option[Timeout](
         (5, 30),
         "a positive number of seconds, or a (connect, read) tuple",
         is_timeout,
@@ -251,7 +278,7 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     #: What ``delete()`` does with an uploaded image, because the image service cannot delete
     #: images. ``"ignore"`` logs that the image stays public, and ``"raise"`` raises
     #: ``NotImplementedError``.
-    on_delete = Option("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
+    on_delete = Option[OnDelete]("ignore", "'ignore' or 'raise'", ("ignore", "raise").__contains__)
 
     @classmethod
     @cache
@@ -272,7 +299,7 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
         for each in fields(ImageOptions):
             self.options()[each.name].validated(self)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: Unpack[GroupMeStorageOptions]) -> None:
         valid_options = self.get_default_settings()  # A subclass may add options here.
         for name in options:
             if name not in valid_options:
