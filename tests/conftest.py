@@ -15,6 +15,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import Fault
+from django_groupme_images.signals import picture_uploaded, upload_failed, upload_postponed
 from django_groupme_images.storage import GroupMeStorage
 from tests.support import emulator_pictures as pictures
 from tests.support import ports
@@ -85,6 +86,29 @@ def state(
     elif request.param == "elsewhere":
         settings.STORAGES = {**settings.STORAGES, "groupme": settings.STORAGES["default"]}
     return str(request.param)
+
+
+@pytest.fixture
+def sent() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """The signals that were sent: "uploaded", "postponed", or "failed", and the arguments."""
+    signals: list[tuple[str, dict[str, Any]]] = []
+
+    def uploaded(**kwargs: Any) -> None:
+        signals.append(("uploaded", kwargs))
+
+    def postponed(**kwargs: Any) -> None:
+        signals.append(("postponed", kwargs))
+
+    def failed(**kwargs: Any) -> None:
+        signals.append(("failed", kwargs))
+
+    picture_uploaded.connect(uploaded)
+    upload_postponed.connect(postponed)
+    upload_failed.connect(failed)
+    yield signals
+    picture_uploaded.disconnect(uploaded)
+    upload_postponed.disconnect(postponed)
+    upload_failed.disconnect(failed)
 
 
 @pytest.fixture

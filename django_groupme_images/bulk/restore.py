@@ -16,6 +16,7 @@ from django_groupme_images.exceptions import (
     UploadRejected,
     describe_exception,
 )
+from django_groupme_images.measurement import Measurement, measured
 from django_groupme_images.pictures import Picture
 
 from .batches import StoredName
@@ -47,11 +48,16 @@ class _RestoreItem(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The outcome for an image, and a reason or the ``Picture`` that replaces the image."""
+    """
+    The outcome for an image, and a reason or the ``Picture`` that replaces the image.
+
+    The ``Picture`` comes with the measurement of its upload. ``error`` is that of a failed request.
+    """
 
     outcome: str
     reason: str = ""
-    restored: Picture | None = None
+    restored: tuple[Picture, Measurement] | None = None
+    error: ServiceError | None = None
 
 
 def image_result(future: Future[ImageResult]) -> ImageResult:
@@ -61,7 +67,11 @@ def image_result(future: Future[ImageResult]) -> ImageResult:
         return future.result()
     # If only one of two requests found the image, it is unknown whether it is missing.
     is_unreachable = isinstance(error, ServiceError | PictureNotFound)
-    return ImageResult("unreachable" if is_unreachable else "failed", describe_exception(error))
+    return ImageResult(
+        "unreachable" if is_unreachable else "failed",
+        describe_exception(error),
+        error=error if isinstance(error, ServiceError) else None,
+    )
 
 
 class MissingImages:
@@ -158,29 +168,33 @@ class BulkRestore:
             return ImageResult("gone", item.reason)
         picture = stored.storage.picture(stored.name)
         client = self._runner.client(stored.storage)
-        reasons = [item.reason]
+        reasons, rejection = [item.reason], None
         try:
             for name in self._mirror.copy_names(picture):
                 try:
                     with self._mirror.open_copy(name, picture, stored.storage) as copy:
                         self._runner.rate_limiter.wait()
-                        restored = stored.storage.upload(copy, client)
+                        restored = measured(stored.storage.upload, copy, client)
                         return ImageResult("restored", restored=restored)
                 except (InvalidCopy, UploadRejected) as error:
                     reasons.append(f"its copy {name} was not uploaded: {error}")
+                    rejection = error if isinstance(error, UploadRejected) else rejection
         except BulkStopped:
             reasons.append(f"not restored: {self._runner.stop_reason}")
         if len(reasons) == 1:
             reasons.append("the mirror has no copy of it")
-        return ImageResult("gone", "; ".join(reasons))
+        return ImageResult("gone", "; ".join(reasons), error=rejection)
 
 
 def _change_rows(item: _RestoreItem, result: ImageResult) -> Iterator[Result]:
     """Store the URL of a restored image in the rows that contain the old one, and yield results."""
     stored, _, current = item
     yield from results_for("skipped", stored.minus(current), reason=CHANGED)
+    if result.error is not None:
+        stored.storage.report_failed(stored.name, result.error)
     if result.restored is None:
         yield from results_for(result.outcome, current, reason=result.reason)
     else:
-        stored.storage.send_uploaded_signal(result.restored, stored.name)
-        yield from replace_in_rows(result.outcome, current, result.restored)
+        picture, measurement = result.restored
+        stored.storage.report_uploaded(stored.name, picture, measurement)
+        yield from replace_in_rows(result.outcome, current, picture)

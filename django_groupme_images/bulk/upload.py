@@ -17,7 +17,13 @@ from django.core.files.storage import Storage
 from django.db import Error
 
 from django_groupme_images.discovery import groupme_fields
-from django_groupme_images.exceptions import InvalidPicture, UploadRejected, describe_exception
+from django_groupme_images.exceptions import (
+    InvalidPicture,
+    ServiceError,
+    UploadRejected,
+    describe_exception,
+)
+from django_groupme_images.measurement import Measurement, measured
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.backend import GroupMeStorage
 from django_groupme_images.storage.fallback import get_fallback_storage
@@ -56,8 +62,9 @@ class _UploadResult(NamedTuple):
     """
     An uploaded image, or the image of an earlier upload, or a reason to skip the rows.
 
-    ``upload`` describes the upload if this run made it. ``recorded_row`` is the column and the
-    primary key of the row whose result is already in the report.
+    ``upload`` describes the upload if this run made it, and ``measurement`` is that of the upload.
+    ``recorded_row`` is the column and the primary key of the row whose result is already in the
+    report.
     """
 
     version: Version
@@ -65,6 +72,7 @@ class _UploadResult(NamedTuple):
     reason: str = ""
     upload: RecordedUpload | None = None
     recorded_row: tuple[Column, Any] | None = None
+    measurement: Measurement | None = None
 
 
 class BulkUpload:
@@ -183,18 +191,20 @@ class BulkUpload:
         with self._default_file_lock if is_default else nullcontext():
             source = self._source_of(file)
             version = item.version = Version.of(source, file.name)
-            if picture := self._find_earlier_upload(file, source, version):
-                return _UploadResult(version, picture)
+            if earlier := self._find_earlier_upload(file, source, version):
+                return _UploadResult(version, earlier)
             if is_default and not (self._log and version.is_complete):
                 return _UploadResult(version, reason=DEFAULT)
             self._runner.rate_limiter.wait()
             with source.open(file.name) as content:
-                picture = file.storage.upload(content, self._runner.client(file.storage))
+                client = self._runner.client(file.storage)
+                picture, measurement = measured(file.storage.upload, content, client)
+            result = _UploadResult(version, picture, measurement=measurement)
             if Version.of(source, file.name) != version:
-                return _UploadResult(version, picture, REPLACED)
+                return result._replace(reason=REPLACED)
             alias = self._alias_of(file)
             upload = RecordedUpload(alias, file.name, version, datetime.now(UTC), picture.url)
-            return _UploadResult(version, picture, "", upload, self._record(file, upload))
+            return result._replace(upload=upload, recorded_row=self._record(file, upload))
 
     def _find_earlier_upload(
         self, file: StoredName, source: Storage, version: Version
@@ -232,11 +242,13 @@ class BulkUpload:
             return
         yield from results_for("skipped", file.minus(current), reason=CHANGED)
         if error := future.exception():
+            if isinstance(error, ServiceError):
+                file.storage.report_failed(file.name, error)
             reason, failure = describe_exception(error), self._failure(item, error)
             yield from results_for("failed", current, reason=reason, record=failure, error=error)
         elif result := future.result():
-            if result.picture and (result.upload or result.reason):
-                file.storage.send_uploaded_signal(result.picture, file.name)
+            if result.picture and result.measurement:
+                file.storage.report_uploaded(file.name, result.picture, result.measurement)
             if result.reason:
                 url = result.picture.url if result.picture else ""
                 yield from results_for("skipped", current, url, result.reason)

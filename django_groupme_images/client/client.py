@@ -17,6 +17,7 @@ from requests.adapters import BaseAdapter
 from django_groupme_images.exceptions import ServiceError, UploadRejected
 from django_groupme_images.images.rejections import check_size
 from django_groupme_images.images.streams import UploadBody, as_seekable, content_length
+from django_groupme_images.measurement import record_upload
 from django_groupme_images.pictures import CDN_URL, UPLOAD_URL, Picture
 
 from .responses import cdn_error, convert_network_errors, parse_upload_response, upload_error
@@ -155,7 +156,9 @@ class GroupMeClient:
 
     def _post(self, get_token: Callable[[], str | None], **kwargs: Any) -> Picture:
         auth = TokenAuth(get_token())
+        body = kwargs.get("data")
         with (
+            record_upload(None if body is None else len(body)),
             time_limit(self.max_upload_time),
             self._send("POST", self.upload_url, auth=auth, **kwargs) as response,
         ):

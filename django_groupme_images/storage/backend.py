@@ -28,13 +28,14 @@ from django_groupme_images.exceptions import (
 from django_groupme_images.images.preparation import PreparedImage, prepared_image
 from django_groupme_images.images.rejections import check_size
 from django_groupme_images.images.streams import UploadBody, as_seekable
+from django_groupme_images.measurement import measured
 from django_groupme_images.pictures import Picture
-from django_groupme_images.signals import picture_uploaded, send
 
 from .concurrent_uploads import ConcurrentUploads, UploadedContent, current_uploads
 from .fallback import StorageWithFallback, falls_back, report_postponed, save_pending
 from .file import GroupMeFile, require_read_mode
 from .names import is_file_name, picture_from_name
+from .reports import ReportingStorage
 from .reuse import earlier_upload_name, iter_layers, new_contents, remote_image, reuse_upload
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ ALIAS = "groupme"
 MAX_CONCURRENT_UPLOADS = 3
 
 
-class GroupMeStorage(StorageWithFallback):
+class GroupMeStorage(StorageWithFallback, ReportingStorage):
     """
     A storage that uploads files to GroupMe's image service.
 
@@ -134,11 +135,8 @@ class GroupMeStorage(StorageWithFallback):
         if earlier_upload_name(content):
             # Storages move a temporary file, so its path may not exist anymore.
             content = File(content, getattr(content, "name", None))
-        with self._prepared_to_save(content) as image:
-            name = content.name if name is None else name
-            if (fallback := self.fallback_storage) is None:
-                return self._save_to_groupme(name, image.file, max_length)
-            return self._save_or_postpone(fallback, name, image, max_length)
+        name = content.name if name is None else name
+        return self.with_failure_reported(name, self._save_prepared, name, content, max_length)
 
     @contextmanager
     def concurrent_uploads(
@@ -169,7 +167,7 @@ class GroupMeStorage(StorageWithFallback):
             prepare=self._prepared,
             client=self.client,
             can_postpone=self.fallback_storage is not None,
-            report=self.send_uploaded_signal,
+            report=self.report_uploaded,
         )
         with time_limit(self.options()["max_upload_time"].validated(self)), uploads.run():
             yield
@@ -200,6 +198,12 @@ class GroupMeStorage(StorageWithFallback):
             with prepared_image(file, options) as image:
                 yield image
 
+    def _save_prepared(self, name: str, content: IO[bytes], max_length: int | None) -> str:
+        with self._prepared_to_save(content) as image:
+            if (fallback := self.fallback_storage) is None:
+                return self._save_to_groupme(name, image.file, max_length)
+            return self._save_or_postpone(fallback, name, image, max_length)
+
     def _save_or_postpone(
         self, fallback: Storage, name: str, image: PreparedImage, max_length: int | None
     ) -> str:
@@ -224,10 +228,10 @@ class GroupMeStorage(StorageWithFallback):
 
     def _save(self, name: str, content: IO[bytes]) -> str:
         if isinstance(content, UploadedContent):
-            picture = content.upload()
+            picture, measurement = content.upload()
         else:
-            picture = self.client.upload(content)
-        self.send_uploaded_signal(picture, name)
+            picture, measurement = measured(self.client.upload, content)
+        self.report_uploaded(name, picture, measurement)
         return picture.url
 
     def upload(self, content: IO[bytes], client: GroupMeClient | None = None) -> Picture:
@@ -247,13 +251,11 @@ class GroupMeStorage(StorageWithFallback):
         This process never opens ``url``, so the fallback storage is not used. Raise
         ``UploadRejected`` if the service rejects the URL or the image.
         """
-        picture = self.client.upload_from_url(url)
-        self.send_uploaded_signal(picture, url)
+        picture, measurement = self.with_failure_reported(
+            url, measured, self.client.upload_from_url, url
+        )
+        self.report_uploaded(url, picture, measurement)
         return picture.url
-
-    def send_uploaded_signal(self, picture: Picture, name: str) -> None:
-        """Send ``picture_uploaded`` for an image whose former name is ``name``."""
-        send(picture_uploaded, type(self), storage=self, picture=picture, name=name)
 
     @falls_back
     def url(self, name: str | None) -> str:

@@ -23,6 +23,7 @@ from django.core.files import File
 from django_groupme_images.exceptions import ServiceError, UploadRejected
 from django_groupme_images.images.preparation import PreparedImage
 from django_groupme_images.images.streams import CHUNK_SIZE
+from django_groupme_images.measurement import Measurement, measured
 from django_groupme_images.pictures import Picture
 
 if TYPE_CHECKING:
@@ -39,14 +40,15 @@ __all__ = [
 ]
 
 Prepare = Callable[[IO[bytes]], AbstractContextManager[PreparedImage]]
+Upload = Callable[[], tuple[Picture, Measurement]]
 
 _current: ContextVar[ConcurrentUploads | None] = ContextVar("concurrent_uploads", default=None)
 
 
 class UploadedContent(File):  # type: ignore[type-arg]  # File is generic only in the stubs.
-    """Content whose upload may have begun. ``upload()`` returns its ``Picture``."""
+    """Content whose upload may have begun. ``upload()`` returns its result."""
 
-    def __init__(self, content: IO[bytes], upload: Callable[[], Picture]) -> None:
+    def __init__(self, content: IO[bytes], upload: Upload) -> None:
         super().__init__(content)
         self.upload = upload
 
@@ -63,7 +65,12 @@ class _StartedUpload:
     digest: bytes | None
     image: PreparedImage
     future: Future[Picture]
+    measurement: Measurement
     cleanup: ExitStack
+
+    def result(self) -> tuple[Picture, Measurement]:
+        """Wait for the upload, and return its result. Raise its exception if it failed."""
+        return _result(self.future), self.measurement
 
 
 class ConcurrentUploads:
@@ -78,7 +85,7 @@ class ConcurrentUploads:
     are still prepared, because the storage saves them to its fallback.
 
     If the block raises an exception, the uploads that have begun are finished first. ``report`` is
-    called with each ``Picture`` that was uploaded but not saved, and the name of its file.
+    called with the name of each file that was uploaded but not saved, and the result of its upload.
     """
 
     def __init__(
@@ -90,7 +97,7 @@ class ConcurrentUploads:
         prepare: Prepare,
         client: GroupMeClient,
         can_postpone: bool,
-        report: Callable[[Picture, str], None],
+        report: Callable[[str, Picture, Measurement], None],
     ) -> None:
         self.storage = storage
         self._contents = {id(content): content for content in contents}
@@ -120,7 +127,8 @@ class ConcurrentUploads:
 
     def digest(self, content: IO[bytes]) -> bytes | None:
         """Return a hash of the content, from before its upload, which may begin here."""
-        self._start_next(content)
+        with suppress(ServiceError):  # The error is raised again when the content is saved.
+            self._start_next(content)
         started = self._started.get(id(content))
         return started.digest if started else content_digest(content)
 
@@ -131,7 +139,7 @@ class ConcurrentUploads:
         if upload := self._started.pop(id(content), None):
             with upload.cleanup:
                 try:
-                    yield self._with_upload(upload.image, partial(_result, upload.future))
+                    yield self._with_upload(upload.image, upload.result)
                 finally:
                     wait([upload.future])
         elif self._error and not (self._can_postpone and self._error.retryable):
@@ -156,14 +164,15 @@ class ConcurrentUploads:
         with ExitStack() as stack:
             image = stack.enter_context(self._prepare(content))
             digest = content_digest(content)
-            future = self._client.start_upload(image.file, self._executor)
-            cleanup = stack.pop_all()
-            self._started[id(content)] = _StartedUpload(content, digest, image, future, cleanup)
+            future, measurement = measured(self._client.start_upload, image.file, self._executor)
+            self._started[id(content)] = _StartedUpload(
+                content, digest, image, future, measurement, cleanup=stack.pop_all()
+            )
 
-    def _with_upload(self, image: PreparedImage, upload: Callable[[], Picture]) -> PreparedImage:
+    def _with_upload(self, image: PreparedImage, upload: Upload) -> PreparedImage:
         return replace(image, file=UploadedContent(image.file, partial(self._upload, upload)))
 
-    def _upload(self, upload: Callable[[], Picture]) -> Picture:
+    def _upload(self, upload: Upload) -> tuple[Picture, Measurement]:
         """Call ``upload``. Remember an error that the other uploads would have as well."""
         try:
             return upload()
@@ -173,16 +182,15 @@ class ConcurrentUploads:
             self._error = copy(error)  # The copy has no traceback, which would keep files open.
             raise
 
-    def _upload_here(self, content: IO[bytes]) -> Picture:
+    def _upload_here(self, content: IO[bytes]) -> tuple[Picture, Measurement]:
         if self._error:
             raise copy(self._error)
-        return self._client.upload(content)
+        return measured(self._client.upload, content)
 
     def _discard(self, upload: _StartedUpload) -> None:
         # Nothing waits for this upload, so its failure is not an error.
         with suppress(Exception), upload.cleanup:
-            picture = _result(upload.future)
-            self._report(picture, str(getattr(upload.content, "name", "")))
+            self._report(str(getattr(upload.content, "name", "")), *upload.result())
 
 
 def _result(future: Future[Picture]) -> Picture:

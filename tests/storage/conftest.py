@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 from django.core.files.base import ContentFile
 
 from django_groupme_images.emulator import EmulatorServer
-from django_groupme_images.signals import picture_uploaded, upload_postponed
 from django_groupme_images.storage import GroupMeStorage
 from tests.support import emulator_pictures as pictures
 
@@ -30,21 +26,3 @@ def name(storage: GroupMeStorage) -> str:
 def missing(emulator: EmulatorServer) -> str:
     """The name of an image that the CDN does not have."""
     return f"{emulator.cdn_url}1x1.png.123456789"
-
-
-@pytest.fixture
-def sent() -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """The signals that were sent: "uploaded" or "postponed", and the arguments."""
-    signals: list[tuple[str, dict[str, Any]]] = []
-
-    def uploaded(**kwargs: Any) -> None:
-        signals.append(("uploaded", kwargs))
-
-    def postponed(**kwargs: Any) -> None:
-        signals.append(("postponed", kwargs))
-
-    picture_uploaded.connect(uploaded)
-    upload_postponed.connect(postponed)
-    yield signals
-    picture_uploaded.disconnect(uploaded)
-    upload_postponed.disconnect(postponed)

@@ -21,9 +21,9 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.urls import path
 
 from django_groupme_images.client import GroupMeClient
-from django_groupme_images.exceptions import ServiceError
+from django_groupme_images.exceptions import ServiceError, UploadRejected
 from django_groupme_images.pictures import Picture
-from django_groupme_images.signals import picture_uploaded
+from django_groupme_images.signals import picture_uploaded, upload_failed
 from django_groupme_images.storage import GroupMeStorage
 from tests import ROOT
 from tests.support import emulator_pictures as pictures
@@ -117,6 +117,28 @@ def test_threads_that_end_after_a_save_to_the_fallback_leave_no_socket(service, 
     with no_more_descriptors(allowed=1):
         run_in_threads(20, lambda: storage.save("cat.jpg", ContentFile(PHOTO)))
     assert len(fallback.listdir("")[1]) == 20
+
+
+def test_failed_saves_with_receiver_that_keeps_error_and_fails_leave_no_socket(service):
+    kept = []
+
+    def keep_and_fail(*, error: ServiceError, **kwargs: object) -> None:
+        kept.append(error)
+        raise ValueError("a receiver of this project")
+
+    fault = {"kind": "status", "status": 400, "times": 20}
+    requests.post(f"{service}_emulator/faults", json=fault, timeout=10).raise_for_status()
+    storage = GroupMeStorage()
+
+    def save() -> None:
+        with suppress(UploadRejected):
+            storage.save("cat.jpg", ContentFile(PHOTO))
+
+    upload_failed.connect(keep_and_fail)
+    with no_more_descriptors(allowed=1):
+        run_in_threads(20, save)
+    upload_failed.disconnect(keep_and_fail)
+    assert len(kept) == 20
 
 
 def test_clients_that_are_dropped_leave_no_socket(service):
