@@ -15,7 +15,15 @@ from django.utils import translation
 
 import django_groupme_images
 
-OPTIONAL = {"django_tasks", "drf_spectacular", "jinja2", "pillow_heif", "pytest", "rest_framework"}
+OPTIONAL = {
+    "django_tasks",
+    "drf_spectacular",
+    "health_check",
+    "jinja2",
+    "pillow_heif",
+    "pytest",
+    "rest_framework",
+}
 URL = "https://i.groupme.com/480x325.jpeg.9e20b71dd6af4b58bbd132d4a7dec009"
 
 settings.configure(
