@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any, get_type_hints
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -11,7 +12,7 @@ from django.core.files.base import ContentFile
 from django_groupme_images.client import GroupMeClient
 from django_groupme_images.conf import Option
 from django_groupme_images.pictures import CDN_URL, UPLOAD_URL
-from django_groupme_images.storage import GroupMeStorage
+from django_groupme_images.storage import GroupMeStorage, GroupMeStorageOptions
 from tests.support import emulator_pictures as pictures
 from tests.support.urls_of_pictures import JPEG
 
@@ -44,6 +45,18 @@ def test_option_has_name_and_setting():
     option = GroupMeStorage.timeout
     assert option is GroupMeStorage.options()["timeout"]
     assert (option.name, option.setting) == ("timeout", "GROUPME_TIMEOUT")
+
+
+def type_of(option: Option[Any]) -> Any:
+    """Return the type argument of an option, such as ``int | None``, or the type of its default."""
+    generic = getattr(option, "__orig_class__", None)
+    return generic.__args__[0] if generic else type(option.default)
+
+
+def test_typed_dict_has_names_and_types_of_options():
+    types = {name: type_of(option) for name, option in GroupMeStorage.options().items()}
+    assert get_type_hints(GroupMeStorageOptions) == types
+    assert not GroupMeStorageOptions.__required_keys__
 
 
 def test_client_options_have_same_defaults_in_client():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import IO, Any, assert_type
+from collections.abc import Callable, Mapping
+from typing import IO, Any, Literal, Unpack, assert_type
 
 from django import forms
 from django.contrib import admin
@@ -21,13 +21,66 @@ from django_groupme_images.fields import GroupMeImageField, GroupMeImageFieldFil
 from django_groupme_images.forms import GroupMeImageFormField, GroupMeImageInput
 from django_groupme_images.pictures import Picture
 from django_groupme_images.rendering import image, url
-from django_groupme_images.signals import picture_uploaded, upload_postponed
-from django_groupme_images.storage import GroupMeStorage
+from django_groupme_images.signals import picture_uploaded, upload_failed, upload_postponed
+from django_groupme_images.storage import GroupMeStorage, GroupMeStorageOptions
 from django_groupme_images.testing import InProcessService, InProcessServiceMixin, image_file
 
 
 def make_storage() -> Storage:
     return GroupMeStorage(access_token="abc", timeout=(1, 2))
+
+
+# The comments fail the type check if the line has no error.
+def misconfigure_storage() -> list[Storage]:
+    return [
+        GroupMeStorage(acess_token="abc"),  # type: ignore[call-arg]
+        GroupMeStorage(access_token=123),  # type: ignore[arg-type]
+        GroupMeStorage(timeout="1"),  # type: ignore[arg-type]
+        GroupMeStorage(timeout=(1, 2, 3)),  # type: ignore[arg-type]
+        GroupMeStorage(on_delete="delete"),  # type: ignore[arg-type]
+        GroupMeStorage(max_pixels=None),  # type: ignore[arg-type]
+        GroupMeStorage("abc"),  # type: ignore[call-arg]
+    ]
+
+
+def configure_storage(get_token: Callable[[], str | None]) -> list[Storage]:
+    formats = {"jpeg", "png"}
+    return [
+        GroupMeStorage(access_token=get_token, timeout=0.5, allowed_formats=formats),
+        GroupMeStorage(access_token="club.tokens.get_token", convert_formats=()),
+        GroupMeStorage(access_token=None, on_delete="raise", fallback="files", deferred=True),
+        GroupMeStorage(max_upload_time=None, max_upload_size=10_000_000, max_dimension=2000),
+    ]
+
+
+OPTIONS: GroupMeStorageOptions = {"fallback": "files", "strip_metadata": True}
+WRONG: GroupMeStorageOptions = {"strip_metadata": "yes"}  # type: ignore[typeddict-item]
+UNKNOWN: GroupMeStorageOptions = {"strip_metdata": True}  # type: ignore[typeddict-unknown-key]
+STORAGES: dict[str, dict[str, Any]] = {
+    "groupme": {"BACKEND": "django_groupme_images.storage.GroupMeStorage", "OPTIONS": OPTIONS}
+}
+
+
+class LabeledStorage(GroupMeStorage):
+    """A storage with an argument of its own, and with another default of an option."""
+
+    def __init__(self, *, label: str = "", **options: Unpack[GroupMeStorageOptions]) -> None:
+        options.setdefault("strip_metadata", True)
+        super().__init__(**options)
+        self.label = label
+
+
+class FixedStorage(GroupMeStorage):
+    """A storage that redefines an option."""
+
+    max_retries = 0
+
+
+def use_subclasses(values: dict[str, Any]) -> None:
+    assert_type(LabeledStorage(label="a", **OPTIONS).label, str)
+    assert_type(FixedStorage(timeout=1).max_retries, int)
+    assert_type(GroupMeStorage(**values).on_delete, Literal["ignore", "raise"])
+    LabeledStorage(lable="a")  # type: ignore[call-arg]
 
 
 class Person(models.Model):
@@ -105,7 +158,12 @@ def render(person: Person) -> str:
 
 @receiver(picture_uploaded)
 def receive_picture_uploaded(
-    sender: type[Storage], picture: Picture, name: str, **kwargs: Any
+    sender: type[Storage],
+    picture: Picture,
+    name: str,
+    duration: float,
+    size: int | None,
+    **kwargs: Any,
 ) -> None:
     assert_type(picture.url, str)
 
@@ -115,6 +173,13 @@ def receive_upload_postponed(
     sender: type[Storage], error: ServiceError, name: str, **kwargs: Any
 ) -> None:
     assert_type(error.retryable, bool)
+
+
+@receiver(upload_failed)
+def receive_upload_failed(
+    sender: type[Storage], error: ServiceError, name: str, **kwargs: Any
+) -> None:
+    assert_type(error.status, int | None)
 
 
 def use_emulator(storage: GroupMeStorage) -> None:
