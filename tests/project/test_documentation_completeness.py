@@ -212,7 +212,7 @@ def test_code_of_rejected_image_is_documented(code):
 @pytest.mark.parametrize("name", signals.__all__)
 def test_signal_and_its_arguments_are_documented(name):
     page = page_text(ROOT / "docs/reference/signals.rst")
-    section = re.search(rf"^``{name}``\n((?: .*\n)+)", page, re.MULTILINE)[1]
+    section = re.search(rf"^``{name}``\n((?: .*\n|\n(?= ))+)", page, re.MULTILINE)[1]
     arguments = sent_arguments()[name]
     assert arguments
     assert {*re.findall(r"``(\w+)``", section)} >= {"sender", *arguments}
