@@ -24,8 +24,6 @@ from django.utils.module_loading import import_string
 from .conf import resolved_token
 from .discovery import file_fields, groupme_aliases, groupme_storages, uses_groupme_storage
 from .fields import GroupMeImageField, GroupMeImageFieldFile
-from .images.metadata import STRIPPED_FORMATS
-from .images.opening.decoding import is_decodable
 from .receivers import import_tasks
 from .storage.backend import ALIAS, GroupMeStorage, groupme_storage
 
@@ -281,9 +279,13 @@ def _check_fallback(storage: GroupMeStorage) -> Messages:
 
 
 def _check_formats(storage: GroupMeStorage) -> Messages:
+    if not storage.strip_metadata:
+        return
+    from .images.metadata import STRIPPED_FORMATS
+
     # Pillow calls some JPEG files MPO.
     others = sorted({*storage.allowed_formats} - {*STRIPPED_FORMATS, "mpo"})
-    if storage.strip_metadata and others:
+    if others:
         yield checks.Warning(
             f"Metadata cannot be removed from files of the allowed formats {', '.join(others)}, so "
             "'strip_metadata' rejects these files.",
@@ -296,6 +298,8 @@ def _check_formats(storage: GroupMeStorage) -> Messages:
 def _check_decoders(storage: GroupMeStorage) -> Messages:
     if storage.convert_formats == storage.options()["convert_formats"].default:
         return  # The decoders of the default are optional.
+    from .images.opening.decoding import is_decodable
+
     missing = ", ".join(name for name in storage.convert_formats if not is_decodable(name))
     if missing:
         yield checks.Warning(

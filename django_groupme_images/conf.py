@@ -14,7 +14,18 @@ from contextlib import suppress
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Generic, Literal, Self, TypedDict, TypeVar, Unpack, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+    overload,
+)
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -22,7 +33,6 @@ from django.core.files.storage import Storage
 from django.utils.module_loading import import_string
 from storages.base import BaseStorage
 
-from .images.options import ImageOptions
 from .option_values import (
     describe_invalid_token,
     is_base_url,
@@ -40,6 +50,9 @@ from .option_values import (
     is_token,
 )
 from .pictures import CDN_URL, UPLOAD_URL
+
+if TYPE_CHECKING:
+    from .images.options import ImageOptions
 
 __all__ = [
     "ConfiguredStorage",
@@ -290,12 +303,16 @@ class ConfiguredStorage(BaseStorage):  # type: ignore[misc]  # django-storages i
     @property
     def image_options(self) -> ImageOptions:
         """The options that concern the content of image files, which may be invalid."""
+        from .images.options import ImageOptions
+
         return ImageOptions(
             **{each.name: getattr(self, each.name) for each in fields(ImageOptions)}
         )
 
     def validate_image_options(self) -> None:
         """Raise ``ImproperlyConfigured`` if an option for the content of files is invalid."""
+        from .images.options import ImageOptions
+
         for each in fields(ImageOptions):
             self.options()[each.name].validated(self)
 

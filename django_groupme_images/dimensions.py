@@ -12,7 +12,6 @@ from django.db.models import FileField, Model
 from django.db.models.fields.files import FieldFile
 from django.db.models.query_utils import DeferredAttribute
 
-from .images.signatures import PREFIX_SIZE, detect_format
 from .pictures import Picture, with_size
 from .storage.backend import GroupMeStorage
 from .storage.names import is_pending, picture_from_file
@@ -140,6 +139,8 @@ def _is_encoded_again(content: File[Any], longer_side: int, storage: Storage) ->
         return True
     if not options.convert_formats:
         return False
+    from .images.signatures import PREFIX_SIZE, detect_format
+
     position = content.tell()
     content.seek(0)
     prefix = content.read(PREFIX_SIZE)

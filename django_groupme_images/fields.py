@@ -22,7 +22,6 @@ from .dimensions import (
     set_dimensions,
 )
 from .field_files import ForeignFile, GroupMeImageDescriptor, GroupMeImageFieldFile, require_content
-from .forms.uploads import is_uploaded_early, validate_url_length
 from .pending_files import copy_if_in_another_row
 from .pictures import Picture
 from .storage.backend import GroupMeStorage, groupme_storage
@@ -140,6 +139,8 @@ class GroupMeImageField(models.ImageField):
             )
 
     def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        from .forms.uploads import validate_url_length
+
         super().validate(value, model_instance)
         is_file = isinstance(value, File)
         if not value or (is_file and not is_committed(value)):
@@ -175,6 +176,8 @@ class GroupMeImageField(models.ImageField):
 
     def _validate_upload(self, file: Any) -> None:
         """Run the validators on a form's file, as the value that the instance would have."""
+        from .forms.uploads import is_uploaded_early
+
         on_groupme = isinstance(self.storage, GroupMeStorage)
         if not on_groupme or not is_uploaded_early(self.storage, self):
             return  # The form does not upload the file, so the model validates it later.

@@ -14,7 +14,6 @@ from django.utils.crypto import get_random_string
 
 from .discovery import is_groupme_storage
 from .field_files import ForeignFile, GroupMeImageDescriptor
-from .forms.uploads import pending_file
 
 __all__ = ["copy_if_in_another_row"]
 
@@ -38,6 +37,8 @@ def copy_if_in_another_row(instance: models.Model, field: models.FileField) -> N
     claim = _claims.setdefault((fallback_alias, file.name), file)
     is_own_claim = claim is file or (claim.instance == instance and claim.field is field)
     if not is_own_claim or _is_in_another_row(instance, field, file.name):
+        from .forms.uploads import pending_file  # The forms are not imported at startup.
+
         name = f"{get_random_string(7)}_{posixpath.basename(file.name)}"
         vars(instance)[field.attname] = ForeignFile(pending_file(file.name, field.storage), name)
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 from django_groupme_images.exceptions import ImageRejected
 
-from .signatures import display_name
 from .streams import ContentReadError
 
 __all__ = ["check_format", "check_pixels", "check_size", "damage_as_rejection", "too_many_pixels"]
@@ -29,6 +28,8 @@ def check_size(size: int, max_size: int | None) -> None:
 def check_format(image_format: str, allowed_formats: Collection[str]) -> None:
     """Raise ``ImageRejected`` unless the format, in upper or lower case, is allowed."""
     if image_format.lower() not in allowed_formats:
+        from .signatures import display_name
+
         raise ImageRejected(
             f"the format {display_name(image_format)} is not allowed",
             code="format_not_allowed",

@@ -25,7 +25,6 @@ from django_groupme_images.exceptions import (
     PictureNotFound,
     ServiceError,
 )
-from django_groupme_images.images.preparation import PreparedImage, prepared_image
 from django_groupme_images.images.rejections import check_size
 from django_groupme_images.images.streams import UploadBody, as_seekable
 from django_groupme_images.measurement import measured
@@ -40,6 +39,7 @@ from .reuse import earlier_upload_name, iter_layers, new_contents, remote_image,
 
 if TYPE_CHECKING:
     from django_groupme_images.client.client import GroupMeClient
+    from django_groupme_images.images.preparation import PreparedImage
 
 __all__ = ["ALIAS", "MAX_CONCURRENT_UPLOADS", "GroupMeStorage", "groupme_storage"]
 
@@ -191,6 +191,8 @@ class GroupMeStorage(StorageWithFallback, ReportingStorage):
     @contextmanager
     def _prepared(self, content: IO[bytes]) -> Iterator[PreparedImage]:
         """Yield the image to upload. If the block raises an exception, rewind the content."""
+        from django_groupme_images.images.preparation import prepared_image  # It is large.
+
         self.validate_image_options()
         options = self.image_options
         with as_seekable(content) as file:

@@ -14,14 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from django.core.files import File
 
 from django_groupme_images.exceptions import ServiceError, UploadRejected
-from django_groupme_images.images.preparation import PreparedImage
 from django_groupme_images.images.streams import CHUNK_SIZE
 from django_groupme_images.measurement import Measurement, measured
 from django_groupme_images.pictures import Picture
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
     from django.core.files.storage import Storage
 
     from django_groupme_images.client.client import GroupMeClient
+    from django_groupme_images.images.preparation import PreparedImage
+
+    Prepare = Callable[[IO[bytes]], AbstractContextManager[PreparedImage]]
 
 __all__ = [
     "ConcurrentUploads",
@@ -39,7 +41,6 @@ __all__ = [
     "digest_before_upload",
 ]
 
-Prepare = Callable[[IO[bytes]], AbstractContextManager[PreparedImage]]
 Upload = Callable[[], tuple[Picture, Measurement]]
 
 _current: ContextVar[ConcurrentUploads | None] = ContextVar("concurrent_uploads", default=None)
@@ -53,8 +54,7 @@ class UploadedContent(File):  # type: ignore[type-arg]  # File is generic only i
         self.upload = upload
 
 
-@dataclass(frozen=True)
-class _StartedUpload:
+class _StartedUpload(NamedTuple):
     """
     An upload in another thread. Only that thread may use the content until the future is done.
 

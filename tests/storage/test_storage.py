@@ -332,7 +332,7 @@ def test_url_of_groupme_cdn_with_other_cdn_url_makes_no_request(storage, list_re
     assert list_requests() == []
 
 
-def test_import_loads_neither_requests_nor_pillow():
+def test_setup_imports_only_what_models_and_templates_need():
     code = (
         "import sys, django;"
         "from django.conf import settings;"
@@ -340,12 +340,21 @@ def test_import_loads_neither_requests_nor_pillow():
         "django.setup();"
         "import django_groupme_images.fields, django_groupme_images.storage;"
         "import django_groupme_images.templatetags.groupme_images;"
-        "print({'requests', 'urllib3', 'PIL'} & set(sys.modules))"
+        "print(*sys.modules)"
     )
     output = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
     )
-    assert output.stdout.strip() == "set()"
+    modules = output.stdout.split()
+    assert {"requests", "urllib3", "PIL", "tqdm"}.isdisjoint(modules)
+    app = "django_groupme_images."
+    own = {name.removeprefix(app) for name in modules if name.startswith(app)}
+    unneeded = ("admin", "bulk", "client", "emulator", "forms", "management", "testing")
+    assert not [name for name in own if name.startswith(unneeded)]
+    assert {name for name in own if name.startswith("images.")} == {
+        "images.rejections",
+        "images.streams",
+    }
 
 
 # Metadata
