@@ -102,12 +102,14 @@ class GroupMeImageFieldFile(ImageFieldFile):
         It comes from the URL, or else from the ``width_field``. A pending file is read if one of
         its dimension fields is empty. Raise ``ValueError`` if there is no file.
         """
-        return self._dimensions()[0]
+        picture = self.picture if self._committed else None
+        return (picture and picture.width) or self._dimensions()[0]
 
     @property
     def height(self) -> int | None:  # type: ignore[override]  # Django's is never None.
         """Height of the original in pixels, or ``None`` if it is unknown; see :attr:`width`."""
-        return self._dimensions()[1]
+        picture = self.picture if self._committed else None
+        return (picture and picture.height) or self._dimensions()[1]
 
     @property
     def path(self) -> str:
@@ -284,25 +286,24 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
     field: Any  # It is a GroupMeImageField, whose module imports this one.
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
-        if instance is not None:
-            values = vars(instance)
-            value = values.get(self.field.attname)
-            if type(value) is str:
-                # This is the fast path for a loaded row. Django's method does the same.
-                value = values[self.field.attname] = self.field.attr_class(
-                    instance, self.field, value
-                )
+        if instance is None:
+            return super().__get__(instance, cls)
+        field, values = self.field, instance.__dict__
+        value = values.get(field.attname)
+        if type(value) is str:
+            # This is the fast path for a loaded row. Django's method does the same.
+            value = values[field.attname] = field.attr_class(instance, field, value)
+            return value
+        if isinstance(value, FieldFile):
+            if value.instance is instance and value.field is field:
                 return value
-            if isinstance(value, FieldFile):
-                if (own := self._adopt(instance, value)) is value:
-                    return value
-                values[self.field.attname] = own
+            values[field.attname] = self._adopt(instance, value)
         return super().__get__(instance, cls)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        values = vars(instance)
-        if type(value) is str and self.field.attname not in values:
-            values[self.field.attname] = value  # This is the fast path for Model.from_db().
+        attname, values = self.field.attname, instance.__dict__
+        if type(value) is str and attname not in values:
+            values[attname] = value  # This is the fast path for Model.from_db().
             if not instance._state.adding:  # The field was deferred, and the value is a new one.
                 self.field.update_dimension_fields(instance, force=True)
             return
@@ -314,8 +315,8 @@ class GroupMeImageDescriptor(ImageFileDescriptor):
             wrapped = vars(value).get("file")
             if isinstance(wrapped, FieldFile) and is_committed(wrapped) and wrapped.closed:
                 value = _foreign_file(wrapped, value.name)
-        if _is_same_image(value, values.get(self.field.attname), self.field.storage):
-            values[self.field.attname] = value  # The image keeps its dimensions.
+        if _is_same_image(value, values.get(attname), self.field.storage):
+            values[attname] = value  # The image keeps its dimensions.
         else:
             super().__set__(instance, value)
 

@@ -26,8 +26,8 @@ CDN_URL = "https://i.groupme.com/"
 #: The variants of every image, whose names are suffixes of its URL (documented by GroupMe).
 VARIANTS = ("preview", "large", "avatar")
 
-# Width and height of the variants that are centered and cropped, in pixels (documented).
-_CROPPED = {"preview": (200, 200), "avatar": (60, 60)}
+#: Width and height of the variants that are centered and cropped, in pixels (documented).
+CROPPED_SIZES = {"preview": (200, 200), "avatar": (60, 60)}
 
 # The longer side of the variant "large", in pixels (documented).
 _LARGE_SIDE = 960
@@ -37,7 +37,8 @@ _SIDE = "[1-9][0-9]{0,4}"
 
 # The format has been observed to be jpeg, png, or gif, and the ID to be 32 lower-case hexadecimal
 # digits; in GroupMe's documentation, an ID is 123456789. Neither is guaranteed, so others match.
-_NAME = rf"(?:({_SIDE})x({_SIDE})\.([a-z][a-z0-9+-]{{0,15}})\.)?([0-9A-Za-z_-]{{1,64}})"
+# An empty alternative is matched faster than an optional group.
+_NAME = rf"(?:({_SIDE})x({_SIDE})\.([a-z][a-z0-9+-]{{0,15}})\.|)([0-9A-Za-z_-]{{1,64}})"
 
 
 class Picture:
@@ -143,7 +144,7 @@ class Picture:
 
         Raise ``ValueError`` if the name of the variant is unknown.
         """
-        if size := _CROPPED.get(known_variant(name)):
+        if size := CROPPED_SIZES.get(known_variant(name)):
             return size
         if (width := self.width) is None or (height := self.height) is None:
             return None, None
@@ -222,7 +223,7 @@ def variant_size(name: str, width: int, height: int) -> tuple[int, int]:
     GroupMe documents the sizes of the variants, and that "large" keeps the aspect ratio. It is
     assumed that smaller images are not enlarged. Raise ``ValueError`` if the name is unknown.
     """
-    if size := _CROPPED.get(known_variant(name)):
+    if size := CROPPED_SIZES.get(known_variant(name)):
         return size
     return fitted(width, height, _LARGE_SIDE)
 
@@ -245,7 +246,7 @@ def _matcher(base_url: str) -> tuple[Callable[[str], re.Match[str] | None], str]
     prefix = re.escape(base_url)
     if base_url.startswith("https:"):
         prefix = prefix.replace("https", "https?", 1)
-    pattern = re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)}))?")
+    pattern = re.compile(rf"{prefix}({_NAME})(?:\.(?:{'|'.join(VARIANTS)})|)")
     return pattern.fullmatch, base_url
 
 

@@ -7,7 +7,7 @@ URLs and dimensions come from the stored name or the model instance, so renderin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from .dimensions import dimensions_from_instance
 from .field_files import GroupMeImageFieldFile
-from .pictures import Picture, fitted, known_variant, variant_size
+from .pictures import CROPPED_SIZES, Picture, fitted, known_variant, variant_size
 from .storage.backend import groupme_storage
 from .storage.names import file_url, picture_from_value
 
@@ -90,7 +90,7 @@ def img_tag(
     if not attributes["src"]:
         return conditional_escape(default or "")
     own_attributes = get_attributes()
-    attributes["alt"] = own_attributes.get("alt") or html_attribute("alt", alternative_text(value))
+    attributes["alt"] = own_attributes.get("alt") or default_alt(value)
     attributes.update(own_attributes)
     if "sizes" in attributes and not attributes.get("srcset"):
         del attributes["sizes"]
@@ -98,9 +98,42 @@ def img_tag(
     return SafeString(html)  # nosec B703  # Every attribute is checked or escaped.
 
 
+class ThumbnailTemplate:
+    """
+    ``<img>`` elements of a variant that is cropped, with attributes that are merged only once.
+
+    The size of such a variant does not depend on the image. ``attributes`` are HTML by name, or
+    ``None`` for those that :meth:`render` gets; ``names`` contains their names in this order.
+    """
+
+    def __init__(self, variant: str, attributes: Mapping[str, str | None]) -> None:
+        width, height = CROPPED_SIZES[variant]
+        sizes = {"width": f' width="{width}"', "height": f' height="{height}"'}
+        merged = {**sizes, "alt": None, **attributes}
+        self.names = [name for name, html in merged.items() if html is None]
+        rest = ("%s" if html is None else html.replace("%", "%%") for html in merged.values())
+        self._format = f'<img src="%s.{variant}"{"".join(rest)}>'
+
+    @staticmethod
+    def supports(variant: Any, names: Collection[str]) -> bool:
+        """Return whether an element with these attributes consists of independent parts."""
+        return variant in CROPPED_SIZES and not {"src", "srcset", "sizes"} & {*names}
+
+    def render(self, picture: Picture, attributes: Iterable[str]) -> SafeString:
+        """Return the element of an image. ``attributes`` are HTML."""
+        html = self._format % (escape(picture.url), *attributes)
+        return SafeString(html)  # nosec B703  # Every attribute is checked or escaped.
+
+
 def alternative_text(value: Any) -> str:
     """Return the value of the ``alt_field``, or ``""`` if ``value`` is not a field's value."""
     return value.alt if isinstance(value, GroupMeImageFieldFile) else ""
+
+
+def default_alt(value: Any) -> str:
+    """Return the ``alt`` of an element without its own, as HTML."""
+    text = alternative_text(value)
+    return html_attribute("alt", text) if text else ' alt=""'
 
 
 def html_attributes(attributes: Mapping[str, Any]) -> dict[str, str]:

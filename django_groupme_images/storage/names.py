@@ -128,10 +128,12 @@ def upload_folder(field: FileField | None) -> str:
 
 def picture_from_value(value: Any, storage: Storage) -> Picture | None:
     """Return the ``Picture`` of a field's value, of a form's file, or of a URL, or ``None``."""
+    if isinstance(value, FieldFile):
+        # This is picture_from_file() without its calls, because pages read it for every row.
+        is_saved = value._committed  # type: ignore[attr-defined]
+        return picture_from_name(value.name, value.storage) if is_saved else None
     if isinstance(value, Picture):
         return value
-    if isinstance(value, FieldFile):
-        return picture_from_file(value)
     if isinstance(value, str | Promise):
         return picture_from_name(str(value), storage)
     return getattr(value, "picture", None) if isinstance(value, File) else None

@@ -13,8 +13,12 @@ from django import template
 from django.template import library
 from django.template.base import FilterExpression, Node, Parser, Token
 from django.template.context import Context
+from django.utils.safestring import SafeString
 
 from django_groupme_images import rendering
+from django_groupme_images.rendering import ThumbnailTemplate
+from django_groupme_images.storage.backend import groupme_storage
+from django_groupme_images.storage.names import picture_from_value
 
 register = template.Library()
 
@@ -87,6 +91,7 @@ class ImageNode(Node):
         target_var: str | None,
     ) -> None:
         self._target_var = target_var
+        self._value = parameters.pop("value")
         self._parameters = parameters
         expressions = {
             rendering.html_attribute_name(name): expression
@@ -96,17 +101,35 @@ class ImageNode(Node):
         self._dynamic = {name: each for name, each in expressions.items() if name not in literals}
         # A dynamic attribute is empty here, so that it keeps its position.
         self._html = rendering.html_attributes(dict.fromkeys(expressions) | literals)
+        variant = parameters.get("variant")
+        self._thumbnail = None
+        if variant and _is_literal(variant) and ThumbnailTemplate.supports(variant.var, self._html):
+            html = self._html | dict.fromkeys(self._dynamic)
+            self._thumbnail = ThumbnailTemplate(variant.var, html)
 
     def render(self, context: Context) -> str:
-        parameters = {name: value.resolve(context) for name, value in self._parameters.items()}
-        try:
-            html = rendering.img_tag(lambda: self._attributes(context), **parameters)
-        except ValueError as error:
-            raise _syntax_error("groupme_image", error) from error
+        html = self._image(self._value.resolve(context), context)
         if self._target_var is None:
             return html
         context[self._target_var] = html
         return ""
+
+    def _image(self, value: Any, context: Context) -> SafeString:
+        if self._thumbnail and (picture := picture_from_value(value, groupme_storage)):
+            return self._thumbnail.render(
+                picture,
+                [
+                    rendering.html_attribute(name, self._dynamic[name].resolve(context))
+                    if name in self._dynamic
+                    else rendering.default_alt(value)
+                    for name in self._thumbnail.names
+                ],
+            )
+        parameters = {name: each.resolve(context) for name, each in self._parameters.items()}
+        try:
+            return rendering.img_tag(lambda: self._attributes(context), value=value, **parameters)
+        except ValueError as error:
+            raise _syntax_error("groupme_image", error) from error
 
     def _attributes(self, context: Context) -> dict[str, str]:
         if not self._dynamic:

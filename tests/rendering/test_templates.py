@@ -41,6 +41,9 @@ def image(value, *arguments, **attributes):
     assert django == jinja(
         "{{ groupme_image(" + ", ".join(["v", *names, *pairs]) + ") }}", **context
     )
+    literals = [f'"{argument}"' for argument in arguments]
+    tag = " ".join(["groupme_image v", *literals, *pairs])
+    assert django == render("{% " + tag + " %}", **context)
     return django
 
 
@@ -190,6 +193,30 @@ def test_image_tag_attributes_named_like_python_arguments_are_rendered():
 def test_image_tag_with_invalid_arguments_raises_syntax_error(arguments, message):
     with pytest.raises(TemplateSyntaxError, match=message):
         render("{% groupme_image " + arguments + " %}", v=JPEG)
+
+
+@pytest.mark.parametrize("value", [JPEG, Member(photo=JPEG).photo, Member(photo="a.png").photo])
+@pytest.mark.parametrize("variant", ["preview", "avatar", "large"])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        "",
+        "alt=dynamic",
+        "title=dynamic alt='A' width=5",
+        "title='A' ALT=dynamic height=dynamic",
+        "style='width: 50%' title='%s %(a)s' alt=dynamic",
+        "loading=None decoding=True",
+        "src=dynamic",
+        "src='b.png'",
+        "sizes='50vw'",
+        "srcset=dynamic sizes='50vw'",
+    ],
+)
+def test_image_tag_with_literal_variant_renders_same_html(value, variant, attributes):
+    literal = f"{{% groupme_image v '{variant}' {attributes} %}}"
+    variable = f"{{% groupme_image v variant {attributes} %}}"
+    context = {"v": value, "variant": variant, "dynamic": "50% <b>"}
+    assert render(literal, **context) == render(variable, **context)
 
 
 @pytest.mark.parametrize("alt", [None, "", False])
