@@ -99,8 +99,9 @@ def make_thumbnail(path: Path, variant: str, format_name: str) -> bytes:
         else:
             target = variant_size(variant, *size)
         image = _reduce(original, target)
-    box = (0.0, 0.0, *image.size) if variant == "large" else _center_box(image.size, target)
-    image = image.resize(target, Resampling.LANCZOS, box)
+        box = (0.0, 0.0, *image.size) if variant == "large" else _center_box(image.size, target)
+        image = image.resize(target, Resampling.LANCZOS, box)
+    image.info = {}  # Pillow would save the comment and the color profile of the original.
     image = upright(image, orientation)
     if format_name == "jpeg" and image.mode == "RGBA":
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -143,16 +144,19 @@ def _check_format(image: Image.Image, formats: Mapping[str, str]) -> None:
 
 def _reduce(image: Image.Image, target: tuple[int, int]) -> Image.Image:
     """
-    Return the first frame as RGB or RGBA without metadata, reduced by an integer factor.
+    Return the first frame as RGB or RGBA, reduced by an integer factor.
 
     The result is large enough to be resized to ``target`` with high quality. To save memory, the
-    pixels are converted and reduced in horizontal bands.
+    pixels of large images are converted and reduced in horizontal bands. To save time, a small
+    image is not copied: allocating memory for a copy takes as long as decoding.
     """
     width, height = (_REDUCING_GAP * side for side in target)
     # A JPEG is decoded at a half, a quarter, or an eighth of its size.
     _draft(image, (width, height))
     mode = "RGBA" if image.has_transparency_data else "RGB"
     factor = max(1, min(image.width // width, image.height // height))
+    if factor == 1 and image.width * image.height <= _BAND_PIXELS:
+        return _to_8_bits(image, mode)
     reduced = Image.new(mode, (-(-image.width // factor), -(-image.height // factor)))
     rows = factor * max(1, _BAND_PIXELS // (image.width * factor))
     for top in range(0, image.height, rows):
@@ -179,7 +183,7 @@ def _to_8_bits(image: Image.Image, mode: str) -> Image.Image:
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit values at 255 instead of scaling them.
         image = image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _center_box(

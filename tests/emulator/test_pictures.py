@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from PIL import Image
+from PIL import Image, ImageCms
 
 from django_groupme_images.emulator import Assumptions, EmulatorServer, PictureStore
-from django_groupme_images.pictures import Picture
+from django_groupme_images.pictures import VARIANTS, Picture
 from tests.support import emulator_pictures as pictures
 
 pytestmark = pytest.mark.any_django
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.fixture
@@ -187,6 +190,28 @@ def test_thumbnail_of_transparent_image_keeps_transparency(server: EmulatorServe
     large = pictures.opened(get(picture.large_url).content)
     assert color_at(large, 0.05, 0.05)[3] == 0
     assert color_at(large, 0.5, 0.5) == (0, 1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata"),
+    [
+        ("JPEG", {"comment": b"a cat"}),
+        (
+            "PNG",
+            {"icc_profile": SRGB},
+        ),
+        ("GIF", {"comment": b"a cat"}),
+    ],
+)
+@pytest.mark.parametrize("side", [240, 1200])
+def test_thumbnail_has_no_metadata(
+    server: EmulatorServer, kind: str, metadata: dict[str, bytes], side: int
+) -> None:
+    data = pictures.encoded(Image.new("RGB", (side, side)), kind, **metadata)
+    assert pictures.opened(data).info.keys() >= metadata.keys()
+    for variant in VARIANTS:
+        thumbnail = pictures.opened(get(uploaded(server, data).variant_url(variant)).content)
+        assert thumbnail.info.keys().isdisjoint(metadata)
 
 
 def test_thumbnail_with_thumbnail_format_jpeg_is_jpeg() -> None:
