@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 
 from . import report
 from .processes import TOPICS, measure_topic, run_in_process
@@ -23,12 +24,15 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.topics).difference(TOPICS):
         parser.error(f"unknown topic: {', '.join(unknown)}")
+    print(report.environment(), end="\n\n")
     results = []
     for topic in options.topics or TOPICS:
+        started = time.monotonic()
         # Django can be set up only once per process, and topics have different settings.
         for result in run_in_process(measure_topic, topic, options.quick):
             print(report.format_result(result), end="\n\n", flush=True)
             results.append(result)
+        print(f"{topic} took {time.monotonic() - started:.0f} s.", end="\n\n", flush=True)
     if not options.topics and not options.quick:
         report.save(results)
 

@@ -12,7 +12,7 @@ from .measure import OURS, Result, Target, is_installed
 from .processes import run_in_process
 from .project import set_up
 
-MAX_TIME = 15  # milliseconds
+MAX_TIME = 10  # milliseconds
 SLOW = ("requests", "urllib3", "PIL", "boto3")
 MODULES = {
     OURS: [
@@ -38,7 +38,7 @@ def results(quick: bool) -> Iterator[Result]:
             for name, modules in MODULES.items()
             if all(is_installed(module.partition(".")[0]) for module in modules)
         }
-        for _ in range(3 if quick else 16)
+        for _ in range(3 if quick else 12)
     ]
     # The first run is left out, because it compiles the modules.
     times = {name: median(run[name][0] for run in runs[1:]) for name in runs[0]}

@@ -17,7 +17,7 @@ from typing import NamedTuple
 OURS = "django-groupme-images"
 SIZES = (1, 10, 100, 1_000, 10_000)
 MIN_ROUND = 0.02  # seconds; shorter work is repeated
-MAX_ROUNDS = 20  # seconds for all rounds of a size, but there are at least 3 rounds
+MAX_ROUNDS = 10  # seconds for all rounds of a size, but there are at least 3 rounds
 
 # Takes a size, and returns the function to measure.
 Way = Callable[[int], Callable[[], object]]
@@ -60,6 +60,7 @@ def compare(
     *,
     sizes: Sequence[int] = SIZES,
     targets: Sequence[tuple[str, int, float]] = (),
+    added: Sequence[tuple[str, int, float]] = (),
     notes: str = "",
     rounds: int = 9,
     quick: bool = False,
@@ -67,7 +68,8 @@ def compare(
     """
     Time all ways at all sizes, and compare the first way with the others.
 
-    A target contains the name of another way, a size, and the highest acceptable ratio.
+    A target contains the name of another way, a size, and the highest acceptable ratio. Those in
+    ``added`` contain the highest acceptable difference instead, in milliseconds per unit.
     """
     sizes = sizes[:2] if quick else sizes
     times = {size: time_ways(ways, size, 2 if quick else rounds) for size in sizes}
@@ -75,7 +77,12 @@ def compare(
         title,
         [f"milliseconds (ratio); {unit}:", *map("{:,}".format, sizes)],
         [[name, *(_format_cell(times[size], name) for size in sizes)] for name in ways],
-        [_target(times[at], other, at, unit, limit) for other, at, limit in targets if at in times],
+        [
+            make_target(times[at], other, at, unit, limit)
+            for make_target, group in ((_target, targets), (_added_target, added))
+            for other, at, limit in group
+            if at in times
+        ],
         notes,
     )
 
@@ -89,7 +96,7 @@ def time_ways(ways: Mapping[str, Way], size: int, max_rounds: int) -> Times:
     """
     # timeit disables garbage collection, which is part of the costs.
     timers = {name: Timer(prepare(size), gc.enable) for name, prepare in ways.items()}
-    once = {name: min(timer.repeat(2, 1)) for name, timer in timers.items()}
+    once = {name: _time_once(timer) for name, timer in timers.items()}
     runs = {name: math.ceil(MIN_ROUND / seconds) for name, seconds in once.items()}
     fitting = int(MAX_ROUNDS / sum(runs[name] * once[name] for name in ways))
     times: dict[str, list[float]] = {name: [] for name in ways}
@@ -97,6 +104,12 @@ def time_ways(ways: Mapping[str, Way], size: int, max_rounds: int) -> Times:
         for name in random.Random(number).sample(list(ways), len(ways)):
             times[name].append(timers[name].timeit(runs[name]) / runs[name])
     return times
+
+
+def _time_once(timer: Timer) -> float:
+    """Return the seconds of one run, after a first run that is ignored if it is short."""
+    first = timer.timeit(1)
+    return first if first > 1 else timer.timeit(1)
 
 
 def _ratios(times: Times, other: str) -> list[float]:
@@ -122,6 +135,14 @@ def _target(times: Times, other: str, size: int, unit: str, limit: float) -> Tar
     shown = ratios if limit >= 1 else [1 / ratio for ratio in ratios]
     low, middle, high = map(_format, quantiles(shown, n=4))
     return Target(text, f"{middle} ({low} to {high})", median(ratios) <= limit)
+
+
+def _added_target(times: Times, other: str, size: int, unit: str, limit: float) -> Target:
+    text = f"{size:,} {unit}: at most {limit:g} ms each longer than {other}"
+    pairs = zip(next(iter(times.values())), times[other], strict=True)
+    added = [(a - b) * 1000 / size for a, b in pairs]
+    low, middle, high = map(_format, quantiles(added, n=4))
+    return Target(text, f"{middle} ms ({low} to {high})", median(added) <= limit)
 
 
 def _format(number: float) -> str:

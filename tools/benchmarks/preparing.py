@@ -71,7 +71,7 @@ def write_files(folder: Path, megapixels: int) -> None:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    image = _photo(megapixels)
+    image = photo(megapixels)
     for name in ("photo.heif", "photo.avif", "photo.webp", "photo.bmp", "photo.jpeg", "photo.png"):
         path = path_of(name, megapixels, folder)
         options = {"speed": 9} if path.suffix == ".avif" else {}
@@ -81,7 +81,7 @@ def write_files(folder: Path, megapixels: int) -> None:
     image.save(path_of("transparent.png", megapixels, folder), compress_level=1)
 
 
-def _photo(megapixels: int) -> Image.Image:
+def photo(megapixels: float) -> Image.Image:
     """Return an image with the detail of a photo and some noise."""
     width = round((megapixels * 4 / 3) ** 0.5 * 1_000)
     size = (width, width * 3 // 4)
@@ -168,7 +168,7 @@ def added_memory(function: Callable[[Path, Work], int], path: Path, work: Work) 
 def _measure_overhead(quick: bool) -> Result:
     """Measure the preparation of a JPEG of 5 MB that is uploaded as it is."""
     path = FOLDER / "unchanged.jpeg"
-    image, quality = _photo(12), 95
+    image, quality = photo(12), 95
     image.save(path, quality=quality)
     rows, targets = [], []
     for title, options in {

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 TOPICS = (
     *("tags", "thumbnails", "parsing", "loading", "uploading"),
-    *("preparing", "bulk_upload", "change_list", "importing", "emulating"),
+    *("preparing", "submitting", "bulk_upload", "change_list", "importing", "emulating"),
 )
 
 
