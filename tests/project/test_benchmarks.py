@@ -59,12 +59,12 @@ def test_compare_reports_each_target_as_met_or_missed():
     assert result.targets[2].result == "not measured"
 
 
-def test_compare_reports_added_milliseconds_per_unit():
+def test_compare_reports_added_milliseconds():
     ways = {name: lambda size: lambda: None for name in ("ours", "theirs")}
     added = [("theirs", 1, 60_000), ("theirs", 10, -60_000)]
     result = compare("Any", "things", ways, added=added, quick=True)
     assert [(target.text, target.is_met) for target in result.targets] == [
-        ("1 things: at most 60000 ms each longer than theirs", True),
-        ("10 things: at most -60000 ms each longer than theirs", False),
+        ("1 things: at most 60,000 ms longer than theirs", True),
+        ("10 things: at most -60,000 ms longer than theirs", False),
     ]
     assert re.fullmatch(r"\S+ ms \(\S+ to \S+\)", result.targets[0].result)

@@ -44,11 +44,11 @@ def results(quick: bool) -> Iterator[Result]:
             existing[MOTO] = new[MOTO] = lambda size: partial(
                 s3.get_all, ["/bucket/thumbnail.jpg"] * size
             )
-        as_fast = {"targets": [(MOTO, 100, 1)]}
+        as_fast, as_pillow = {"targets": [(MOTO, 100, 1)]}, {"added": [(PILLOW, 100, 100)]}
         for title, unit, ways, targets in (
             ("Uploads to the emulator", "uploads", uploads, as_fast),
             ("Existing thumbnails from the emulator", "thumbnails", existing, as_fast),
-            ("New thumbnails from the emulator", "thumbnails", new, {"added": [(PILLOW, 100, 1)]}),
+            ("New thumbnails from the emulator", "thumbnails", new, as_pillow),
         ):
             notes = NOTES if ways is uploads else ""
             yield compare(

@@ -69,7 +69,7 @@ def compare(
     Time all ways at all sizes, and compare the first way with the others.
 
     A target contains the name of another way, a size, and the highest acceptable ratio. Those in
-    ``added`` contain the highest acceptable difference instead, in milliseconds per unit.
+    ``added`` contain the highest acceptable difference in milliseconds instead.
     """
     sizes = sizes[:2] if quick else sizes
     times = {size: time_ways(ways, size, 2 if quick else rounds) for size in sizes}
@@ -138,9 +138,9 @@ def _target(times: Times, other: str, size: int, unit: str, limit: float) -> Tar
 
 
 def _added_target(times: Times, other: str, size: int, unit: str, limit: float) -> Target:
-    text = f"{size:,} {unit}: at most {limit:g} ms each longer than {other}"
+    text = f"{size:,} {unit}: at most {limit:,} ms longer than {other}"
     pairs = zip(next(iter(times.values())), times[other], strict=True)
-    added = [(a - b) * 1000 / size for a, b in pairs]
+    added = [(a - b) * 1000 for a, b in pairs]
     low, middle, high = map(_format, quantiles(added, n=4))
     return Target(text, f"{middle} ms ({low} to {high})", median(added) <= limit)
 
