@@ -12,6 +12,7 @@ import re
 import reprlib
 from collections.abc import Callable
 from functools import lru_cache
+from html import escape
 from typing import Any
 
 from .exceptions import InvalidPicture
@@ -204,6 +205,12 @@ def _uploaded_picture(
     return uploaded
 
 
+def html_url(picture: Picture) -> str:
+    """Return the URL of the original, escaped for HTML."""
+    # The name contains no characters that have to be escaped.
+    return _escaped(picture._base_url) + picture._match[1]
+
+
 def with_size(picture: Picture, width: int, height: int) -> Picture:
     """Return the ``Picture`` with this width and height, in pixels, if its URL contains none."""
     if picture.width is not None:
@@ -234,6 +241,9 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
     if longest <= side:
         return width, height
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
+
+
+_escaped = lru_cache(maxsize=32)(escape)
 
 
 @lru_cache(maxsize=32)

@@ -108,23 +108,23 @@ class ImageNode(Node):
             self._thumbnail = ThumbnailTemplate(variant.var, html)
 
     def render(self, context: Context) -> str:
-        html = self._image(self._value.resolve(context), context)
+        value = self._value.resolve(context)
+        if self._thumbnail and (picture := picture_from_value(value, groupme_storage)):
+            dynamic = [
+                rendering.html_attribute(name, self._dynamic[name].resolve(context))
+                if name in self._dynamic
+                else rendering.default_alt(value)
+                for name in self._thumbnail.names
+            ]
+            html = self._thumbnail.render(picture, dynamic)
+        else:
+            html = self._image(value, context)
         if self._target_var is None:
             return html
-        context[self._target_var] = html
+        context[self._target_var] = SafeString(html)  # nosec B703  # Its attributes are escaped.
         return ""
 
     def _image(self, value: Any, context: Context) -> SafeString:
-        if self._thumbnail and (picture := picture_from_value(value, groupme_storage)):
-            return self._thumbnail.render(
-                picture,
-                [
-                    rendering.html_attribute(name, self._dynamic[name].resolve(context))
-                    if name in self._dynamic
-                    else rendering.default_alt(value)
-                    for name in self._thumbnail.names
-                ],
-            )
         parameters = {name: each.resolve(context) for name, each in self._parameters.items()}
         try:
             return rendering.img_tag(lambda: self._attributes(context), value=value, **parameters)

@@ -195,7 +195,15 @@ def test_image_tag_with_invalid_arguments_raises_syntax_error(arguments, message
         render("{% groupme_image " + arguments + " %}", v=JPEG)
 
 
-@pytest.mark.parametrize("value", [JPEG, Member(photo=JPEG).photo, Member(photo="a.png").photo])
+@pytest.mark.parametrize(
+    "value",
+    [
+        JPEG,
+        Member(photo=JPEG).photo,
+        Member(photo="a.png").photo,
+        Picture.parse(f"http://localhost/a&'b'/{ID}", "http://localhost/a&'b'/"),
+    ],
+)
 @pytest.mark.parametrize("variant", ["preview", "avatar", "large"])
 @pytest.mark.parametrize(
     "attributes",
