@@ -74,8 +74,9 @@ bench:
 	test -d $(BENCH) || $(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet --upgrade pip
 	$(BENCH)/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager --editable . --group bench
-	# GroupyAPI requires requests 2.20, but works with current versions.
-	$(BENCH)/bin/python -m pip install --quiet --upgrade --no-deps GroupyAPI
+	# These require old versions of requests and httpx, but work with current versions. The old
+	# version of httpx does not work with Python 3.14.
+	$(BENCH)/bin/python -m pip install --quiet --upgrade --no-deps GroupyAPI groupme-bot
 	$(BENCH)/bin/python -m tools.benchmarks $(TOPICS)
 
 test-live: $(VENV)/dev

@@ -59,8 +59,8 @@ def environment() -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     requirements = [*project["project"]["dependencies"], *project["dependency-groups"]["bench"]]
     others = {re.match(r"[\w-]+", each)[0] for each in requirements}
-    names = {project["project"]["name"], "groupyapi", *others}
-    versions = {each.name.lower(): each.version for each in distributions()}
+    names = {project["project"]["name"], "groupyapi", "groupme-bot", *others}
+    versions = {each.name.lower().replace("_", "-"): each.version for each in distributions()}
     packages = [f"{name} {versions[name]}" for name in sorted(names & versions.keys())]
     machine = f"{platform.system()} {platform.machine()} with {os.cpu_count()} cores"
     python = platform.python_version()
