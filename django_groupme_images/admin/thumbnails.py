@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from django_groupme_images import rendering
 from django_groupme_images.forms.widgets import LATE_THUMBNAILS_SCRIPT
-from django_groupme_images.pictures import Picture, known_variant, variant_size
+from django_groupme_images.pictures import known_variant, variant_size
 from django_groupme_images.storage.backend import groupme_storage
 from django_groupme_images.storage.names import picture_from_value
 
@@ -48,30 +48,36 @@ def thumbnail(
     """
     known_variant(variant)
     header = description or pretty_name(field.replace(LOOKUP_SEP, "_"))
-    get_attributes = _attributes_getter(alt, header, variant)
+    get_alt = _alt_getter(alt, header)
+    attributes = rendering.html_attributes({"alt": None})
+    template = None
+    if rendering.ThumbnailTemplate.supports(variant, attributes):
+        template = rendering.ThumbnailTemplate(variant, attributes | {"alt": None})
 
     @admin.display(description=header, ordering=field)
     @_followed_by_script
-    def column(instance: Any) -> SafeString:
+    def column(instance: Any) -> str:
         value = _field_value(instance, field)
-        image = picture_from_value(value, groupme_storage) or value
-        return rendering.img_tag(
-            partial(get_attributes, instance, value, image), value=image, variant=variant
-        )
+        picture = picture_from_value(value, groupme_storage)
+        if picture and template:
+            return template.render(picture, [get_alt(instance, value)])
+        get_attributes = partial(_attributes, get_alt, instance, value, picture, variant)
+        return rendering.img_tag(get_attributes, value=picture or value, variant=variant)
 
     column.__name__ = f"thumbnail_{field}"
     return column
 
 
 def _followed_by_script(
-    column: Callable[[Any], SafeString],
+    column: Callable[[Any], str],
 ) -> Callable[[Any], SafeString]:
     """Append the script to the HTML of a column, unless it is empty."""
 
     @wraps(column)
     def column_with_script(instance: Any) -> SafeString:
         html = column(instance)
-        return html and html + _late_thumbnails_script()
+        html = html and "".join([html, _late_thumbnails_script()])
+        return SafeString(html)  # nosec B703  # The column has escaped the attributes.
 
     return column_with_script
 
@@ -87,27 +93,31 @@ def _forget_script_url(**_: object) -> None:
     _late_thumbnails_script.cache_clear()
 
 
-def _attributes_getter(
-    alt: Any, header: Any, variant: str
-) -> Callable[[Any, Any, Any], dict[str, str]]:
-    """Return a function from an instance, its value, and its image to a thumbnail's attributes."""
+def _alt_getter(alt: Any, header: Any) -> Callable[[Any, Any], str]:
+    """Return a function from an instance and its value to the attribute ``alt``, as HTML."""
     # A callable depends on the instance, and a lazy string on the active language.
     default = header if alt is None else alt
-    shared = rendering.html_attributes({"alt": default}) if isinstance(default, str) else None
+    shared = rendering.html_attribute("alt", default) if isinstance(default, str) else None
+
+    def get_alt(instance: Any, value: Any) -> str:
+        if alt is None and (text := rendering.alternative_text(value)):
+            return rendering.html_attribute("alt", text)
+        text = default(instance) if callable(default) else default
+        return shared or rendering.html_attribute("alt", text)
+
+    return get_alt
+
+
+def _attributes(
+    get_alt: Callable[[Any, Any], str], instance: Any, value: Any, picture: Any, variant: str
+) -> dict[str, str]:
+    """Return the attributes of a thumbnail that is not rendered from a template."""
+    html = rendering.html_attributes({"alt": None}) | {"alt": get_alt(instance, value)}
+    if picture or any(rendering.file_dimensions(value)):
+        return html
     # A file of unknown dimensions, which may be pending, must not be larger than a thumbnail.
     max_height = max(variant_size(variant, *_MAX_DIMENSIONS))
-    height_limit = {"height": rendering.html_attribute("height", max_height)}
-
-    def get_attributes(instance: Any, value: Any, image: Any) -> dict[str, str]:
-        if alt is None and (text := rendering.alternative_text(value)):
-            html = rendering.html_attributes({"alt": text})
-        else:
-            text = default(instance) if callable(default) else default
-            html = shared or rendering.html_attributes({"alt": text})
-        has_dimensions = isinstance(image, Picture) or any(rendering.file_dimensions(image))
-        return html if has_dimensions else html | height_limit
-
-    return get_attributes
+    return html | {"height": rendering.html_attribute("height", max_height)}
 
 
 def _field_value(instance: Any, path: str) -> Any:
