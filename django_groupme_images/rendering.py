@@ -34,12 +34,11 @@ def url(*, value: Any, variant: str | None = None, default: str = "") -> str:
     has the same URL for every variant. If there is no URL, return ``default``. Raise ``ValueError``
     for an unknown variant.
     """
+    if picture := picture_from_value(value, groupme_storage):
+        return picture.url if variant is None else picture.variant_url(variant)
     if variant is not None:
         known_variant(variant)
-    picture = picture_from_value(value, groupme_storage)
-    if picture is None:
-        return file_url(value) or default or ""
-    return picture.variant_url(variant) if variant else picture.url
+    return file_url(value) or default or ""
 
 
 def image(
