@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import pickle
-import time
 
 import pytest
 
@@ -139,13 +138,11 @@ def test_parse_with_invalid_url_raises(url):
 @pytest.mark.parametrize(
     "url", ["x" * 10_000_000, "https://i.groupme.com/" + "1x" * 5_000_000, JPEG + "." * 10_000_000]
 )
-def test_parse_with_huge_string_raises_quickly(url):
-    started = time.perf_counter()
-    for _ in range(100):
+def test_parse_with_huge_string_raises_without_reading_it(url):
+    # If each call read ten million characters, the test would exceed its deadline.
+    for _ in range(100_000):
         with pytest.raises(InvalidPicture):
             Picture.parse(url)
-    # Parsing ten million characters a hundred times would take a minute.
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(

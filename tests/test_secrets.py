@@ -36,6 +36,7 @@ from tests.client.faults.servers import (
     wait_for_disconnect,
 )
 from tests.support.commands import run_command
+from tests.support.deadlines import DEADLINE
 from tests.testapp.models import Member
 
 MARK = "5ecre7-m4rked"
@@ -167,7 +168,7 @@ def test_failed_upload_does_not_show_token(token_is_set, settings, logged, failu
     conversation, content, error_class = FAILURES[failure]
     with server(conversation) as (url, _):
         settings.GROUPME_UPLOAD_URL, settings.GROUPME_CDN_URL = f"{url}pictures", url
-        settings.GROUPME_TIMEOUT = 0.2 if failure == "silent" else 5
+        settings.GROUPME_TIMEOUT = 0.2 if failure == "silent" else DEADLINE
         with pytest.raises(error_class) as caught:
             groupme_storage.save(
                 "cat.jpg", content if hasattr(content, "read") else io.BytesIO(content)
@@ -320,7 +321,7 @@ def test_output_of_commands_does_not_contain_token(
         )
     assert "rejected the access token" in output
     output += run_command("groupme_check", "--report", str(tmp_path / "checks"), verbosity=3)
-    output += report.read_text()
+    output += report.read_text(encoding="utf-8")
     dump = io.StringIO()
     call_command("dumpdata", "gallery.Member", stdout=dump)
     assert MARK not in output + dump.getvalue()

@@ -20,6 +20,7 @@ from django_groupme_images.management.output import Output
 from django_groupme_images.storage import GroupMeStorage
 from django_groupme_images.storage.names import FORM_FOLDER
 from tests.support.bulk import PHOTO, create_members, save_file
+from tests.support.deadlines import SLOWNESS
 from tests.support.groupme_check import delete_from_cdn
 from tests.support.projects import Project
 from tests.testapp.models import Member
@@ -42,7 +43,7 @@ def pending_project(project: Project, emulator: EmulatorServer) -> Project:
     """A project with files to upload, to a service that takes a moment for each."""
     project.create_table()
     project.insert_members([save_file(f"photos/{number}.jpg") for number in range(NUMBER)])
-    emulator.app.faults.add(Fault("delay", seconds=0.02, times=1000))
+    emulator.app.faults.add(Fault("delay", seconds=0.05 * SLOWNESS, times=1000))
     return project
 
 
@@ -56,7 +57,7 @@ def damaged_project(project: Project, emulator: EmulatorServer) -> Project:
     for url in urls:
         save_file(f"groupme-pictures/{url.rpartition('/')[2]}")
     delete_from_cdn(emulator, *urls)
-    emulator.app.faults.add(Fault("delay", seconds=0.02, times=1000))
+    emulator.app.faults.add(Fault("delay", seconds=0.05 * SLOWNESS, times=1000))
     return project
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.any_django
 def documented_script() -> str:
     """Return the only Python code on the page that is not part of a note or another block."""
     pattern = r"^\.\. code-block:: python\n((?:\n|   .*\n)+)"
-    (script,) = re.findall(pattern, PAGE.read_text(), re.MULTILINE)
+    (script,) = re.findall(pattern, PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     return textwrap.dedent(script)
 
 

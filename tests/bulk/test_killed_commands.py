@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,8 @@ from django.core.files.storage import FileSystemStorage
 from django_groupme_images.emulator import EmulatorServer
 from tests.support.bulk import read_report, save_file
 from tests.support.projects import Project
+
+resource = pytest.importorskip("resource", reason="needs SIGKILL and limits of file sizes")
 
 UPLOAD = ("groupme_upload", "gallery.Member", "--rate=0", "--report=report.jsonl")
 CLEANUP = ("groupme_cleanup", "report.jsonl", "--older-than=0")
@@ -109,7 +110,10 @@ def test_upload_after_run_killed_while_writing_report_changes_row(
     assert run(*UPLOAD) == 0
     assert "48x32.jpeg" in project.stored_names()[0]
     assert list_requests() == ["POST /pictures"] * 2
-    assert json.loads(report.read_text().splitlines()[-1])["url"] == project.stored_names()[0]
+    assert (
+        json.loads(report.read_text(encoding="utf-8").splitlines()[-1])["url"]
+        == project.stored_names()[0]
+    )
 
 
 @pytest.mark.parametrize("point", ["before the deletion", "after the deletion"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +19,7 @@ from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.emulator.faults import Fault
 from tests.support import emulator_pictures as pictures
 from tests.support.bulk import PHOTO, read_names
+from tests.support.deadlines import SLOWNESS, wait_until
 from tests.support.groupme_check import (
     copy_name,
     count_methods,
@@ -48,8 +48,7 @@ def stored_names() -> set[str]:
 
 def interrupt_when(condition: Callable[[], bool]) -> None:
     """Send SIGINT to this process as soon as the condition is true."""
-    while not condition():
-        time.sleep(0.01)
+    wait_until(condition)
     os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -200,11 +199,12 @@ def test_restore_with_invalid_urls_does_not_count_them(check, emulator, mirrored
     assert "exit 1: 10 of 10 images are missing" in check(restore="mirror")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send")
 def test_restore_after_interrupted_check_changes_nothing(
     check, emulator, mirrored_rows, list_requests
 ):
     delete_from_cdn(emulator, *(row.photo.name for row in mirrored_rows[:5]))
-    emulator.app.faults.add(Fault("delay", seconds=0.05, times=1000))
+    emulator.app.faults.add(Fault("delay", seconds=0.05 * SLOWNESS, times=1000))
     before, names = len(list_requests()), stored_names()
     thread = threading.Thread(
         target=interrupt_when, args=(lambda: len(list_requests()) - before > 8,)

@@ -22,6 +22,7 @@ from django_groupme_images.exceptions import (
 )
 from django_groupme_images.storage import GroupMeStorage
 from tests.support.bulk import PHOTO
+from tests.support.deadlines import DEADLINE, wait_until
 
 pytestmark = pytest.mark.any_django
 
@@ -77,11 +78,18 @@ def test_rate_limiter_after_idle_time_allows_no_burst():
 
 
 def test_rate_limiter_wait_after_rate_limit_delays_all_threads():
-    rate_limiter = RateLimiter()
+    paused = threading.Event()
+
+    class Limiter(RateLimiter):
+        def pause_all(self, seconds: float) -> None:
+            super().pause_all(seconds)
+            paused.set()
+
+    rate_limiter = Limiter()
     started = time.monotonic()
     thread = threading.Thread(target=lambda: rate_limiter.wait(0.2, True))
     thread.start()
-    time.sleep(0.05)
+    assert paused.wait(DEADLINE)
     assert min(run_in_threads(3, lambda: time_of_turn(rate_limiter, started))) >= 0.2
     thread.join()
 
@@ -95,7 +103,7 @@ def test_rate_limiter_wait_without_rate_limit_delays_one_thread():
     thread.start()
     assert run_in_threads(2, rate_limiter.wait) == [None, None]
     rate_limiter.stop()
-    thread.join(10)
+    thread.join(DEADLINE)
     assert [type(error) for error in results] == [BulkStopped]
 
 
@@ -202,18 +210,19 @@ def test_run_passes_context_of_caller_to_workers():
 
 def test_run_after_stop_finishes_only_started_items():
     runner = BulkRunner(workers=2)
-    started = threading.Event()
+    started, stopped = threading.Event(), threading.Event()
 
     def work(number: int) -> int:
         runner.rate_limiter.wait()
         started.set()
-        time.sleep(0.2)
+        assert stopped.wait(DEADLINE)
         return number
 
     def stop() -> None:
         started.wait()
         runner.stop("enough")
         runner.stop("once more")
+        stopped.set()
 
     threading.Thread(target=stop).start()
     done = [future.result() for _, future in runner.run(range(100), work)]
@@ -232,7 +241,7 @@ def test_run_after_stop_omits_item_that_waits_to_make_request():
 
     def work(item: str) -> None:
         if item == "first":
-            assert is_second_read.wait(20)
+            assert is_second_read.wait(DEADLINE)
             runner.stop("enough")
         else:
             runner.rate_limiter.wait()
@@ -247,7 +256,8 @@ def test_run_after_error_of_caller_starts_no_more_items():
     def work(number: int) -> None:
         runner.rate_limiter.wait()
         started.append(number)
-        time.sleep(0.05)
+        if number:
+            wait_until(lambda: runner.stop_reason)
 
     with pytest.raises(ZeroDivisionError), closing(runner.run(range(100), work)) as results:
         for _ in results:

@@ -72,7 +72,7 @@ def test_report_of_rejected_file_contains_version(upload, report, fallback):
 def test_upload_of_rejected_file_skips_it(upload, report, list_requests):
     valid, text = create_members(save_file(), name := save_file("text.png", BAD))
     assert "1 moved, 0 skipped, 1 failed\nexit 1: 1 of 2 rows failed." in upload()
-    before, requests = report.read_text(), list_requests()
+    before, requests = report.read_text(encoding="utf-8"), list_requests()
     for _ in range(2):
         assert upload(verbosity=2) == (
             f"gallery.Member.photo pk={text.pk} {name}: skipped, the file was rejected in an "
@@ -80,7 +80,7 @@ def test_upload_of_rejected_file_skips_it(upload, report, list_requests):
         )
     assert upload(verbosity=0) == ""
     assert list_requests() == requests
-    assert report.read_text() == before
+    assert report.read_text(encoding="utf-8") == before
     assert is_uploaded(valid)
     assert not is_uploaded(text)
 

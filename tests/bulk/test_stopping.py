@@ -12,10 +12,14 @@ from django_groupme_images.bulk.runner import BulkRunner
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.management.stopping import stop_on_signals
 from tests.support.bulk import save_file
+from tests.support.deadlines import SLOWNESS, wait_until
 
 UPLOAD = ("groupme_upload", "gallery.Member", "--rate=0")
 
 pytestmark = pytest.mark.any_django
+
+if os.name == "nt":
+    pytest.skip("Windows has no signals to send", allow_module_level=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -54,10 +58,9 @@ def test_stop_on_signals_outside_main_thread_does_not_raise():
 def test_upload_after_sigint_finishes_uploads_in_flight(project, emulator, list_requests):
     project.create_table()
     project.insert_members([save_file(f"photos/{number}.jpg") for number in range(20)])
-    emulator.app.faults.add(Fault("delay", seconds=0.1, times=1000))
+    emulator.app.faults.add(Fault("delay", seconds=0.1 * SLOWNESS, times=1000))
     with project.start(*UPLOAD, "--workers=2") as process:
-        while len(list_requests()) < 4:
-            assert process.poll() is None
+        wait_until(lambda: len(list_requests()) >= 4 or process.poll() is not None)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert process.returncode == 130, err

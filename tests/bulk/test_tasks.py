@@ -346,4 +346,4 @@ def test_upload_row_with_uuid_primary_key_uploads_file(emulator, queue, report, 
     assert is_uploaded(ticket)
     Ticket.objects.update(photo=save_file())
     call_command("groupme_upload", "gallery.Ticket", report=report, verbosity=0)
-    assert json.loads(report.read_text())["pk"] == str(ticket.pk)
+    assert json.loads(report.read_text(encoding="utf-8"))["pk"] == str(ticket.pk)

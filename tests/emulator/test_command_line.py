@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from django_groupme_images.emulator.__main__ import main
 from django_groupme_images.management.commands.groupme_emulator import Command
 from tests import ROOT
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE, wait_until
 from tests.support.emulator_requests import MEGABYTE, peak_memory
 
 pytestmark = pytest.mark.any_django
@@ -71,13 +71,13 @@ def test_command_line_stopped_by_signal_exits_cleanly(number: int, tmp_path: Pat
         assert startup["GROUPME_ACCESS_TOKEN"] == "<value of --token>"
         headers = {"X-Access-Token": "secret"}
         response = requests.post(
-            startup["GROUPME_UPLOAD_URL"], pictures.plain(), headers=headers, timeout=10
+            startup["GROUPME_UPLOAD_URL"], pictures.plain(), headers=headers, timeout=DEADLINE
         )
         url = response.json()["payload"]["url"]
         assert url.startswith(startup["GROUPME_CDN_URL"])
-        assert requests.post(startup["GROUPME_UPLOAD_URL"], timeout=10).status_code == 401
+        assert requests.post(startup["GROUPME_UPLOAD_URL"], timeout=DEADLINE).status_code == 401
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (0, "")
     assert output == "POST /pictures 200\nPOST /pictures 401\n"
 
@@ -92,9 +92,11 @@ def test_command_line_under_nohup_ignores_hangup() -> None:
     with process:
         url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
         process.send_signal(signal.SIGHUP)
-        assert requests.post(f"{url}?token=t", pictures.plain(), timeout=10).status_code == 200
+        assert (
+            requests.post(f"{url}?token=t", pictures.plain(), timeout=DEADLINE).status_code == 200
+        )
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -105,18 +107,20 @@ def test_command_line_with_hosts_and_private_urls_allows_them(tmp_path: Path) ->
         url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
         for host in ("emulator:8001", "other.test"):
             response = requests.post(
-                f"{url}?token=t", pictures.plain(), headers={"Host": host}, timeout=10
+                f"{url}?token=t", pictures.plain(), headers={"Host": host}, timeout=DEADLINE
             )
             assert response.json()["payload"]["url"].startswith(f"http://{host}/")
-        assert requests.get(url, headers={"Host": "evil.example"}, timeout=10).status_code == 421
+        assert (
+            requests.get(url, headers={"Host": "evil.example"}, timeout=DEADLINE).status_code == 421
+        )
         params = {"token": "t", "url": f"{web.url}moved"}
         fault = {"kind": "redirect", "location": f"{web.url}gone", "path": "/moved"}
-        requests.post(f"{web.url}_emulator/faults", json=fault, timeout=10).raise_for_status()
-        response = requests.post(url, params=params, timeout=10)
+        requests.post(f"{web.url}_emulator/faults", json=fault, timeout=DEADLINE).raise_for_status()
+        response = requests.post(url, params=params, timeout=DEADLINE)
         # The status is that of /gone, so the redirect was followed.
         assert "HTTP status 403" in response.text
         process.terminate()
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (0, "")
     assert "GET /pictures 421\n" in output
 
@@ -125,12 +129,12 @@ def test_command_line_with_hosts_and_private_urls_allows_them(tmp_path: Path) ->
 def test_command_line_with_thumbnail_delay_serves_original_only() -> None:
     with start_process("--thumbnail-delay=3600.5") as process:
         upload_url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
-        response = requests.post(f"{upload_url}?token=t", pictures.plain(), timeout=10)
+        response = requests.post(f"{upload_url}?token=t", pictures.plain(), timeout=DEADLINE)
         url = response.json()["payload"]["url"]
-        assert requests.get(url, timeout=10).status_code == 200
-        assert requests.get(f"{url}.preview", timeout=10).status_code == 403
+        assert requests.get(url, timeout=DEADLINE).status_code == 200
+        assert requests.get(f"{url}.preview", timeout=DEADLINE).status_code == 403
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (0, "")
 
 
@@ -143,16 +147,18 @@ def test_command_line_with_repeated_signals_exits_cleanly(tmp_path: Path) -> Non
         url = startup_output(process.stdout)["GROUPME_UPLOAD_URL"]
         assert len(list(tmp_path.iterdir())) == 1
         # The emulator is fetching from a server that does not respond.
-        connection = socket.create_connection(url.split("/")[2].split(":"), timeout=10)
+        connection = socket.create_connection(url.split("/")[2].split(":"), timeout=DEADLINE)
         remote_url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         connection.sendall(f"POST /pictures?token=t&url={remote_url} HTTP/1.1\r\n\r\n".encode())
         with connection, silent.accept()[0]:
-            start = time.monotonic()
-            while process.poll() is None and time.monotonic() - start < 10:
+
+            def send_signals() -> bool:
                 process.send_signal(signal.SIGINT)
                 process.send_signal(signal.SIGTERM)
-                time.sleep(0.02)
-            output, errors = process.communicate(timeout=20)
+                return process.poll() is not None
+
+            wait_until(send_signals)
+            output, errors = process.communicate(timeout=DEADLINE)
     assert (process.returncode, errors) == (0, "")
     assert output.startswith("POST /pictures?token=[redacted]&url=http://127.0.0.1:")
     assert output.endswith(" dropped\n")
@@ -165,10 +171,10 @@ def test_command_line_with_closed_output_keeps_serving() -> None:
         url = process.stdout.readline().split()[-1]
         process.stdout.close()
         for _ in range(3):
-            response = requests.post(f"{url}pictures?token=t", pictures.plain(), timeout=10)
+            response = requests.post(f"{url}pictures?token=t", pictures.plain(), timeout=DEADLINE)
             assert response.status_code == 200
         process.terminate()
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=DEADLINE)
     assert errors == ""
 
 
@@ -177,9 +183,12 @@ def test_command_line_with_ascii_output_escapes_text(tmp_path: Path) -> None:
     with start_process(f"--directory={directory}", PYTHONIOENCODING="ascii") as process:
         startup = startup_output(process.stdout)
         assert "caf\\xe9\n" in startup["output"]
-        assert requests.get(f"{startup['GROUPME_CDN_URL']}caf\u00e9", timeout=10).status_code == 403
+        assert (
+            requests.get(f"{startup['GROUPME_CDN_URL']}caf\u00e9", timeout=DEADLINE).status_code
+            == 403
+        )
         process.terminate()
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=DEADLINE)
     assert (output, errors) == ("GET /caf%C3%A9 403\n", "")
 
 
@@ -193,18 +202,18 @@ def test_large_upload_is_not_loaded_into_memory(as_form: bool, tmp_path: Path) -
     with start_process(f"--directory={tmp_path / 'pictures'}") as process:
         startup = startup_output(process.stdout)
         first = requests.post(
-            f"{startup['GROUPME_UPLOAD_URL']}?token=t", pictures.plain(), timeout=10
+            f"{startup['GROUPME_UPLOAD_URL']}?token=t", pictures.plain(), timeout=DEADLINE
         )
-        assert requests.get(f"{first.json()['payload']['url']}.large", timeout=10).ok
+        assert requests.get(f"{first.json()['payload']['url']}.large", timeout=DEADLINE).ok
         before = peak_memory(process.pid)
         with large.open("rb") as file:
             url = post_large(startup["GROUPME_UPLOAD_URL"], file, as_form)
-        with requests.get(url, stream=True, timeout=60) as response:
+        with requests.get(url, stream=True, timeout=DEADLINE) as response:
             received = sum(len(block) for block in response.iter_content(MEGABYTE))
         assert received == 200 * MEGABYTE
         assert peak_memory(process.pid) - before < 20 * MEGABYTE
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=DEADLINE)
 
 
 def post_large(upload_url: str, file: IO[bytes], as_form: bool) -> str:
@@ -214,7 +223,7 @@ def post_large(upload_url: str, file: IO[bytes], as_form: bool) -> str:
     if as_form:
         body = Form(file)
         headers["Content-Type"] = "multipart/form-data; boundary=b"
-    response = requests.post(upload_url, body, headers=headers, timeout=60)
+    response = requests.post(upload_url, body, headers=headers, timeout=DEADLINE)
     return str(response.json()["payload"]["url"])
 
 
@@ -362,7 +371,7 @@ def test_management_command_with_allowed_host_accepts_it() -> None:
             statuses.append(0)
             url = self.getvalue().split()[5]
             responses = [
-                requests.get(url, headers={"Host": host}, timeout=10)
+                requests.get(url, headers={"Host": host}, timeout=DEADLINE)
                 for host in ("emulator", "evil.example")
             ]
             statuses.extend(response.status_code for response in responses)

@@ -7,7 +7,6 @@ import gc
 import json
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ import trustme
 from django_groupme_images.emulator import EmulatorServer, addresses, sources
 from django_groupme_images.emulator.http import ConnectionDropped
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE, wait_until
 from tests.support.descriptors import CAN_COUNT, open_descriptors
 from tests.support.emulator_requests import TOKEN, error_message, exchange
 from tests.support.remote_site import RemoteSite, site
@@ -69,16 +69,16 @@ def _wait_for_fetches() -> Iterator[None]:
     yield
     for thread in threading.enumerate():
         if thread.name == "groupme-emulator-fetch":
-            thread.join(10)
+            thread.join(DEADLINE)
             assert not thread.is_alive()
 
 
 def upload_from(server: EmulatorServer, url: str) -> requests.Response:
-    return requests.post(server.upload_url, params={"url": url}, headers=TOKEN, timeout=60)
+    return requests.post(server.upload_url, params={"url": url}, headers=TOKEN, timeout=DEADLINE)
 
 
 def content(response: requests.Response) -> bytes:
-    return requests.get(response.json()["payload"]["url"], timeout=10).content
+    return requests.get(response.json()["payload"]["url"], timeout=DEADLINE).content
 
 
 @pytest.mark.parametrize("path", ["cat", "gzip", "cat?a=b#c", "cat/\u00e9 x"])
@@ -397,8 +397,6 @@ def test_fetch_when_server_stops_is_interrupted() -> None:
             response = pool.submit(upload_from, server, url)
             remote, _ = silent.accept()
             assert remote.recv(65536).startswith(b"GET / HTTP/1.1\r\n")
-            start = time.monotonic()
-        assert time.monotonic() - start < 5
         assert remote.recv(65536) == b""  # The emulator has closed the connection.
         remote.close()
         with pytest.raises(requests.ConnectionError):
@@ -431,9 +429,6 @@ def test_fetches_leave_no_descriptor_open(server: EmulatorServer, remote_url: st
         before = open_descriptors()
         for _ in range(5):
             fetch_all()
-        deadline = time.monotonic() + 10
-        while open_descriptors() > before and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert open_descriptors() <= before
+        wait_until(lambda: open_descriptors() <= before)
     finally:
         gc.enable()

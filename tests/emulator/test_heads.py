@@ -10,6 +10,7 @@ import requests
 
 from django_groupme_images.emulator import Assumptions, EmulatorServer, bodies
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 from tests.support.emulator_requests import exchange
 
 pytestmark = pytest.mark.any_django
@@ -108,7 +109,7 @@ def test_form_without_content_length_is_not_malformed(server: EmulatorServer) ->
 def test_empty_lines_before_a_request_are_ignored(server: EmulatorServer) -> None:
     request = b"\r\n\n  \r\nGET /cat HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert exchange(server, request).startswith(b"HTTP/1.1 403 ")
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(b"\r\n")
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
@@ -117,7 +118,7 @@ def test_empty_lines_before_a_request_are_ignored(server: EmulatorServer) -> Non
 @pytest.mark.skipif(not socket.has_ipv6, reason="IPv6 is not available")
 def test_url_without_host_header_contains_ipv6_address() -> None:
     with EmulatorServer(host="::1") as server:
-        with socket.create_connection(("::1", server.port), timeout=10) as connection:
+        with socket.create_connection(("::1", server.port), timeout=DEADLINE) as connection:
             head = f"POST /pictures?token=t HTTP/1.0\r\nContent-Length: {len(PHOTO)}\r\n\r\n"
             connection.sendall(head.encode() + PHOTO)
             response = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -150,7 +151,7 @@ def test_chunked_body_is_accepted_if_assumed(chunked_server: EmulatorServer, bod
     assert response.count(b"HTTP/1.1") == 1
     assert b"\r\nConnection: close\r\n" in response
     name = response.partition(b"localhost/")[2].partition(b'"')[0].decode()
-    assert requests.get(chunked_server.url + name, timeout=10).content == PHOTO
+    assert requests.get(chunked_server.url + name, timeout=DEADLINE).content == PHOTO
     entry = chunked_server.app.record.as_list()[-2]
     assert entry["body_bytes"] == len(PHOTO)
 
@@ -160,7 +161,7 @@ def test_chunked_body_from_requests_library_is_accepted_if_assumed(
 ) -> None:
     headers = {"X-Access-Token": "t"}
     blocks = iter([PHOTO[:50], PHOTO[50:]])
-    response = requests.post(chunked_server.upload_url, blocks, headers=headers, timeout=10)
+    response = requests.post(chunked_server.upload_url, blocks, headers=headers, timeout=DEADLINE)
     assert response.status_code == 200
 
 
@@ -183,7 +184,9 @@ def test_chunked_body_with_expect_header_gets_100_continue(chunked_server: Emula
         b"POST /pictures?token=t HTTP/1.1\r\nHost: localhost\r\n"
         b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", chunked_server.port), timeout=10) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", chunked_server.port), timeout=DEADLINE
+    ) as connection:
         connection.sendall(head)
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(chunks(PHOTO))
@@ -219,7 +222,9 @@ def test_malformed_chunks_are_rejected(
     head = (
         b"POST /pictures?token=t HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", chunked_server.port), timeout=10) as connection:
+    with socket.create_connection(
+        ("127.0.0.1", chunked_server.port), timeout=DEADLINE
+    ) as connection:
         connection.sendall(head + body)
         connection.shutdown(socket.SHUT_WR)
         response = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -243,6 +248,6 @@ def test_fault_in_chunked_body_is_added(chunked_server: EmulatorServer) -> None:
     fault = {"kind": "status", "status": 500}
     blocks = iter([str(fault).replace("'", '"').encode()])
     url = f"{chunked_server.url}_emulator/faults"
-    assert requests.post(url, blocks, timeout=10).status_code == 200
+    assert requests.post(url, blocks, timeout=DEADLINE).status_code == 200
     assert post(chunked_server, chunks(PHOTO)).startswith(b"HTTP/1.1 500 ")
     assert chunked_server.app.record.as_list()[-1]["body_bytes"] == len(PHOTO)

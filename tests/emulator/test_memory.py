@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from django_groupme_images.emulator import EmulatorServer, PictureStore, request
 from django_groupme_images.emulator.http import ConnectionDropped, Request
 from tests import ROOT
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE, wait_until
 from tests.support.emulator_requests import MEGABYTE, peak_memory
 
 pytestmark = pytest.mark.any_django
@@ -109,14 +109,13 @@ def blocked_decoder(store: PictureStore) -> Iterator[Callable[[int], None]]:
 
     def block() -> None:
         started.set()
-        resume.wait(20)
+        resume.wait(DEADLINE)
 
     def wait_for_calls(number: int) -> None:
-        while store._decoder._work_queue.qsize() < number:
-            time.sleep(0.001)
+        wait_until(lambda: store._decoder._work_queue.qsize() >= number)
 
     store._decoder.submit(block)
-    assert started.wait(20)
+    assert started.wait(DEADLINE)
     try:
         yield wait_for_calls
     finally:
@@ -179,19 +178,19 @@ def test_thumbnail_request_when_store_closes_is_dropped(tmp_path: Path) -> None:
             wait_for_calls(1)
             closing = pool.submit(store.close)
             with pytest.raises(ConnectionDropped):
-                pending.result(10)
+                pending.result(DEADLINE)
             assert not closing.done()
-        closing.result(10)
+        closing.result(DEADLINE)
     with pytest.raises(ConnectionDropped):
         store.thumbnail(picture, "avatar")
 
 
 def test_thumbnail_of_image_deleted_while_pending_is_missing() -> None:
     with EmulatorServer() as server, ThreadPoolExecutor(1) as pool:
-        response = requests.post(f"{server.upload_url}?token=t", pictures.plain(), timeout=10)
+        response = requests.post(f"{server.upload_url}?token=t", pictures.plain(), timeout=DEADLINE)
         url = response.json()["payload"]["url"]
         with blocked_decoder(server.store) as wait_for_calls:
-            pending = pool.submit(requests.get, f"{url}.avatar", timeout=20)
+            pending = pool.submit(requests.get, f"{url}.avatar", timeout=DEADLINE)
             wait_for_calls(1)  # The server has found the image.
             server.store.clear()
         assert pending.result().status_code == 403
@@ -199,10 +198,10 @@ def test_thumbnail_of_image_deleted_while_pending_is_missing() -> None:
 
 def test_thumbnail_without_working_directory_returns_500(caplog: Any) -> None:
     with EmulatorServer() as server:
-        response = requests.post(f"{server.upload_url}?token=t", pictures.plain(), timeout=10)
+        response = requests.post(f"{server.upload_url}?token=t", pictures.plain(), timeout=DEADLINE)
         (server.store.directory / ".incoming").rmdir()
         url = f"{response.json()['payload']['url']}.avatar"
-        assert requests.get(url, timeout=10).status_code == 500
+        assert requests.get(url, timeout=DEADLINE).status_code == 500
     assert "FileNotFoundError" in caplog.text
 
 
@@ -268,21 +267,22 @@ def test_concurrent_large_images_need_memory_of_one(format_: str) -> None:
         startup_output = [process.stdout.readline() for _ in range(10)]
         upload_url = startup_output[5].split('"')[1]
         small = upload_image(upload_url, pictures.plain())
-        assert requests.get(f"{small}.large", timeout=60).ok
+        assert requests.get(f"{small}.large", timeout=DEADLINE).ok
         before = peak_memory(process.pid)
         with ThreadPoolExecutor(6) as pool:
             urls = list(pool.map(lambda _: upload_image(upload_url, data), range(6)))
             for variant in ("large", "preview"):
                 responses = pool.map(
-                    lambda url: requests.get(url, timeout=60), [f"{url}.{variant}" for url in urls]
+                    lambda url: requests.get(url, timeout=DEADLINE),
+                    [f"{url}.{variant}" for url in urls],
                 )
                 assert all(response.ok for response in responses)
         grown = peak_memory(process.pid) - before
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=DEADLINE)
     assert grown < (90 if format_ == "JPEG" else 160) * MEGABYTE
 
 
 def upload_image(upload_url: str, data: bytes) -> str:
-    response = requests.post(f"{upload_url}?token=t", io.BytesIO(data), timeout=60)
+    response = requests.post(f"{upload_url}?token=t", io.BytesIO(data), timeout=DEADLINE)
     return str(response.json()["payload"]["url"])

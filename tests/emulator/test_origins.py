@@ -10,6 +10,7 @@ import requests
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.testing import InProcessService
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 from tests.support.emulator_requests import exchange
 
 pytestmark = pytest.mark.any_django
@@ -154,7 +155,9 @@ def test_absolute_target_without_path_is_root(server: EmulatorServer) -> None:
 def test_upload_with_allowed_host_returns_url_with_host(server: EmulatorServer) -> None:
     for host in ("emulator:8001", "site.localhost", "[::1]:99"):
         headers = {"Host": host, "X-Access-Token": "t"}
-        response = requests.post(server.upload_url, pictures.plain(), headers=headers, timeout=10)
+        response = requests.post(
+            server.upload_url, pictures.plain(), headers=headers, timeout=DEADLINE
+        )
         assert response.json()["payload"]["url"].startswith(f"http://{host}/48x32.jpeg.")
 
 
@@ -177,7 +180,7 @@ ORIGINS = [
 @pytest.mark.parametrize("origin", ORIGINS)
 def test_request_of_allowed_origin_gets_cors_headers(server: EmulatorServer, origin: str) -> None:
     headers = {"Origin": origin, "X-Access-Token": "t"}
-    uploaded = requests.post(server.upload_url, pictures.plain(), headers=headers, timeout=10)
+    uploaded = requests.post(server.upload_url, pictures.plain(), headers=headers, timeout=DEADLINE)
     url = uploaded.json()["payload"]["url"]
     responses = [uploaded]
     for method, path in [
@@ -189,7 +192,7 @@ def test_request_of_allowed_origin_gets_cors_headers(server: EmulatorServer, ori
         ("DELETE", f"{server.url}_emulator/faults"),
         ("GET", f"{server.url}_emulator/nothing"),
     ]:
-        responses.append(requests.request(method, path, headers=headers, timeout=10))
+        responses.append(requests.request(method, path, headers=headers, timeout=DEADLINE))
     assert [response.status_code for response in responses] == [
         200,
         200,
@@ -207,9 +210,9 @@ def test_request_of_allowed_origin_gets_cors_headers(server: EmulatorServer, ori
 
 def test_response_to_fault_has_cors_headers(server: EmulatorServer) -> None:
     fault = {"kind": "status", "status": 429}
-    requests.post(f"{server.url}_emulator/faults", json=fault, timeout=10).raise_for_status()
+    requests.post(f"{server.url}_emulator/faults", json=fault, timeout=DEADLINE).raise_for_status()
     headers = {"Origin": "http://localhost:8000"}
-    response = requests.post(server.upload_url, headers=headers, timeout=10)
+    response = requests.post(server.upload_url, headers=headers, timeout=DEADLINE)
     assert response.status_code == 429
     assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:8000"
 
@@ -240,7 +243,7 @@ BAD_ORIGINS = [
 def test_request_of_other_origin_is_rejected_before_body_is_read(origin: str) -> None:
     lines: list[str] = []
     with EmulatorServer(allowed_hosts=["*", "emulator"], log=lines.append) as server:
-        requests.post(f"{server.url}_emulator/faults", json={"kind": "drop"}, timeout=10)
+        requests.post(f"{server.url}_emulator/faults", json={"kind": "drop"}, timeout=DEADLINE)
         for line in (
             "POST /_emulator/reset",
             "POST /_emulator/faults",
@@ -261,7 +264,7 @@ def test_request_of_other_origin_is_rejected_before_body_is_read(origin: str) ->
         assert server.app.record.as_list() == []
         assert [path for path in server.store.directory.rglob("*") if path.is_file()] == []
         with pytest.raises(requests.ConnectionError):  # The fault is still there.
-            requests.get(server.url, timeout=10)
+            requests.get(server.url, timeout=DEADLINE)
     assert lines[3] == "POST /pictures?token=[redacted] 403"
     assert len(lines) == 8
 
@@ -289,7 +292,7 @@ def test_several_origin_headers_are_rejected(server: EmulatorServer) -> None:
 def test_options_request_returns_allowed_methods_and_cors_headers(
     server: EmulatorServer, path: str, methods: str
 ) -> None:
-    response = requests.options(server.url + path, timeout=10)
+    response = requests.options(server.url + path, timeout=DEADLINE)
     assert (response.status_code, response.content) == (204, b"")
     assert response.headers["Allow"] == methods
     assert response.headers["Vary"] == "Origin"
@@ -299,7 +302,7 @@ def test_options_request_returns_allowed_methods_and_cors_headers(
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "x-access-token,content-type",
     }
-    response = requests.options(server.url + path, headers=preflight, timeout=10)
+    response = requests.options(server.url + path, headers=preflight, timeout=DEADLINE)
     assert response.status_code == 204
     assert response.headers["Access-Control-Allow-Origin"] == "http://localhost:8000"
     assert response.headers["Access-Control-Allow-Methods"] == methods
@@ -311,13 +314,13 @@ def test_preflight_with_requested_headers_allows_them(server: EmulatorServer) ->
         "Origin": "http://localhost:8000",
         "Access-Control-Request-Headers": "x-requested-with, content-type, cache-control, a:b",
     }
-    response = requests.options(server.upload_url, headers=preflight, timeout=10)
+    response = requests.options(server.upload_url, headers=preflight, timeout=DEADLINE)
     allowed = "Content-Type, X-Access-Token, x-requested-with, cache-control"
     assert response.headers["Access-Control-Allow-Headers"] == allowed
 
 
 def test_host_with_empty_port_is_accepted(server: EmulatorServer) -> None:
-    response = requests.get(f"{server.url}gone", headers={"Host": "localhost:"}, timeout=10)
+    response = requests.get(f"{server.url}gone", headers={"Host": "localhost:"}, timeout=DEADLINE)
     assert response.status_code == 403  # The image is missing.
 
 
@@ -331,9 +334,9 @@ def test_own_host_name_is_in_allowed_hosts() -> None:
 def test_allowed_hosts_with_star_accepts_every_host_but_no_origin() -> None:
     with EmulatorServer(allowed_hosts=["*"]) as server:
         headers = {"Host": "anything.example"}
-        assert requests.get(server.url, headers=headers, timeout=10).status_code == 403
+        assert requests.get(server.url, headers=headers, timeout=DEADLINE).status_code == 403
         headers["Origin"] = "http://anything.example"
-        response = requests.get(server.url, headers=headers, timeout=10)
+        response = requests.get(server.url, headers=headers, timeout=DEADLINE)
         assert "--allowed-host" in response.text
 
 

@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from django_groupme_images.emulator import Assumptions, EmulatorServer, PictureStore
 from django_groupme_images.pictures import VARIANTS, Picture
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 
 pytestmark = pytest.mark.any_django
 
@@ -30,12 +31,12 @@ def server(shared_server: EmulatorServer) -> EmulatorServer:
 
 
 def uploaded(server: EmulatorServer, data: bytes) -> Picture:
-    response = requests.post(server.upload_url, data, params={"token": "t"}, timeout=10)
+    response = requests.post(server.upload_url, data, params={"token": "t"}, timeout=DEADLINE)
     return Picture.parse(response.json()["payload"]["url"], server.cdn_url)
 
 
 def get(url: str) -> requests.Response:
-    return requests.get(url, timeout=10)
+    return requests.get(url, timeout=DEADLINE)
 
 
 def color_at(image: Image.Image, x: float, y: float) -> tuple[int, ...]:
@@ -58,7 +59,7 @@ def test_original_is_served_with_headers(server: EmulatorServer, kind: str) -> N
 @pytest.mark.parametrize("suffix", ["", ".large", ".unknown", ".large.large"])
 def test_head_request_returns_headers_of_get(server: EmulatorServer, suffix: str) -> None:
     url = uploaded(server, pictures.plain()).url + suffix
-    head = requests.head(url, timeout=10)
+    head = requests.head(url, timeout=DEADLINE)
     assert head.content == b""
     expected = dict(get(url).headers) | {"Date": head.headers["Date"]}
     assert dict(head.headers) == expected
@@ -110,7 +111,7 @@ def test_url_with_wrong_dimensions_returns_403(server: EmulatorServer) -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_image_url_with_writing_method_returns_405(server: EmulatorServer, method: str) -> None:
     picture = uploaded(server, pictures.plain())
-    response = requests.request(method, picture.url, timeout=10)
+    response = requests.request(method, picture.url, timeout=DEADLINE)
     assert response.status_code == 405
     assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
 
@@ -240,7 +241,7 @@ def test_thumbnail_before_end_of_thumbnail_delay_is_missing(missing_status: int)
         picture = uploaded(server, pictures.plain())
         for variant in ("preview", "large", "avatar"):
             url = picture.variant_url(variant)
-            assert requests.head(url, timeout=10).status_code == missing_status
+            assert requests.head(url, timeout=DEADLINE).status_code == missing_status
             response = get(url)
             assert response.status_code == missing_status
             assert response.headers["Content-Type"] == "application/xml"
@@ -295,7 +296,7 @@ def test_directory_with_other_files_serves_and_deletes_images_only(tmp_path: Pat
     with EmulatorServer(directory=tmp_path) as server:
         assert get(f"{server.cdn_url}diary").status_code == 403
         assert get(f"{server.cdn_url}100x100.png.123456789.large").status_code == 200
-        assert requests.post(f"{server.url}_emulator/reset", timeout=10).status_code == 200
+        assert requests.post(f"{server.url}_emulator/reset", timeout=DEADLINE).status_code == 200
         assert get(f"{server.cdn_url}100x100.png.123456789").status_code == 403
     files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert files == ["diary"]

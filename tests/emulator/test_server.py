@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import threading
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import requests
 
 from django_groupme_images.emulator import CannotStart, EmulatorServer
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE, wait_until
 from tests.support.emulator_requests import MEGABYTE
 
 pytestmark = pytest.mark.any_django
@@ -29,7 +29,7 @@ MODULE = "django_groupme_images.emulator"
 
 
 def connected(server: EmulatorServer) -> closing[http.client.HTTPConnection]:
-    return closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10))
+    return closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE))
 
 
 def test_connection_after_any_response_is_kept_alive(server: EmulatorServer) -> None:
@@ -58,7 +58,7 @@ def test_request_with_connection_close_is_closed(server: EmulatorServer) -> None
 
 
 def test_http_1_0_request_is_closed(server: EmulatorServer) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(b"GET /cat HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         response = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b"\r\nConnection: close\r\n" in response
@@ -68,7 +68,7 @@ def test_http_1_0_request_is_closed(server: EmulatorServer) -> None:
 def test_invalid_request_line_is_rejected_without_output(
     server: EmulatorServer, request_line: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(request_line + b"\r\n\r\n")
         assert re.match(rb"HTTP/1\.1 (400|501) ", connection.recv(65536))
     assert capfd.readouterr() == ("", "")
@@ -82,12 +82,12 @@ def test_client_that_disconnects_causes_no_output(
         b"GET / HT",
         b"POST /pictures?token=t HTTP/1.1\r\nContent-Length: 9\r\n\r\n",
     ):
-        connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)
         connection.sendall(request)
         # With this option, closing resets the connection.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         connection.close()
-    assert requests.get(server.cdn_url, timeout=10).status_code == 403
+    assert requests.get(server.cdn_url, timeout=DEADLINE).status_code == 403
     server._listener.handle_error()
     assert "Internal error of the emulator" in caplog.text
     assert capfd.readouterr() == ("", "")
@@ -106,7 +106,7 @@ def test_rejected_endless_body_closes_connection(
     server: EmulatorServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{MODULE}.handler._LINGER_TIMEOUT", 0.05)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(b"POST /pictures HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")
         assert connection.recv(65536) == b""
@@ -116,17 +116,16 @@ def test_stop_closes_idle_connections(recwarn: pytest.WarningsRecorder) -> None:
     threads = threading.active_count()
     with requests.Session() as session:
         with EmulatorServer() as server:
-            session.get(server.cdn_url, timeout=10)
-            idle = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            session.get(server.cdn_url, timeout=DEADLINE)
+            idle = socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE)
             # A connection that is not accepted yet would be reset instead of closed.
-            while len(server._listener._connections) < 2:
-                time.sleep(0.01)
-            session.get(server.cdn_url, timeout=10)
+            wait_until(lambda: len(server._listener._connections) == 2)
+            session.get(server.cdn_url, timeout=DEADLINE)
         with idle:
             assert idle.recv(1) == b""
         with pytest.raises(requests.ConnectionError):
-            session.get(server.cdn_url, timeout=10)
-    assert threading.active_count() == threads
+            session.get(server.cdn_url, timeout=DEADLINE)
+    wait_until(lambda: threading.active_count() <= threads)
     assert list(recwarn) == []
 
 
@@ -134,7 +133,7 @@ def test_start_after_stop_serves_again() -> None:
     server = EmulatorServer()
     for _ in range(2):
         with server:
-            assert requests.get(server.cdn_url, timeout=10).status_code == 403
+            assert requests.get(server.cdn_url, timeout=DEADLINE).status_code == 403
 
 
 def test_start_of_running_server_raises(server: EmulatorServer) -> None:
@@ -142,7 +141,7 @@ def test_start_of_running_server_raises(server: EmulatorServer) -> None:
     with pytest.raises(RuntimeError, match="already running"):
         server.start()
     assert server.store is store
-    assert requests.get(server.cdn_url, timeout=10).status_code == 403
+    assert requests.get(server.cdn_url, timeout=DEADLINE).status_code == 403
 
 
 def test_stop_of_stopped_server_does_nothing() -> None:
@@ -161,23 +160,22 @@ def test_server_with_empty_option_raises(option: str) -> None:
 
 def test_stop_with_blocked_thread_returns_after_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{MODULE}.server._STOP_TIMEOUT", 0.05)
-    threads = threading.active_count()
     logging, resume = threading.Event(), threading.Event()
+    blocked: list[threading.Thread] = []
 
     def log(_: str) -> None:
+        blocked.append(threading.current_thread())
         logging.set()
-        resume.wait(20)
+        resume.wait(DEADLINE)
 
-    start = time.monotonic()
     with EmulatorServer(log=log) as server, connected(server) as connection:
         connection.request("GET", "/cat")
-        assert logging.wait(10)
+        assert logging.wait(DEADLINE)
         server.stop()
-        assert threading.active_count() == threads + 1
-    assert time.monotonic() - start < 5
+        assert blocked[0].is_alive()
     resume.set()
-    while threading.active_count() > threads:
-        time.sleep(0.01)
+    blocked[0].join(DEADLINE)
+    assert not blocked[0].is_alive()
 
 
 def test_start_on_busy_port_raises(server: EmulatorServer, tmp_path: Path) -> None:
@@ -215,7 +213,7 @@ def test_server_on_each_host_returns_its_urls(host: str, url: str) -> None:
         pytest.skip("IPv6 is not available")
     with EmulatorServer(host=host) as server:
         assert server.url.startswith(url)
-        response = requests.post(f"{server.upload_url}?token=t", pictures.plain(), timeout=10)
+        response = requests.post(f"{server.upload_url}?token=t", pictures.plain(), timeout=DEADLINE)
         assert response.json()["payload"]["url"].startswith(server.cdn_url)
 
 

@@ -7,6 +7,7 @@ import requests
 
 from django_groupme_images.emulator import EmulatorServer
 from tests.support import odd_images
+from tests.support.deadlines import DEADLINE
 from tests.support.emulator_pictures import opened, plain
 from tests.support.emulator_requests import error_message, upload
 from tests.support.odd_images import chunk
@@ -39,8 +40,10 @@ def test_upload_of_unfinished_image_is_accepted_and_has_thumbnails(
     response = upload(server, data)
     assert response.status_code == 200, error_message(response)
     url = response.json()["payload"]["url"]
-    assert requests.get(url, timeout=10).content == data
-    thumbnails = [opened(requests.get(f"{url}.{name}", timeout=20).content) for name in VARIANTS]
+    assert requests.get(url, timeout=DEADLINE).content == data
+    thumbnails = [
+        opened(requests.get(f"{url}.{name}", timeout=DEADLINE).content) for name in VARIANTS
+    ]
     assert thumbnails[0].size == (60, 60)
 
 
@@ -51,7 +54,7 @@ def test_thumbnail_of_unfinished_jpeg_equals_one_of_finished_jpeg(
     contents = []
     for data in (UNFINISHED[kind], UNFINISHED[kind] + EOI):
         url = upload(server, data).json()["payload"]["url"]
-        contents.append(requests.get(f"{url}.large", timeout=10).content)
+        contents.append(requests.get(f"{url}.large", timeout=DEADLINE).content)
     assert contents[0] == contents[1]
 
 
@@ -67,7 +70,7 @@ def test_upload_of_jpeg_of_any_size_is_accepted(server: EmulatorServer) -> None:
     data = odd_images.resized_jpeg(odd_images.JPEG, 16_000, 12_500)
     url = upload(server, data).json()["payload"]["url"]
     assert url.startswith(f"{server.cdn_url}16000x12500.jpeg.")
-    assert opened(requests.get(f"{url}.large", timeout=20).content).size == (960, 750)
+    assert opened(requests.get(f"{url}.large", timeout=DEADLINE).content).size == (960, 750)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from django_groupme_images.client import GroupMeClient
 from django_groupme_images.emulator import Assumptions, EmulatorServer
 from django_groupme_images.pictures import Picture
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 from tests.support.emulator_requests import TOKEN, error_message, exchange, upload
 
 pytestmark = pytest.mark.any_django
@@ -48,7 +49,7 @@ def test_upload_returns_url_with_dimensions_and_format(
     assert payload["url"] == payload["picture_url"]
     assert payload["url"].startswith(f"{server.cdn_url}{name}.")
     assert len(Picture.parse(payload["url"], server.cdn_url).id) == 32
-    assert requests.get(payload["url"], timeout=10).content == data
+    assert requests.get(payload["url"], timeout=DEADLINE).content == data
 
 
 def test_upload_of_same_bytes_twice_returns_two_urls(server: EmulatorServer) -> None:
@@ -62,7 +63,7 @@ def test_upload_of_same_bytes_twice_returns_two_urls(server: EmulatorServer) -> 
 def test_upload_with_any_content_type_is_accepted(
     server: EmulatorServer, content_type: str | None
 ) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=DEADLINE)
     headers = TOKEN | ({"Content-Type": content_type} if content_type else {})
     connection.request("POST", "/pictures", pictures.plain(), headers)
     response = connection.getresponse()
@@ -80,7 +81,7 @@ def test_form_with_file_part_is_accepted(server: EmulatorServer) -> None:
     )
     assert error_message(response) == NOT_COMPLETE, "the first part named file is taken"
     response = upload(server, {"caption": "none"}, files={"file": ("cat.jpg", data)})
-    assert requests.get(response.json()["payload"]["url"], timeout=10).content == data
+    assert requests.get(response.json()["payload"]["url"], timeout=DEADLINE).content == data
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_form_without_image_is_rejected(
     server: EmulatorServer, content_type: str, body: bytes, message: str
 ) -> None:
     headers = TOKEN | {"Content-Type": content_type.encode()}
-    response = requests.post(server.upload_url, body, headers=headers, timeout=10)
+    response = requests.post(server.upload_url, body, headers=headers, timeout=DEADLINE)
     assert response.status_code == 400
     assert error_message(response) == message
 
@@ -127,7 +128,7 @@ def test_token_in_query_or_header_is_accepted(location: str) -> None:
             (location, {}) if location != "header" else ("", {"X-Access-Token": "secret"})
         )
         url = server.upload_url + query
-        response = requests.post(url, pictures.plain(), headers=headers, timeout=10)
+        response = requests.post(url, pictures.plain(), headers=headers, timeout=DEADLINE)
         assert response.status_code == 200
 
 
@@ -140,10 +141,10 @@ def test_token_in_form_field_is_accepted(name: str, is_first: bool) -> None:
     field = (name, (None, "secret"))
     fields = [field, FILE] if is_first else [FILE, field]
     with EmulatorServer(token="secret") as server:
-        response = requests.post(server.upload_url, files=fields, timeout=10)
+        response = requests.post(server.upload_url, files=fields, timeout=DEADLINE)
         assert response.status_code == 200
         url = response.json()["payload"]["url"]
-        assert requests.get(url, timeout=10).content == pictures.plain()
+        assert requests.get(url, timeout=DEADLINE).content == pictures.plain()
         assert "secret" not in str(server.app.record.as_list())
 
 
@@ -160,21 +161,23 @@ def test_token_in_form_field_is_accepted(name: str, is_first: bool) -> None:
 )
 def test_form_without_valid_token_is_rejected(fields: list[Any], headers: dict[str, str]) -> None:
     with EmulatorServer(token="secret") as server:
-        response = requests.post(server.upload_url, files=fields, headers=headers, timeout=10)
+        response = requests.post(server.upload_url, files=fields, headers=headers, timeout=DEADLINE)
         assert error_message(response) == "unauthorized"
         assert [path for path in server.store.directory.rglob("*") if path.is_file()] == []
 
 
 def test_form_with_url_and_token_in_body_is_rejected(server: EmulatorServer) -> None:
     url = f"{server.upload_url}?url=http://127.0.0.1:1/"
-    response = requests.post(url, files=[("token", (None, "t"))], timeout=10)
+    response = requests.post(url, files=[("token", (None, "t"))], timeout=DEADLINE)
     assert response.status_code == 401
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Access-Token": "wrong"}, {"X_Access_Token": "secret"}])
 def test_upload_without_valid_token_returns_401(headers: dict[str, str]) -> None:
     with EmulatorServer(token="secret") as server:
-        response = requests.post(server.upload_url, pictures.plain(), headers=headers, timeout=10)
+        response = requests.post(
+            server.upload_url, pictures.plain(), headers=headers, timeout=DEADLINE
+        )
         assert response.status_code == 401
         assert response.json() == {
             "meta": {"code": 401, "errors": ["unauthorized"]},
@@ -235,7 +238,7 @@ def test_upload_with_other_assumptions_follows_them() -> None:
         payload = upload(server, pictures.plain("WEBP")).json()["payload"]
         assert list(payload) == ["url"]
         assert ".webp." in payload["url"]
-        response = requests.post(server.upload_url, b"", timeout=10)
+        response = requests.post(server.upload_url, b"", timeout=DEADLINE)
         assert response.json()["meta"]["code"] == 40100
 
 
@@ -256,7 +259,7 @@ def test_upload_without_dimensions_in_url_is_served() -> None:
     with EmulatorServer(assumptions=Assumptions(url_with_dimensions=False)) as server:
         url = upload(server, pictures.plain()).json()["payload"]["url"]
         assert len(url.removeprefix(server.cdn_url)) == 32
-        assert requests.get(url, timeout=10).content == pictures.plain()
+        assert requests.get(url, timeout=DEADLINE).content == pictures.plain()
 
 
 def test_upload_without_pixel_limit_is_accepted(
@@ -292,7 +295,7 @@ def test_upload_with_invalid_content_length_is_rejected(
 
 def test_upload_shorter_than_content_length_is_rejected(server: EmulatorServer) -> None:
     head = b"POST /pictures?token=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(head + pictures.plain())
         connection.shutdown(socket.SHUT_WR)
         response = http.client.HTTPResponse(connection)
@@ -306,7 +309,7 @@ def test_rejected_upload_with_expect_header_gets_no_100_continue(server: Emulato
         b"POST /pictures HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(head)
         response = connection.recv(65536)
     assert response.startswith(b"HTTP/1.1 401 ")
@@ -319,7 +322,7 @@ def test_accepted_upload_with_expect_header_gets_100_continue(server: EmulatorSe
         "POST /pictures?token=t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Length: {len(data)}\r\nExpect: 100-continue\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=DEADLINE) as connection:
         connection.sendall(head.encode())
         assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(data)
@@ -333,8 +336,8 @@ def test_uploads_from_twenty_threads_are_all_stored(server: EmulatorServer) -> N
     def upload_concurrently(picture: bytes) -> bytes:
         barrier.wait()
         url = upload(server, picture).json()["payload"]["url"]
-        assert requests.get(f"{url}.preview", timeout=10).status_code == 200
-        return requests.get(url, timeout=10).content
+        assert requests.get(f"{url}.preview", timeout=DEADLINE).status_code == 200
+        return requests.get(url, timeout=DEADLINE).content
 
     with ThreadPoolExecutor(20) as pool:
         assert list(pool.map(upload_concurrently, data)) == data

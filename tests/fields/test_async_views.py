@@ -23,6 +23,7 @@ from django_groupme_images.storage.names import is_file_name
 from django_groupme_images.testing import image_file
 from tests.client.faults.servers import read_request, server, upload_response
 from tests.support.asgi import in_event_loop, request
+from tests.support.deadlines import DEADLINE
 from tests.support.field_data import content_file
 from tests.testapp.forms import CardForm
 from tests.testapp.models import Member, Unique
@@ -178,7 +179,7 @@ def test_other_tasks_run_during_an_upload_only_if_it_is_in_a_thread(settings, is
     def respond_after_other_task(connection) -> None:
         read_request(connection)
         if is_in_thread:
-            assert has_run.wait(20)
+            assert has_run.wait(DEADLINE)
         connection.sendall(upload_response(settings.GROUPME_CDN_URL).encode())
 
     async def other_task() -> None:
@@ -224,7 +225,7 @@ def test_uploads_of_two_asgi_requests_use_two_connections(views, emulator):
 @pytest.fixture
 def service_of_three(settings) -> Iterator[None]:
     """A service that responds to three uploads once it has received all of them."""
-    barrier = threading.Barrier(3, timeout=20)
+    barrier = threading.Barrier(3, timeout=DEADLINE)
 
     def respond(connection) -> None:
         read_request(connection)

@@ -30,7 +30,7 @@ from django_groupme_images.images.converting.conversion import convert_image
 from django_groupme_images.images.options import ImageOptions
 
 def status(name):
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name))
 
 for path in sys.argv[2:]:

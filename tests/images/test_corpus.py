@@ -18,6 +18,7 @@ from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.exceptions import UploadRejected
 from django_groupme_images.forms import GroupMeImageFormField
 from tests.support.corpus import ACCEPTED, CORPUS, POLYGLOTS, SIGNATURES, CorpusFile
+from tests.support.deadlines import DEADLINE
 from tests.support.emulator_pictures import opened
 from tests.support.odd_images import JPEG
 from tests.testapp.models import Member
@@ -113,12 +114,12 @@ def test_upload_request_with_each_file_is_accepted_or_rejected(
 ) -> None:
     data = corpus_file.make()
     headers = {"X-Access-Token": "any", "Content-Type": "image/jpeg"}
-    response = requests.post(emulator.upload_url, data, headers=headers, timeout=20).json()
+    response = requests.post(emulator.upload_url, data, headers=headers, timeout=DEADLINE).json()
     if corpus_file.is_accepted:
         url = response["payload"]["url"]
         assert name_start(url) == corpus_file.service
         assert stored_content(emulator, url) == data
-        assert opened(requests.get(f"{url}.avatar", timeout=20).content).size == (60, 60)
+        assert opened(requests.get(f"{url}.avatar", timeout=DEADLINE).content).size == (60, 60)
     else:
         assert response["meta"] == {"code": 400, "errors": [corpus_file.service]}
         assert [path for path in emulator.store.directory.iterdir() if path.is_file()] == []

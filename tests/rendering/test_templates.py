@@ -15,6 +15,7 @@ from django_groupme_images import rendering
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage import GroupMeStorage
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 from tests.support.urls_of_pictures import ID, JPEG, LARGE, LEGACY
 from tests.testapp.models import Local, Member, Plain
 
@@ -414,5 +415,7 @@ def test_image_tag_dimensions_equal_those_of_downloaded_variant(emulator):
     for variant in ("preview", "large", "avatar"):
         width, height = value.picture.variant_size(variant)
         assert f'width="{width}" height="{height}"' in image(value, variant)
-        data = storage.client._session.get(value.picture.variant_url(variant), timeout=5).content
+        data = storage.client._session.get(
+            value.picture.variant_url(variant), timeout=DEADLINE
+        ).content
         assert pictures.opened(data).size == (width, height)

@@ -16,6 +16,7 @@ from django_groupme_images.exceptions import (
     UploadRejected,
 )
 from django_groupme_images.storage import GroupMeStorage
+from tests.support.deadlines import DEADLINE
 from tests.support.storage_contract import PHOTO, SaveContract, StorageContract
 
 
@@ -126,7 +127,7 @@ failures = pytest.mark.parametrize(
         *((Fault("status", status=status), ServiceUnavailable) for status in (500, 503)),
         (Fault("redirect", location="http://127.0.0.1:9/"), UnexpectedResponse),
         (Fault("drop"), ServiceUnavailable),
-        (Fault("delay", seconds=0.5), ServiceUnavailable),
+        (Fault("delay", seconds=3600), ServiceUnavailable),
     ],
     ids=lambda value: f"{value.kind} {value.status}" if isinstance(value, Fault) else "",
 )
@@ -140,8 +141,8 @@ def test_methods_after_other_failure_of_cdn_raise_it(
 ):
     if with_fallback:
         request.getfixturevalue("fallback")
-    settings.GROUPME_TIMEOUT = 0.1 if fault.kind == "delay" else 30
-    name = GroupMeStorage(timeout=30).save("cat.jpg", ContentFile(PHOTO))
+    settings.GROUPME_TIMEOUT = 0.1 if fault.kind == "delay" else DEADLINE
+    name = GroupMeStorage(timeout=DEADLINE).save("cat.jpg", ContentFile(PHOTO))
     emulator.app.faults.add(Fault(**vars(fault)))
     with pytest.raises(kind) as caught:
         METHODS[method](GroupMeStorage(), name)
@@ -150,7 +151,7 @@ def test_methods_after_other_failure_of_cdn_raise_it(
 
 @failures
 def test_save_after_failed_upload_raises_its_error(emulator, fault, kind):
-    storage = GroupMeStorage(timeout=0.1 if fault.kind == "delay" else 30)
+    storage = GroupMeStorage(timeout=0.1 if fault.kind == "delay" else DEADLINE)
     kind = {401: AuthenticationFailed, 410: UploadRejected}.get(fault.status, kind)
     for call in (
         lambda: storage.save("cat.jpg", ContentFile(PHOTO)),

@@ -48,7 +48,7 @@ def is_uploaded(row: Any, field: str = "photo") -> bool:
 
 def read_report(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a report."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def read_names(columns: Iterable[Column], *, urls: bool) -> list[StoredName]:

@@ -20,6 +20,7 @@ import requests
 from PIL import Image
 
 from tests import ROOT
+from tests.support.deadlines import DEADLINE
 
 EXAMPLE = ROOT / "example_project"
 PHOTOS = EXAMPLE / "club" / "photos"
@@ -41,7 +42,7 @@ def start_script(script: str, *args: str, **environ: str) -> subprocess.Popen[st
 def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Wait for the end; return the exit code and the unread output and errors."""
     try:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=DEADLINE)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
@@ -70,21 +71,23 @@ class Example:
         return Path(self.environ["EXAMPLE_DATA"], self.environ["EMULATOR_PORT"], "db.sqlite3")
 
     def get(self, path: str) -> Page:
-        return Page(requests.get(urljoin(self.site, path), timeout=5))
+        return Page(requests.get(urljoin(self.site, path), timeout=DEADLINE))
 
     def upload_count(self) -> int:
-        entries = requests.get(f"{self.emulator}_emulator/requests", timeout=5).json()
+        entries = requests.get(f"{self.emulator}_emulator/requests", timeout=DEADLINE).json()
         return sum(entry["method"] == "POST" for entry in entries)
 
     def fail_uploads(self, **fault: object) -> None:
         url = f"{self.emulator}_emulator/faults"
         fault |= {"method": "POST", "path": "/pictures"}
-        requests.post(url, json=fault, timeout=5).raise_for_status()
+        requests.post(url, json=fault, timeout=DEADLINE).raise_for_status()
 
 
 @contextmanager
 def running(environ: dict[str, str], stop: signal.Signals = signal.SIGINT) -> Iterator[Example]:
     """Start the example, wait until it is ready, and stop it without an error."""
+    if os.name == "nt":
+        pytest.skip("Windows has no signals that stop the example")
     example = Example(start_script("run.py", **environ), environ)
     try:
         for line in example.process.stdout:
@@ -142,21 +145,21 @@ class Browser:
         self.visit(url)
 
     def visit(self, url: str) -> Page:
-        self.page = Page(self.session.get(url, timeout=5))
+        self.page = Page(self.session.get(url, timeout=DEADLINE))
         return self.page
 
     def submit(self, files: Any = None, **data: Any) -> Page:
         data["csrfmiddlewaretoken"] = self.page.csrf_token
         headers = {"Referer": self.page.url}
         response = self.session.post(
-            self.page.url, data=data, files=files, headers=headers, timeout=20
+            self.page.url, data=data, files=files, headers=headers, timeout=DEADLINE
         )
         self.page = Page(response)
         return self.page
 
 
 def fetch_image(url: str) -> Image.Image:
-    response = requests.get(url, timeout=5)
+    response = requests.get(url, timeout=DEADLINE)
     response.raise_for_status()
     return Image.open(io.BytesIO(response.content))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from tests.support.deadlines import DEADLINE
+
 
 class Gate:
     """
@@ -28,7 +30,7 @@ class Gate:
             self._current += 1
             self.peak = max(self.peak, self._current)
         try:
-            self._barrier.wait(20)
+            self._barrier.wait(DEADLINE)
         except threading.BrokenBarrierError:
             return
         finally:

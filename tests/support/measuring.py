@@ -115,7 +115,9 @@ def _memory(key: str) -> float:
     On systems other than Linux, both are the peak.
     """
     if _STATUS.exists():
-        values = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
+        values = dict(
+            line.split(":", 1) for line in _STATUS.read_text(encoding="utf-8").splitlines()
+        )
         return int(values[key].split()[0]) / 1000
     try:
         import resource

@@ -38,11 +38,11 @@ class Project:
     def __init__(self, folder: Path, emulator: EmulatorServer, settings: str = "") -> None:
         self.folder = folder
         (folder / "project_settings.py").write_text(
-            SETTINGS.format(folder=folder, server=emulator) + settings
+            SETTINGS.format(folder=folder.as_posix(), server=emulator) + settings
         )
         self.environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "project_settings",
-            "PYTHONPATH": f"{folder}:{ROOT}",
+            "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
         }
 
     def create_table(self) -> None:

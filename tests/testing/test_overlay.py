@@ -80,7 +80,7 @@ def test_storage_used_directly_writes_real_files(media, outage):
     assert (stored_width(name, media), stored_width(direct_name, media)) == (33, 55)
     with media.open("notes.txt", "w") as file:
         file.write("mine")
-    assert Path(media.path("notes.txt")).read_text() == "mine"
+    assert Path(media.path("notes.txt")).read_text(encoding="utf-8") == "mine"
     with media.open("notes.txt", mode="r") as file:
         assert file.read() == "mine"
 

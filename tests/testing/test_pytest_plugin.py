@@ -46,7 +46,7 @@ def modules(folder: Path, *arguments: str) -> set[str]:
     """Return the names of the modules that a run of pytest without other plugins imports."""
     folder.joinpath("test_modules.py").write_text(RECORD)
     run(folder, *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-    return set(folder.joinpath("modules").read_text().splitlines())
+    return set(folder.joinpath("modules").read_text(encoding="utf-8").splitlines())
 
 
 def test_plugin_imports_only_itself_and_its_package(tmp_path):

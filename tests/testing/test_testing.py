@@ -26,6 +26,7 @@ from django_groupme_images.pictures import Picture
 from django_groupme_images.storage import GroupMeStorage
 from django_groupme_images.testing import InProcessService, InProcessServiceMixin, image_file
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 from tests.support.urls_of_pictures import JPEG
 from tests.testapp.models import Member
 
@@ -62,7 +63,7 @@ def test_create_with_service_stores_url_as_in_production(production, groupme_ser
 def test_thumbnail_of_upload_is_downloadable(groupme_service):
     picture = GroupMeStorage().picture(GroupMeStorage().save("a.png", image_file()))
     client = GroupMeStorage().client
-    response = client._session.get(picture.avatar_url, timeout=1)
+    response = client._session.get(picture.avatar_url, timeout=DEADLINE)
     assert Image.open(io.BytesIO(response.content)).size == (60, 60)
 
 
@@ -341,4 +342,4 @@ def test_image_file_with_unknown_extension_raises():
 
 def test_requests_of_other_code_are_not_intercepted(groupme_service):
     with pytest.raises(requests.ConnectionError, match="a socket"):
-        requests.get("http://127.0.0.1:9/", timeout=1)
+        requests.get("http://127.0.0.1:9/", timeout=DEADLINE)

@@ -18,6 +18,7 @@ from django_groupme_images.exceptions import (
     UnexpectedResponse,
     UploadRejected,
 )
+from tests.support.deadlines import DEADLINE, SLOWNESS
 
 from .servers import (
     PHOTO,
@@ -31,10 +32,7 @@ from .servers import (
 )
 
 #: Timeout in seconds of a client whose server stays silent.
-TIMEOUT = 0.3
-
-#: Seconds within which each call must end: longer than all timeouts and waits of a client.
-MAX_DURATION = 10
+TIMEOUT = 0.3 * SLOWNESS
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class Failure:
     tries: int
     status: int | None = None
     file: bytes = PHOTO
-    timeout: float = 30
+    timeout: float = DEADLINE
 
     @contextmanager
     def run_server(self) -> Iterator[tuple[str, list[Conversation]]]:
@@ -81,8 +79,12 @@ def after(size: float, end: Callable[[socket], object]) -> Conversation:
     return conversation
 
 
-def respond_slowly(head: str, seconds: float) -> Conversation:
-    """Return a conversation that sends single bytes after ``head``, faster than ``TIMEOUT``."""
+def respond_slowly(head: str, seconds: float = float("inf")) -> Conversation:
+    """
+    Return a conversation that sends single bytes after ``head``, faster than ``TIMEOUT``.
+
+    It ends after a number of seconds, or when the client disconnects.
+    """
 
     def conversation(connection: socket) -> None:
         read_request(connection)
@@ -108,7 +110,7 @@ def silent_after(response: str) -> Conversation:
 def stall(connection: socket) -> None:
     """Read only the beginning of a request."""
     read_request(connection, 100)
-    time.sleep(2 * TIMEOUT)
+    time.sleep(4 * TIMEOUT)
 
 
 def reject_early(connection: socket) -> None:

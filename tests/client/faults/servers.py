@@ -14,6 +14,7 @@ from typing import Any
 
 from django_groupme_images.client import GroupMeClient
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 
 PHOTO = pictures.plain()
 
@@ -66,7 +67,7 @@ def server(
 def client_of(url: str, **options: Any) -> GroupMeClient:
     """Return a client of the server at this URL."""
     # A busy machine can take longer for a TLS handshake than the client's default of 5 seconds.
-    options = {"timeout": 30, **options}
+    options = {"timeout": DEADLINE, **options}
     return GroupMeClient("t0ken", upload_url=f"{url}pictures", cdn_url=url, **options)
 
 

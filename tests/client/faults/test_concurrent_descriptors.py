@@ -18,6 +18,7 @@ from rest_framework.exceptions import APIException
 from django_groupme_images.forms import GroupMeMultipleImageFormField
 from django_groupme_images.rest_framework import GroupMeImageListField
 from tests import ROOT
+from tests.support.deadlines import DEADLINE
 from tests.support.descriptors import CAN_COUNT, no_more_descriptors
 from tests.support.multiple_images import AlbumForm, images, submit
 
@@ -44,9 +45,9 @@ def status(request: Any, service: str, settings: Any) -> Iterator[int]:
     faults = f"{service}_emulator/faults"
     if request.param != 200:
         fault = {"kind": "status", "status": request.param, "method": "POST", "times": 1000}
-        requests.post(faults, json=fault, timeout=10).raise_for_status()
+        requests.post(faults, json=fault, timeout=DEADLINE).raise_for_status()
     yield request.param
-    requests.delete(faults, timeout=10)
+    requests.delete(faults, timeout=DEADLINE)
 
 
 @pytest.mark.parametrize("is_early", [True, False])

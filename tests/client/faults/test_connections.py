@@ -16,6 +16,7 @@ from django_groupme_images.client.session import new_adapter, new_session
 from django_groupme_images.exceptions import ServiceUnavailable
 from django_groupme_images.storage import GroupMeStorage
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 
 from .servers import PHOTO, client_of, read_request, respond_with, server, upload_response
 
@@ -88,7 +89,7 @@ def test_upload_after_connection_was_closed_opens_another():
         client = client_of(url, max_retries=0)
         for _ in range(20):
             client.upload(PHOTO)
-            assert closed.wait(30)
+            assert closed.wait(DEADLINE)
             closed.clear()
         assert len(seen) == 20
 
@@ -157,7 +158,7 @@ def test_upload_with_socks_proxy_variable_uses_proxy(monkeypatch):
     proxied = []
     with server(proxy) as (url, _):
         monkeypatch.setenv("http_proxy", url.replace("http:", "socks5h:"))
-        client_of("http://image.example/", max_upload_time=30).upload(PHOTO)
+        client_of("http://image.example/", max_upload_time=DEADLINE).upload(PHOTO)
     assert proxied[0].endswith(PHOTO)
 
 
@@ -195,7 +196,7 @@ def test_upload_over_slow_connection_is_limited_by_read_timeout(is_reused):
         connection.sendall(upload_response(url).encode())
 
     with server(read_slowly) as (url, seen):
-        client = client_of(url, timeout=(0.3, 20), max_retries=0)
+        client = client_of(url, timeout=(0.3, DEADLINE), max_retries=0)
         if is_reused:
             client.upload(PHOTO)
         client.upload(body)
@@ -205,11 +206,11 @@ def test_upload_over_slow_connection_is_limited_by_read_timeout(is_reused):
 def test_upload_to_server_that_stops_reading_times_out():
     def stop_reading(connection):
         read_request(connection, max_size=1000)
-        finished.wait(20)
+        finished.wait(DEADLINE)
 
     finished = threading.Event()
     with server(stop_reading) as (url, _):
-        client = client_of(url, timeout=(20, 0.3), max_retries=0)
+        client = client_of(url, timeout=(DEADLINE, 0.3), max_retries=0)
         with pytest.raises(ServiceUnavailable, match="did not respond in time"):
             client.upload(PHOTO + bytes(8_000_000))
         finished.set()

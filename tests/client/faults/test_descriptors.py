@@ -28,6 +28,7 @@ from django_groupme_images.storage import GroupMeStorage
 from tests import ROOT
 from tests.support import emulator_pictures as pictures
 from tests.support.asgi import request
+from tests.support.deadlines import DEADLINE
 from tests.support.descriptors import CAN_COUNT, no_more_descriptors
 from tests.support.streams import UnseekableStream
 from tests.testapp.models import Member
@@ -112,7 +113,7 @@ def test_threads_that_end_after_a_rejected_upload_leave_no_socket(client, data):
 
 def test_threads_that_end_after_a_save_to_the_fallback_leave_no_socket(service, fallback):
     fault = {"kind": "status", "status": 503, "times": 20}
-    requests.post(f"{service}_emulator/faults", json=fault, timeout=10).raise_for_status()
+    requests.post(f"{service}_emulator/faults", json=fault, timeout=DEADLINE).raise_for_status()
     storage = GroupMeStorage()
     with no_more_descriptors(allowed=1):
         run_in_threads(20, lambda: storage.save("cat.jpg", ContentFile(PHOTO)))
@@ -127,7 +128,7 @@ def test_failed_saves_with_receiver_that_keeps_error_and_fails_leave_no_socket(s
         raise ValueError("a receiver of this project")
 
     fault = {"kind": "status", "status": 400, "times": 20}
-    requests.post(f"{service}_emulator/faults", json=fault, timeout=10).raise_for_status()
+    requests.post(f"{service}_emulator/faults", json=fault, timeout=DEADLINE).raise_for_status()
     storage = GroupMeStorage()
 
     def save() -> None:
@@ -246,7 +247,7 @@ def test_asgi_request_cancelled_during_upload_leaves_no_socket(settings):
     def respond_after_cancellation(connection: socket.socket) -> None:
         read_request(connection)
         uploading.set()
-        assert cancelled.wait(20)
+        assert cancelled.wait(DEADLINE)
         connection.sendall(upload_response(settings.GROUPME_CDN_URL).encode())
 
     def append_url(*, picture: Picture, **kwargs: object) -> None:
@@ -292,33 +293,6 @@ def test_asgi_file_responses_that_end_leave_no_socket_and_no_temporary_file(sett
                 request(ASGIHandler(), path, is_left=lambda sent: is_left and bool(sent.body))
             )
             assert (sent.body == LARGE) is not is_left
-
-
-GREENLETS = """
-from gevent import monkey; monkey.patch_all()
-import gc, os, sys
-import gevent
-from django_groupme_images.client import GroupMeClient
-
-photo = bytes.fromhex(sys.argv[2])
-client = GroupMeClient("t0ken", upload_url=sys.argv[1] + "pictures", cdn_url=sys.argv[1])
-gevent.spawn(client.upload, photo).get()
-gc.disable()
-before = len(os.listdir("/proc/self/fd"))
-gevent.joinall([gevent.spawn(client.upload, photo) for _ in range(40)], raise_error=True)
-print(len(os.listdir("/proc/self/fd")) - before)
-"""
-
-
-def test_greenlets_that_end_leave_no_socket(service):
-    pytest.importorskip("gevent")
-    arguments = [sys.executable, "-c", GREENLETS, service, PHOTO.hex()]
-    environment = {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        arguments, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.stderr == ""
-    assert int(done.stdout) <= 1
 
 
 @pytest.mark.parametrize("size", [0, 10, 3_000_000, -1])

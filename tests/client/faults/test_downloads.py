@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 
 import pytest
 
@@ -11,7 +10,7 @@ from django_groupme_images.exceptions import ServiceUnavailable, UnexpectedRespo
 from django_groupme_images.storage import GroupMeStorage
 from tests.support.memory import peak_memory
 
-from .failures import MAX_DURATION, TIMEOUT, respond_slowly
+from .failures import TIMEOUT, respond_slowly
 from .servers import PHOTO, read_request, respond_with, server, wait_for_disconnect
 
 pytestmark = pytest.mark.any_django
@@ -149,10 +148,8 @@ def test_read_from_silent_cdn_times_out(received_size):
         wait_for_disconnect(connection)
 
     with server(stop_sending) as (url, seen), open_image(url, timeout=TIMEOUT) as file:
-        started = time.monotonic()
         with pytest.raises(ServiceUnavailable, match="did not respond in time: timed out"):
             file.read()
-        assert time.monotonic() - started < MAX_DURATION
         assert len(seen) == 1
 
 

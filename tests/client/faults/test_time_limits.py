@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import os
 import socket
 import ssl
+import sys
 import time
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -21,8 +21,8 @@ from django_groupme_images.exceptions import (
     UploadRejected,
 )
 from django_groupme_images.storage import GroupMeStorage
+from tests.support.deadlines import DEADLINE, SLOWNESS, TEST_DEADLINE
 
-from .failures import MAX_DURATION
 from .servers import (
     PHOTO,
     client_of,
@@ -39,8 +39,9 @@ pytestmark = pytest.mark.any_django
 # This is more than the socket buffers of a connection hold.
 LARGE = PHOTO + bytes(20_000_000)
 
-#: ``max_upload_time`` in seconds, which is far less than the other limits of these tests.
-LIMIT = 0.5
+#: ``max_upload_time`` in seconds. No other limit ends a test, because they are longer than a test.
+LIMIT = 0.5 * SLOWNESS
+ENDLESS = 10 * TEST_DEADLINE
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +113,7 @@ def silent(connection):
 
 
 def respond_unavailable(connection):
-    respond_with("HTTP/1.1 503 No\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n")(connection)
+    respond_with("HTTP/1.1 503 No\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n")(connection)
 
 
 SLOW = [
@@ -131,14 +132,17 @@ SLOW = [
 @pytest.mark.parametrize("conversation", SLOW)
 def test_upload_to_slow_server_fails_after_max_upload_time(conversation, tls):
     file = io.BytesIO(LARGE)
-    with server(*[conversation] * 50, tls=tls) as (url, _):
+    with server(*[conversation] * 50, tls=tls) as (url, seen):
         client = client_of(
-            url, timeout=30, max_upload_time=LIMIT, max_retries=1000, max_retry_wait=0.1
+            url,
+            timeout=ENDLESS,
+            max_upload_time=LIMIT,
+            max_retries=1000,
+            max_retry_wait=0.1 * SLOWNESS,
         )
-        started = time.monotonic()
         with pytest.raises(ServiceUnavailable):
             client.upload(file)
-        assert time.monotonic() - started < MAX_DURATION
+        assert len(seen) < 50
     assert (file.closed, file.tell()) == (False, 0)
 
 
@@ -146,7 +150,7 @@ def test_upload_with_retry_after_above_max_upload_time_fails_at_once():
     waits = []
     with server(*[respond_unavailable] * 3) as (url, seen):
         client = client_of(
-            url, max_upload_time=0.9, max_retries=5, wait=lambda *wait: waits.append(wait)
+            url, max_upload_time=8, max_retries=5, wait=lambda *wait: waits.append(wait)
         )
         with pytest.raises(ServiceUnavailable, match=r"is unavailable \(HTTP 503\)"):
             client.upload(PHOTO)
@@ -155,21 +159,23 @@ def test_upload_with_retry_after_above_max_upload_time_fails_at_once():
 
 def test_upload_with_many_short_retries_stops_at_max_upload_time():
     with server(*[reset] * 200) as (url, seen):
-        client = client_of(url, max_upload_time=LIMIT, max_retries=1000, max_retry_wait=0.1)
+        client = client_of(
+            url, max_upload_time=2 * LIMIT, max_retries=1000, max_retry_wait=0.1 * SLOWNESS
+        )
         with pytest.raises(ServiceUnavailable):
             client.upload(PHOTO)
-        assert 1 < len(seen) < 100
+        assert 1 < len(seen) < 200
 
 
 def test_second_upload_after_slow_one_has_full_max_upload_time():
     def slow(connection):
         for _ in range(5):
             read_request(connection)
-            time.sleep(0.5)
+            time.sleep(LIMIT)
             connection.sendall(upload_response(url).encode())
 
     with server(slow) as (url, _):
-        client = client_of(url, max_upload_time=2)
+        client = client_of(url, max_upload_time=4 * LIMIT)
         for _ in range(5):
             client.upload(PHOTO)
 
@@ -213,14 +219,12 @@ def unreachable_addresses(monkeypatch):
 
 
 @pytest.mark.skipif(
-    os.uname().sysname != "Linux", reason="needs 127.0.0.2 and the backlog of Linux"
+    not sys.platform.startswith("linux"), reason="needs 127.0.0.2 and the backlog of Linux"
 )
 def test_upload_to_host_with_many_addresses_fails_after_max_upload_time(unreachable_addresses):
-    client = client_of(unreachable_addresses, timeout=30, max_upload_time=LIMIT)
-    started = time.monotonic()
+    client = client_of(unreachable_addresses, timeout=ENDLESS, max_upload_time=LIMIT)
     with pytest.raises(ServiceUnavailable):
         client.upload(PHOTO)
-    assert time.monotonic() - started < MAX_DURATION
 
 
 def test_upload_to_host_with_unreachable_first_address_uses_next(monkeypatch):
@@ -233,17 +237,15 @@ def test_upload_to_host_with_unreachable_first_address_uses_next(monkeypatch):
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with server(respond_with_success) as (url, seen):
         respond_with_success.url = host_url = url.replace("127.0.0.1", "images.example")
-        client_of(host_url, max_retries=0, max_upload_time=30).upload(PHOTO)
+        client_of(host_url, max_retries=0, max_upload_time=DEADLINE).upload(PHOTO)
         assert len(seen) == 1
 
 
 def test_upload_with_slow_tls_handshake_fails_after_max_upload_time(tls):
     with server(lambda connection: send_slowly(connection, b"\x16\x03\x03")) as (url, _):
-        client = client_of(url.replace("http:", "https:"), timeout=30, max_upload_time=LIMIT)
-        started = time.monotonic()
+        client = client_of(url.replace("http:", "https:"), timeout=ENDLESS, max_upload_time=LIMIT)
         with pytest.raises(ServiceUnavailable):
             client.upload(PHOTO)
-        assert time.monotonic() - started < MAX_DURATION
 
 
 def slow_proxy(connection):
@@ -255,18 +257,16 @@ def test_upload_through_slow_proxy_fails_after_max_upload_time(monkeypatch):
     with server(*[slow_proxy] * 10) as (url, _):
         monkeypatch.setenv("https_proxy", url)
         monkeypatch.delenv("no_proxy", raising=False)
-        client = client_of("https://images.example/", timeout=30, max_upload_time=LIMIT)
-        started = time.monotonic()
+        client = client_of("https://images.example/", timeout=ENDLESS, max_upload_time=LIMIT)
         with pytest.raises(ServiceUnavailable):
             client.upload(PHOTO)
-        assert time.monotonic() - started < MAX_DURATION
 
 
 @pytest.mark.parametrize("conversation", [silent, slow_headers, body_taken_byte_by_byte])
 def test_save_that_reaches_max_upload_time_uses_fallback(conversation, settings, fallback):
     with server(*[conversation] * 5) as (url, _):
         storage = GroupMeStorage(
-            upload_url=f"{url}pictures", cdn_url=url, timeout=30, max_upload_time=LIMIT
+            upload_url=f"{url}pictures", cdn_url=url, timeout=ENDLESS, max_upload_time=LIMIT
         )
         name = storage.save("cat.jpg", ContentFile(LARGE))
     with fallback.open(name) as file:
@@ -319,7 +319,7 @@ def respond_early(response, end):
 
 def stall(connection: socket.socket) -> None:
     """Keep the connection open without reading."""
-    time.sleep(3)
+    time.sleep(3 * SLOWNESS)
 
 
 ENDS = {"stalls": stall, "reads on": wait_for_disconnect, "closes": lambda connection: None}
@@ -334,7 +334,7 @@ def test_upload_with_early_response_raises_its_error(end, interim, tls):
     tries = 10 if may_be_lost else 3
     with server(*[respond_early(interim + TOO_LARGE, ENDS[end])] * tries, tls=tls) as (url, seen):
         with pytest.raises(UploadRejected, match="413") as caught:
-            client_of(url, timeout=30, max_retries=tries - 1, max_retry_wait=0.1).upload(file)
+            client_of(url, max_retries=tries - 1, max_retry_wait=0.1).upload(file)
         assert caught.value.status == 413
         assert len(seen) == 1 or may_be_lost
     assert file.tell() == 0
@@ -344,7 +344,7 @@ def test_upload_with_early_response_without_body_raises_its_error():
     head = b"HTTP/1.1 413 No\r\nContent-Length: 9\r\n\r\n"
     with server(respond_early(head, wait_for_disconnect)) as (url, _):
         with pytest.raises(UploadRejected, match="413"):
-            client_of(url, timeout=30, max_upload_time=2).upload(LARGE)
+            client_of(url, timeout=ENDLESS, max_upload_time=4 * LIMIT).upload(LARGE)
 
 
 def test_upload_with_temporary_early_response_retries_complete_body():
@@ -394,4 +394,4 @@ def test_upload_with_malformed_early_response_raises(response, error):
 
     with server(conversation) as (url, _):
         with pytest.raises(error):
-            client_of(url, timeout=30, max_retries=0).upload(LARGE)
+            client_of(url, max_retries=0).upload(LARGE)

@@ -12,11 +12,12 @@ from django.core.files.base import ContentFile
 from django.db import transaction
 
 from django_groupme_images.exceptions import ServiceUnavailable, UnexpectedResponse, UploadRejected
+from tests.support.deadlines import DEADLINE
 from tests.support.memory import peak_memory
 from tests.support.urls_of_pictures import JPEG
 from tests.testapp.models import Member
 
-from .failures import FAILURES, MAX_DURATION, TIMEOUT, Failure, each_failure, respond_slowly
+from .failures import FAILURES, TIMEOUT, Failure, each_failure, respond_slowly
 from .servers import (
     PHOTO,
     client_of,
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.any_django
 def use_server(settings, emulator):
     """Return a function that sets the URLs of the project's image service."""
 
-    def use(url, timeout=30):
+    def use(url, timeout=DEADLINE):
         settings.GROUPME_UPLOAD_URL, settings.GROUPME_CDN_URL = f"{url}pictures", url
         settings.GROUPME_TIMEOUT = timeout
         settings.GROUPME_MAX_RETRIES, settings.GROUPME_MAX_RETRY_WAIT = 2, 0.01
@@ -47,10 +48,8 @@ def test_upload_with_each_failure_raises_and_rewinds_file(failure: Failure) -> N
     file = io.BytesIO(failure.file)
     file.seek(7)
     with failure.run_server() as (url, seen):
-        started = time.monotonic()
         with pytest.raises(failure.error) as caught:
             client_of(url, timeout=failure.timeout, max_retry_wait=0.01).upload(file)
-        assert time.monotonic() - started < MAX_DURATION
         failure.check(caught.value, url)
         assert len(seen) == failure.tries
     assert (file.closed, file.tell()) == (False, 0)
@@ -129,7 +128,7 @@ def test_upload_to_server_with_full_backlog_times_out():
                 pending.connect_ex(listener.getsockname())
             file = io.BytesIO(PHOTO)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-            client = client_of(url, timeout=(0.2, 30), max_retry_wait=0.01)
+            client = client_of(url, timeout=(0.2, DEADLINE), max_retry_wait=0.01)
             with pytest.raises(ServiceUnavailable, match="did not respond in time: timed out"):
                 client.upload(file)
             assert file.tell() == 0
@@ -147,7 +146,9 @@ def test_upload_to_server_with_full_backlog_times_out():
 @pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning")  # urllib3 emits it.
 def test_upload_with_failed_tls_handshake_raises(conversation, message):
     with server(conversation) as (url, _):
-        client = client_of(url.replace("http:", "https:"), timeout=(TIMEOUT, 30), max_retries=0)
+        client = client_of(
+            url.replace("http:", "https:"), timeout=(TIMEOUT, DEADLINE), max_retries=0
+        )
         with pytest.raises(ServiceUnavailable, match=message):
             client.upload(PHOTO)
 
@@ -168,7 +169,7 @@ def test_upload_after_two_temporary_failures_returns_picture(failure):
 
     with server(failure.conversation, failure.conversation, succeed) as (url, seen):
         # The connect timeout also limits each write of the first request on a connection.
-        client = client_of(url, timeout=(TIMEOUT, 30), max_retry_wait=0.01)
+        client = client_of(url, timeout=(TIMEOUT, DEADLINE), max_retry_wait=0.01)
         picture = client.upload(io.BytesIO(failure.file))
         assert picture.url == f"{url}1x1.png.123456789"
         assert len(seen) == 3
@@ -176,9 +177,7 @@ def test_upload_after_two_temporary_failures_returns_picture(failure):
 
 def test_upload_with_slow_response_body_stops_at_max_response_time(monkeypatch):
     monkeypatch.setattr("django_groupme_images.client.responses.MAX_RESPONSE_TIME", 1)
-    slow = respond_slowly(
-        "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", seconds=2 * MAX_DURATION
-    )
+    slow = respond_slowly("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     with server(slow) as (url, seen):
         started = time.monotonic()
         with pytest.raises(
@@ -186,7 +185,7 @@ def test_upload_with_slow_response_body_stops_at_max_response_time(monkeypatch):
             match="did not respond in time: the response did not end within 1 sec",
         ):
             client_of(url).upload(PHOTO)
-        assert 1 <= time.monotonic() - started < MAX_DURATION
+        assert time.monotonic() - started >= 1
         assert len(seen) == 1
 
 
@@ -197,19 +196,15 @@ def test_upload_with_slow_response_headers_reads_them_to_their_end():
         # The end of the connection is also the end of the headers.
         with pytest.raises(UnexpectedResponse, match="it contains no URL"):
             client_of(url).upload(PHOTO)
-        assert 1 <= time.monotonic() - started < MAX_DURATION
+        assert time.monotonic() - started >= 1
 
 
 def test_upload_with_slow_error_body_retries_without_reading_it():
-    slow = respond_slowly(
-        "HTTP/1.1 503 No\r\nContent-Length: 1000\r\n\r\n", seconds=2 * MAX_DURATION
-    )
+    slow = respond_slowly("HTTP/1.1 503 No\r\nContent-Length: 100000\r\n\r\n")
     reject = respond_with("HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n")
     with server(slow, slow, reject) as (url, seen):
-        started = time.monotonic()
         with pytest.raises(UploadRejected):
             client_of(url, max_retry_wait=0.01).upload(PHOTO)
-        assert time.monotonic() - started < MAX_DURATION
         assert len(seen) == 3
 
 
@@ -222,7 +217,7 @@ def test_upload_with_gzip_bomb_as_response_uses_little_memory():
     assert peak() < 10_000_000
 
 
-@pytest.mark.parametrize("timeout", [0.2, (5, 0.2)])
+@pytest.mark.parametrize("timeout", [0.2, (DEADLINE, 0.2)])
 def test_upload_to_silent_server_is_not_retried(timeout):
     with server(wait_for_disconnect) as (url, seen):
         with pytest.raises(ServiceUnavailable, match="did not respond in time: timed out"):

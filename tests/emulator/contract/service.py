@@ -15,7 +15,7 @@ from django_groupme_images.client import GroupMeClient
 from django_groupme_images.pictures import Picture
 from tests.support import emulator_pictures as pictures
 
-TIMEOUT = 20
+TIMEOUT = 60
 
 # The time in seconds after an upload until its thumbnails exist (observed).
 MAX_THUMBNAIL_DELAY = 30
