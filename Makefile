@@ -1,15 +1,23 @@
-# All commands use .venv. Its packages are installed again if pyproject.toml has changed.
+# All commands use .venv, and install only the packages that they need. If pyproject.toml has
+# changed, the packages are installed again.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
+# This uses one process for each core.
+PYTEST := PYTHONDEVMODE=1 $(BIN)/python -m pytest -n auto
 
-.PHONY: help example test lint audit test-live coverage integrations django-suite matrix fuzz mutants bench messages docs screenshots build release-check clean
+.PHONY: help example test test-browser test-workers test-pages test-live lint types audit coverage integrations django-suite matrix fuzz mutants bench messages docs screenshots build release-check clean
+.NOTPARALLEL: # Two commands must not install packages at the same time.
 
 help:
 	@echo "make example       run the example site with an emulator of the image service"
 	@echo "make test          run the tests"
-	@echo "make lint          check style, types, and imports"
+	@echo "make test-browser  run the tests in Chromium"
+	@echo "make test-workers  run the tests with PostgreSQL and Redis servers, and gevent"
+	@echo "make test-pages    run the code blocks of the documentation"
+	@echo "make lint          check style, security, and imports"
+	@echo "make types         check types with mypy and pyright"
 	@echo "make audit         check the installed packages for known vulnerabilities"
 	@echo "make coverage      run the tests, and fail unless all lines and branches are covered"
 	@echo "make integrations  run the tests with third-party apps"
@@ -28,44 +36,56 @@ help:
 example: $(VENV)/example
 	@exec $(BIN)/python example_project/run.py
 
-test: $(VENV)/dev
-	PYTHONDEVMODE=1 $(BIN)/python -m pytest -n 4 --dist loadgroup
+test: $(VENV)/test
+	$(PYTEST)
 
-coverage: $(VENV)/dev
+# One process, because each starts its own browser.
+test-browser: $(VENV)/test $(VENV)/browser
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest tests/forms/browser
+
+test-workers: $(VENV)/test $(VENV)/workers
+	$(PYTEST) tests/bulk/workers
+
+test-pages: $(VENV)/test $(VENV)/pages
+	$(PYTEST) tests/project/manual
+
+coverage: $(VENV)/test
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 4 -m "not live and not browser" --ignore=tests/bulk/workers --ignore=tests/project/manual
+	$(BIN)/coverage run -m pytest -n auto
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
-integrations: $(VENV)/integrations
+integrations: $(VENV)/test $(VENV)/integrations
 	PYTHONDEVMODE=1 $(BIN)/python -m pytest tests/integrations --ds=tests.integrations.settings --no-migrations
 
 # This downloads Django's sdist into build/django-suite/ if it does not exist yet.
-django-suite: $(VENV)/dev
+django-suite: $(VENV)/test
 	PYTHONDEVMODE=1 $(BIN)/python -m tests.django_suite
 
-lint: $(VENV)/dev
+lint: $(VENV)/lint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/bandit --quiet --recursive django_groupme_images
 	$(BIN)/lint-imports --no-logo --no-cache
+
+types: $(VENV)/test $(VENV)/types
 	$(BIN)/mypy
 	cd tests/project/typed && ../../../$(BIN)/mypy && ../../../$(BIN)/pyright --pythonpath ../../../$(BIN)/python
 
 # pip-audit uses the Python Packaging Advisory Database.
-audit: $(VENV)/audit
+audit: $(addprefix $(VENV)/,audit browser lint test types workers)
 	mkdir -p build
 	$(BIN)/python -m pip freeze --exclude-editable >build/installed.txt
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement build/installed.txt
 
-matrix: $(VENV)/dev
+matrix: $(VENV)/matrix
 	$(BIN)/tox run
 
 SECONDS = 600
-fuzz: $(VENV)/fuzz
+fuzz: $(VENV)/test $(VENV)/fuzz
 	$(BIN)/python -m tools.fuzz --seconds $(SECONDS)
 
-mutants: $(VENV)/mutants
+mutants: $(VENV)/test $(VENV)/mutants
 	$(BIN)/python -m tools.mutants
 
 # This installs the newest versions of the packages to compare. With TOPICS="tags parsing", it
@@ -79,11 +99,11 @@ bench:
 	$(BENCH)/bin/python -m pip install --quiet --upgrade --no-deps GroupyAPI groupme-bot
 	$(BENCH)/bin/python -m tools.benchmarks $(TOPICS)
 
-test-live: $(VENV)/dev
+test-live: $(VENV)/test
 	$(BIN)/python -m pytest -m live tests/emulator/contract
 
 LOCALE := -D django -d django_groupme_images/locale
-messages: $(VENV)/dev
+messages: $(VENV)/test
 	mkdir -p build
 	$(BIN)/pybabel -q extract -F pyproject.toml -k ngettext_lazy:1,2 --no-location --sort-output -o build/django.pot .
 	$(BIN)/pybabel -q update $(LOCALE) -i build/django.pot --no-fuzzy-matching --ignore-pot-creation-date --ignore-obsolete
@@ -93,10 +113,10 @@ docs: $(VENV)/docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 	$(BIN)/python -m tools.search_check build/docs/searchindex.js
 
-screenshots: $(VENV)/dev
+screenshots: $(VENV)/test $(VENV)/browser
 	$(BIN)/python tools/screenshots.py
 
-build: $(VENV)/dev
+build: $(VENV)/release
 	$(BIN)/python -m build
 
 # UNRELEASED=allowed accepts entries under "Unreleased" in the changelog; TAG=v1.2.3 checks a tag.
@@ -114,18 +134,14 @@ release-check: $(VENV)/release
 clean:
 	rm -rf $(VENV) $(BENCH) .tox dist build .coverage* example_project/data
 
-# Each of these files marks a group of packages as installed.
 $(VENV)/example: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make example PYTHON=python3.13")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --editable ".[heif]"
 	@touch $@
 
-$(VENV)/dev: $(VENV)/example
-	$(BIN)/python -m pip install --quiet --group dev
-	@touch $@
-
-$(VENV)/audit $(VENV)/docs $(VENV)/fuzz $(VENV)/mutants $(VENV)/integrations $(VENV)/release: $(VENV)/dev
-	$(BIN)/python -m pip install --quiet --group $(@F)
+# Each of these files marks the packages of a dependency group as installed.
+$(VENV)/%: $(VENV)/example
+	$(BIN)/python -m pip install --quiet --group $*
 	@touch $@

@@ -8,7 +8,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-from django.apps import apps
 from django.core.cache import cache
 from django.core.files.storage import FileSystemStorage, storages
 
@@ -19,15 +18,27 @@ from django_groupme_images.signals import picture_uploaded, upload_failed, uploa
 from django_groupme_images.storage import GroupMeStorage
 from tests.support import emulator_pictures as pictures
 from tests.support import ports
+from tests.support.deadlines import TEST_DEADLINE
 
 pytest.register_assert_rewrite("tests.properties")
-
-# These tests require third-party apps. "make integrations" runs them with other settings.
-collect_ignore = [] if apps.is_installed("tests.integrations") else ["integrations"]
 
 # Every run uses the same examples, without a deadline, because machines may be busy.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the timeout of each test, unless the command line or a debugger does."""
+    if config.option.timeout is None:
+        config.option.timeout = TEST_DEADLINE
+
+
+def pytest_report_header() -> str:
+    return (
+        'not included: the tests of "make test-browser", "make test-workers", "make test-pages", '
+        'and "make integrations"'
+    )
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -20,7 +20,7 @@ CLONE = ROOT / "build" / "mutants"
 
 CLIENT = "tests/client -k 'not test_model_save'"
 STORAGE = "tests/storage tests/test_secrets.py tests/test_checks.py"
-BULK = "tests/bulk --ignore=tests/bulk/workers"
+BULK = "tests/bulk"
 
 # Arguments of pytest that select the tests of each module.
 TESTS = {

@@ -140,7 +140,7 @@ def test_jinja2_template_of_several_images_renders_same_html_as_django(emulator)
     templates = Path(django_groupme_images.__file__).parent
     name = "groupme_images/widgets/images_input.html"
     django_file, jinja2_file = (templates / kind / name for kind in ("templates", "jinja2"))
-    assert django_file.read_text() == jinja2_file.read_text()
+    assert django_file.read_text(encoding="utf-8") == jinja2_file.read_text(encoding="utf-8")
     form = submit(AlbumForm, images("a.jpg"), title="")
     assert not form.is_valid()
     value = BoundImages([JPEG], form["photos"].value().uploads, ["an <error>"])

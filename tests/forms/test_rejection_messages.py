@@ -92,7 +92,7 @@ def test_rejection_of_damaged_frame_has_message() -> None:
 def raise_sites() -> Iterator[tuple[str, set[str]]]:
     """Yield the code and the names of the parameters in each expression ``ImageRejected(…)``."""
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(func=ast.Name(id="ImageRejected"), keywords=keywords):
                     values: dict[Any, Any] = {each.arg: each.value for each in keywords}

@@ -64,7 +64,7 @@ def test_jinja2_template_renders_same_html_as_django():
     templates = Path(django_groupme_images.__file__).parent
     path = "groupme_images/widgets/image_input.html"
     django_file, jinja2_file = (templates / kind / path for kind in ("templates", "jinja2"))
-    assert django_file.read_text() == jinja2_file.read_text()
+    assert django_file.read_text(encoding="utf-8") == jinja2_file.read_text(encoding="utf-8")
     for value in ("", JPEG, LEGACY):
         bound = CardForm(initial={"logo": value})["logo"]
         html = [

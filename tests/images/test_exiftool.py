@@ -1,7 +1,7 @@
 """
 Metadata that exiftool finds in stripped images, and the pixels and frames of these images.
 
-Tests are skipped if exiftool is not installed. With ``EXIFTOOL_TESTS=required`` in the environment,
+They are skipped if exiftool is not installed. With ``EXIFTOOL_TESTS=required`` in the environment,
 as in CI, they fail.
 """
 
@@ -28,6 +28,11 @@ from tests.support.hidden_metadata import HIDDEN
 from tests.support.metadata import stripped, traces
 
 pytestmark = pytest.mark.any_django
+
+if not shutil.which("exiftool"):
+    if os.environ.get("EXIFTOOL_TESTS") == "required":
+        pytest.fail("EXIFTOOL_TESTS=required, but exiftool is not installed")
+    pytest.skip("exiftool is not installed", allow_module_level=True)
 
 #: Functions that make the files, by a description.
 FILES: dict[str, Callable[[], bytes]] = {
@@ -97,15 +102,7 @@ def report_of_files(folder: Path, files: dict[str, bytes]) -> dict[str, dict[str
 
 
 @pytest.fixture(scope="module")
-def exiftool() -> None:
-    if not shutil.which("exiftool"):
-        if os.environ.get("EXIFTOOL_TESTS") == "required":
-            pytest.fail("EXIFTOOL_TESTS=required, but exiftool is not installed")
-        pytest.skip("exiftool is not installed")
-
-
-@pytest.fixture(scope="module")
-def reports(exiftool: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     results = {kind: data for kind in FILES if (data := result_of(kind)) is not None}
     return report_of_files(tmp_path_factory.mktemp("stripped"), results)
 
@@ -123,7 +120,7 @@ def test_exiftool_finds_no_private_tag_in_stripped_file(
         assert traces(data) == []
 
 
-def test_exiftool_finds_private_tags_in_original_files(exiftool: None, tmp_path: Path) -> None:
+def test_exiftool_finds_private_tags_in_original_files(tmp_path: Path) -> None:
     originals = {kind: original(kind) for kind in FILES if not kind.startswith("corpus")}
     found = {tag for tags in report_of_files(tmp_path, originals).values() for tag in tags}
     groups = {tag.partition(":")[0] for tag in found if not _ALLOWED.fullmatch(tag)}

@@ -9,7 +9,9 @@ _PAGE = "docs/howto/third_party.md"
 
 def documented_code(app: str) -> list[str]:
     """Return the inline code in an app's row of the table."""
-    (row,) = re.findall(rf"^\| {app} \|.*$", (ROOT / _PAGE).read_text(), re.MULTILINE)
+    (row,) = re.findall(
+        rf"^\| {app} \|.*$", (ROOT / _PAGE).read_text(encoding="utf-8"), re.MULTILINE
+    )
     return re.findall(r"`([^`]+)`", row)
 
 

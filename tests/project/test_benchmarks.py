@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.support.deadlines import DEADLINE
 from tools.benchmarks import report
 from tools.benchmarks.measure import OURS, compare
 from tools.benchmarks.processes import TOPICS
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.any_django
 def run(topic):
     command = [sys.executable, "-m", "tools.benchmarks", "--quick", topic]
     return subprocess.run(
-        command, cwd=report.ROOT, capture_output=True, text=True, check=False, timeout=100
+        command, cwd=report.ROOT, capture_output=True, text=True, check=False, timeout=DEADLINE
     )
 
 

@@ -20,6 +20,7 @@ from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.signals import picture_uploaded
 from tests import ROOT
 from tests.support import emulator_pictures as pictures
+from tests.support.deadlines import DEADLINE
 from tests.testapp.models import Member
 
 SITE_PARTICIPANTS = {"Form", "Storage", "View"}
@@ -106,7 +107,7 @@ def test_page_with_image_makes_query_of_diagram_and_no_request(
     assert list_requests()[1:] == diagram_requests(SHOWING) == []
 
     (source,) = re.findall(r' src="([^"]+)"', html)
-    thumbnail = requests.get(source, timeout=10)
+    thumbnail = requests.get(source, timeout=DEADLINE)
     width, height = Image.open(BytesIO(thumbnail.content)).size
     assert SHOWING[-1][-1] == f"200 with {width}×{height} pixels"
     assert list_requests()[1:] == [f"GET {urlsplit(source).path}"]

@@ -52,13 +52,17 @@ CHECK_IDS = sorted(
     {
         check_id
         for path in PACKAGE.rglob("*.py")
-        for check_id in re.findall(r'"(groupme_images\.[A-Z]\d{3})"', path.read_text())
+        for check_id in re.findall(
+            r'"(groupme_images\.[A-Z]\d{3})"', path.read_text(encoding="utf-8")
+        )
     }
 )
 # The excluded key is that of a second message for the code "format_not_allowed".
 REJECTIONS = sorted({*_MESSAGES} - {"new_format_not_allowed"})
 VARIABLES = [option.environment for option in OPTIONS.values() if option.environment]
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "optional-dependencies"
+]
 JINJA = Environment(extensions=[GroupMeImages], autoescape=True)
 JINJA_NAMES = [name for name in {**JINJA.globals, **JINJA.filters} if name.startswith("groupme_")]
 # The classes of elements outside of the widgets, which a style sheet of the project may select.
@@ -66,7 +70,7 @@ CLASSES = sorted(
     set(
         re.findall(
             r'classList\.add\("([\w-]+)"\)',
-            (PACKAGE / "static/groupme_images/late_thumbnails.js").read_text(),
+            (PACKAGE / "static/groupme_images/late_thumbnails.js").read_text(encoding="utf-8"),
         )
     )
 )
@@ -285,7 +289,9 @@ class TestPage:
         assert {name for name in names if not is_in_source(name)} == set()
 
     def test_make_targets_exist(self, path):
-        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(
+            r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE
+        )
         assert {*re.findall(r"(?:`|^\$ )make ([a-z-]+)", page_text(path), re.MULTILINE)} <= {
             *targets
         }

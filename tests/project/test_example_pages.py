@@ -11,6 +11,7 @@ import django
 import pytest
 import requests
 
+from tests.support.deadlines import DEADLINE
 from tests.support.example_project import (
     EXAMPLE,
     PHOTOS,
@@ -55,7 +56,7 @@ def test_pages_load_resources_of_site_and_cdn_only(example: Example) -> None:
         assert all(script.get("src") for script in page.find_all("script"))
         assert {urlsplit(url).netloc for url in site_urls} == {urlsplit(example.site).netloc}
         for url in site_urls | {f"{example.site}favicon.ico"}:
-            requests.get(url, timeout=5).raise_for_status()
+            requests.get(url, timeout=DEADLINE).raise_for_status()
         if django.VERSION >= (6, 0):
             policy = f"default-src 'self'; img-src 'self' {example.emulator}"
             assert page.headers["Content-Security-Policy"] == policy

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from tests.support.deadlines import DEADLINE
 from tests.support.example_project import (
     Browser,
     Example,
@@ -138,7 +139,7 @@ def test_photo_delete_confirms_and_keeps_image_on_service(example: Example) -> N
 
 def test_photo_delete_requires_csrf_token(example: Example) -> None:
     path = photo_paths(example.get(CAMP))[0]
-    response = requests.post(f"{example.site}{path[1:]}delete/", timeout=5)
+    response = requests.post(f"{example.site}{path[1:]}delete/", timeout=DEADLINE)
     assert response.status_code == 403
     assert example.get(path).status == 200
 

@@ -33,7 +33,7 @@ def test_management_command_succeeds_without_warnings(
 
 @pytest.mark.any_django
 def test_photos_of_example_are_small_and_documented() -> None:
-    readme = (PHOTOS / "README.md").read_text()
+    readme = (PHOTOS / "README.md").read_text(encoding="utf-8")
     files = [path for path in PHOTOS.iterdir() if path.suffix != ".md"]
     assert sum(path.stat().st_size for path in files) < 1_500_000
     assert [path.name for path in files if f"`{path.name}`" not in readme] == []

@@ -69,9 +69,8 @@ def built(tmp_path_factory):
         assert not (checkout / name).exists()
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text("a secret")
-    # Named both, the wheel is built from the checkout, and not from the sdist.
-    command = [sys.executable, "-m", "build", "--sdist", "--wheel", "--outdir", folder, checkout]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", folder]
+    subprocess.run(command, cwd=checkout, check=True, capture_output=True)
     return folder
 
 
@@ -118,11 +117,13 @@ def test_public_names_exist_and_have_docstrings():
 
 def test_modules_have_at_most_400_lines():
     for path in PACKAGE.rglob("*.py"):
-        assert len(path.read_text().splitlines()) <= 400, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
 def test_changelog_contains_the_version():
-    assert f"## [{django_groupme_images.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{django_groupme_images.__version__}]" in (ROOT / "CHANGELOG.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_relative_links_of_the_readme_can_be_made_absolute():

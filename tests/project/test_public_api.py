@@ -47,7 +47,9 @@ def written_signatures():
     for page in REFERENCE.glob("*.rst"):
         module = ""
         for directive, name, arguments in re.findall(
-            r"^\.\. (\w+module|py:\w+):: ([\w.]+)(?:\((.*)\))?", page.read_text(), re.MULTILINE
+            r"^\.\. (\w+module|py:\w+):: ([\w.]+)(?:\((.*)\))?",
+            page.read_text(encoding="utf-8"),
+            re.MULTILINE,
         ):
             if directive.endswith("module"):
                 module = name
@@ -88,7 +90,9 @@ def test_modules_that_documentation_names_exist():
     for page in pages:
         if page.name == "CHANGELOG.md":
             continue
-        for path in re.findall(r"(?<![/\w])django_groupme_images\.[\w.]*\w", page.read_text()):
+        for path in re.findall(
+            r"(?<![/\w])django_groupme_images\.[\w.]*\w", page.read_text(encoding="utf-8")
+        ):
             module, _, name = path.rpartition(".")
             is_name = module in names and hasattr(importlib.import_module(module), name)
             assert path in names or is_name or path.count(".") > 2, f"{page.name}: {path}"

@@ -63,4 +63,6 @@ def test_read_index_returns_argument_of_the_call(tmp_path):
 def test_expected_pages_exist_and_make_docs_runs_the_check():
     for page in {page for pages in EXPECTED.values() for page in pages}:
         assert (ROOT / "docs" / f"{page}.md").exists()
-    assert "-m tools.search_check build/docs/searchindex.js" in (ROOT / "Makefile").read_text()
+    assert "-m tools.search_check build/docs/searchindex.js" in (ROOT / "Makefile").read_text(
+        encoding="utf-8"
+    )

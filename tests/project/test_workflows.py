@@ -26,18 +26,18 @@ each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path
 
 
 def read_jobs(path):
-    return yaml.safe_load(path.read_text())["jobs"]
+    return yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
 
 
 @each_workflow
 def test_workflow_pins_actions_by_commit(path):
-    used = re.findall(r"^\s*(?:- )?uses:\s*(.*)$", path.read_text(), re.MULTILINE)
+    used = re.findall(r"^\s*(?:- )?uses:\s*(.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert used
     assert [action for action in used if not PINNED.fullmatch(action)] == []
 
 
 def test_workflows_with_same_action_pin_same_commit():
-    text = "".join(path.read_text() for path in WORKFLOWS)
+    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
     pins = set(re.findall(r"uses: (\S+)@(\S+) # (\S+)", text))
     assert len(pins) == len({action for action, _, _ in pins})
 
@@ -45,7 +45,7 @@ def test_workflows_with_same_action_pin_same_commit():
 @each_workflow
 def test_workflow_permissions_are_minimal(path):
     defaults = ({}, {"contents": "read"})
-    assert yaml.safe_load(path.read_text())["permissions"] in defaults
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] in defaults
     for name, job in read_jobs(path).items():
         allowed = ALLOWED_PERMISSIONS.get((path.name, name), {"contents": "read"})
         assert job.get("permissions", {}).items() <= allowed.items(), name

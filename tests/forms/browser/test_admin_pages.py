@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from django_groupme_images.emulator.faults import Fault
@@ -13,8 +12,6 @@ from django_groupme_images.storage.names import FORM_FOLDER
 from tests.testapp.models import Album, Member, Photo
 
 from .site import CAT, DOG, Site
-
-pytestmark = pytest.mark.browser
 
 
 def test_admin_add_and_change_forms_save_images(site: Site) -> None:

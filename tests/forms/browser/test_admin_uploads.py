@@ -18,8 +18,6 @@ from tests.testapp.models import Album, Note, Photo, Stop, Trip
 from .conftest import Post
 from .site import CAT, DOG, Site, file
 
-pytestmark = pytest.mark.browser
-
 _DAMAGED = file("damaged.jpg", CAT["buffer"][:300])
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.testapp.models import Member
 
 from .site import DOG, NOTES, Site
-
-pytestmark = pytest.mark.browser
 
 
 def test_chosen_file_replaces_removed_image(site: Site, change_page: Page) -> None:

@@ -16,8 +16,6 @@ from tests.support.ports import free_port
 from .grid import choose
 from .site import file, landscape
 
-pytestmark = pytest.mark.browser
-
 # Records the links that the script follows, without following them.
 RECORD = """() => {
   window.followed = [];

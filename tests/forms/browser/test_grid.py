@@ -16,8 +16,6 @@ from .grid import NAMES, choose, files, items, message, names, open_form, saved_
 from .inlines import drop, images, paste
 from .site import CAT, NOTES, Site, file
 
-pytestmark = pytest.mark.browser
-
 
 class MixedForm(PhotosForm):
     cover = GroupMeImageFormField()

@@ -18,8 +18,6 @@ from .grid import NAMES, choose, files, items, names, open_form, saved_widths, t
 from .inlines import images
 from .site import Site
 
-pytestmark = pytest.mark.browser
-
 
 class LargeForm(PhotosForm):
     photos = GroupMeMultipleImageFormField(max_files=40)

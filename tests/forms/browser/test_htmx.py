@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import django_htmx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -16,8 +15,6 @@ from tests.testapp.models import Member
 from . import grid
 from .inlines import images
 from .site import NOTES, Site, file
-
-pytestmark = pytest.mark.browser
 
 SQUARE = file("square.png", plain("PNG", size=(40, 40)), "image/png")
 
@@ -45,12 +42,8 @@ _CONFIGURE_HTMX = """() => {
 @pytest.fixture(params=["htmx-2", "htmx-4"])
 def htmx(request: pytest.FixtureRequest) -> Path:
     """Return the path of htmx in django-htmx, because this repository does not contain it."""
-    if spec := find_spec("django_htmx"):
-        folder = Path(str(spec.origin)).parent / "static/django_htmx"
-        return folder / f"{request.param}.min.js"
-    if os.environ.get("BROWSER_TESTS") == "required":
-        pytest.fail("BROWSER_TESTS=required, but django-htmx is not installed")
-    pytest.skip("needs django-htmx")
+    folder = Path(django_htmx.__file__).parent / "static/django_htmx"
+    return folder / f"{request.param}.min.js"
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from playwright.sync_api import Page, expect
 from .inlines import choose, expect_added, images, open_shelf, transfer, zone
 from .site import CAT, Site, file, landscape
 
-pytestmark = pytest.mark.browser
-
 # For preloading, axe adds style elements, which the Content Security Policy forbids.
 _AXE = {"resultTypes": ["violations"], "preload": False}
 

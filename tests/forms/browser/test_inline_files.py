@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.deadlines import DEADLINE
 from tests.testapp.models import Album, Photo, ShelfPhoto
 
 from .inlines import (
@@ -21,8 +22,6 @@ from .inlines import (
     zone,
 )
 from .site import CAT, DOG, NOTES, Site, file
-
-pytestmark = pytest.mark.browser
 
 
 def test_tabular_inline_with_24_chosen_files_saves_them_in_order(site: Site) -> None:
@@ -167,7 +166,7 @@ def test_inline_with_300_files_adds_them_while_page_reacts(site: Site) -> None:
           new MutationObserver(add).observe(status, { childList: true });
         }"""
     )
-    page.context.set_default_timeout(100_000)
+    page.context.set_default_timeout(2_000 * DEADLINE)
     choose(page, images(300))
     expect_added(page, 300)
     assert page.locator("tr.form-row:not(.empty-form)").count() == 300

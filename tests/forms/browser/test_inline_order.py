@@ -10,8 +10,6 @@ from tests.testapp.models import ShelfPhoto
 from .inlines import choose, expect_added, images, open_shelf, positions, saved_widths, zone
 from .site import Site
 
-pytestmark = pytest.mark.browser
-
 
 def _captions() -> list[str]:
     return [each.caption for each in ShelfPhoto.objects.all()]

@@ -12,12 +12,11 @@ import requests
 from playwright.sync_api import Page, expect
 
 from django_groupme_images.emulator import EmulatorServer
+from tests.support.deadlines import DEADLINE
 from tests.support.emulator_pictures import encoded, opened, plain, rotated
 from tests.testapp.models import Member
 
 from .site import CAT, DOG, NOTES, Site, file
-
-pytestmark = pytest.mark.browser
 
 _WRITE_TO_CLIPBOARD = """async (text) => {
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -38,7 +37,7 @@ def external_url() -> Iterator[str]:
     """Return the URL of an image on another server."""
     with EmulatorServer() as server:
         response = requests.post(
-            server.upload_url, CAT["buffer"], headers={"X-Access-Token": "any"}, timeout=5
+            server.upload_url, CAT["buffer"], headers={"X-Access-Token": "any"}, timeout=DEADLINE
         )
         yield response.json()["payload"]["url"]
 

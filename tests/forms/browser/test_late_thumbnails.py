@@ -14,8 +14,6 @@ from tests.testapp.models import Album, Member, Photo
 
 from .site import Site
 
-pytestmark = pytest.mark.browser
-
 SCRIPT = "/static/groupme_images/late_thumbnails.js"
 DURATION = 30_000  # milliseconds
 IS_LATE = re.compile("groupme-late")

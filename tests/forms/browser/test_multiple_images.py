@@ -17,8 +17,6 @@ from tests.testapp.models import Member
 from .grid import choose, items
 from .site import CAT, NOTES, Site, file, landscape
 
-pytestmark = pytest.mark.browser
-
 # For preloading, axe adds style elements, which the Content Security Policy forbids.
 _AXE = {"resultTypes": ["violations"], "preload": False}
 

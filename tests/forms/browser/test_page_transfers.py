@@ -11,8 +11,6 @@ from tests.testapp.models import Album
 
 from .site import CAT, DOG, NOTES, Site
 
-pytestmark = pytest.mark.browser
-
 _MAKE_TRANSFER = """([files, texts]) => {
   const transfer = new DataTransfer();
   for (const name of files) {

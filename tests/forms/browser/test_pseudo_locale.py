@@ -17,8 +17,6 @@ from . import grid
 from .inlines import images, open_shelf
 from .site import CAT, NOTES, Site
 
-pytestmark = pytest.mark.browser
-
 # The tabular inline of Django's admin needs the larger width for its own columns.
 _WIDTHS = (360, 1800)
 

@@ -19,8 +19,6 @@ from tests.testapp.views import MemberAdd
 
 from .site import Site
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def other_site() -> Iterator[str]:

@@ -17,8 +17,6 @@ from tests.testapp.views import Card, MemberAdd
 
 from .site import CAT, Site, file
 
-pytestmark = pytest.mark.browser
-
 _HOSTILE = "<img src='/hostile.png' onerror='window.hostile = 1'>"
 _HOSTILE_PAGE = f"""<!doctype html>
 <title>Hostile</title>

@@ -15,8 +15,6 @@ from tests.testapp.models import Member
 
 from .site import Site, file, incompressible_png, landscape, photo
 
-pytestmark = pytest.mark.browser
-
 _LARGE = 1500, 1000
 
 

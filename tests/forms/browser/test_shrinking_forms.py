@@ -14,8 +14,6 @@ from tests.testapp.models import Album, Member, Photo
 
 from .site import CAT, DOG, NOTES, Site, file, landscape, photo
 
-pytestmark = pytest.mark.browser
-
 _SAVED = re.compile(r"/members/\d+/$")
 _PREPARING = "Preparing “\u2068large.jpg\u2069”…"
 

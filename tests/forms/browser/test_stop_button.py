@@ -15,13 +15,12 @@ from playwright.sync_api import Locator, Page, expect
 
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.forms.widgets import PREFLIGHT_FIELD
+from tests.support.deadlines import DEADLINE
 from tests.support.emulator_pictures import plain
 from tests.testapp.models import Member
 from tests.testapp.views import Card, MemberAdd
 
 from .site import DOG, NOTES, Site, file, incompressible_png
-
-pytestmark = pytest.mark.browser
 
 _SAVED = re.compile(r"/members/\d+/$")
 _STOPPED = "Upload canceled. The form was not saved."
@@ -35,7 +34,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
     event = Event()
 
     def hold(view: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        assert PREFLIGHT_FIELD not in request.POST or event.wait(60)
+        assert PREFLIGHT_FIELD not in request.POST or event.wait(DEADLINE)
         return View.dispatch(view, request, *args, **kwargs)
 
     monkeypatch.setattr(MemberAdd, "dispatch", hold)

@@ -17,8 +17,6 @@ from tests.testapp.views import Card
 from .conftest import Post
 from .site import DOG, LOGO, Site
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def card(site: Site) -> Page:

@@ -16,8 +16,6 @@ from tests.testapp.models import Album, Member, Photo
 
 from .site import CAT, DOG, LOGO, Site, file, incompressible_png
 
-pytestmark = pytest.mark.browser
-
 _RECORD_PROGRESS = """element => {
   window.progress = [];
   const record = () => {

@@ -9,8 +9,6 @@ from tests.testapp.models import Album, Member, Photo
 
 from .site import CAT, NOTES, Site
 
-pytestmark = pytest.mark.browser
-
 
 @pytest.fixture
 def site(site_without_javascript: Site) -> Site:

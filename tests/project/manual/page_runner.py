@@ -10,17 +10,17 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
+import tomllib
 from collections.abc import Iterable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-import pytest
 import requests
 from packaging.utils import canonicalize_name
 
 from tests.support import ports
+from tests.support.deadlines import DEADLINE, wait_until
 
 from .pages import ROOT, Block
 from .shell_commands import normalize_urls
@@ -32,6 +32,11 @@ _SERVERS = {"runserver": "8000", "emulator": "8001", "groupme_emulator": "8001",
 _NONINTERACTIVE_OPTIONS = {
     "createsuperuser": " --noinput --username admin --email admin@example.com"
 }
+
+# Commands that run in a clone of the repository, and are therefore not run in the project.
+_CLONE_COMMANDS = re.compile(
+    r"make |python -m pip install --editable |python example_project/|python -m pytest -n "
+)
 
 # Commands that prepare the machine of a reader. The tests run in a prepared environment.
 _SKIPPED_COMMANDS = re.compile(r"python -m venv |\. |source |cd |mkdir ")
@@ -88,7 +93,7 @@ class PageRunner:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(project, self.folder, ignore=ignored, dirs_exist_ok=True)
         settings = self.folder / "mysite/settings.py"
-        settings.write_text(self.replace_ports(settings.read_text()))
+        settings.write_text(self.replace_ports(settings.read_text(encoding="utf-8")))
 
     def run(self, command: str, text: str = "") -> str:
         """Return the output of a command. Raises ``AssertionError`` if it fails."""
@@ -99,7 +104,7 @@ class PageRunner:
             input=text,
             text=True,
             capture_output=True,
-            timeout=100,
+            timeout=DEADLINE,
             check=False,
         )
         assert result.returncode == 0, f"{command!r} printed {result.stdout}{result.stderr}"
@@ -112,7 +117,7 @@ class PageRunner:
 
     def get(self, path: str = "/") -> str:
         """Request a page of the running site, and return its content."""
-        response = requests.get(f"{self.site_url}{path}", timeout=10)
+        response = requests.get(f"{self.site_url}{path}", timeout=DEADLINE)
         response.raise_for_status()
         return response.text
 
@@ -127,7 +132,7 @@ class PageRunner:
         for server in self._servers:
             server.terminate()
         for server in self._servers:
-            server.wait(20)
+            server.wait(DEADLINE)
         self._servers.clear()
 
     def _run_block(self, block: Block) -> None:
@@ -179,8 +184,8 @@ class PageRunner:
         if arguments[0] == "export":
             name, _, value = arguments[1].partition("=")
             self.environment[name] = value
-        elif arguments[0] == "make":
-            assert f"\n{arguments[1]}:" in (ROOT / "Makefile").read_text(), command
+        elif _CLONE_COMMANDS.match(command):
+            _check_clone_command(arguments)
         elif server := next(
             (argument for argument in arguments if argument.rpartition(".")[2] in _SERVERS), ""
         ):
@@ -201,20 +206,28 @@ class PageRunner:
             shlex.split(command), cwd=self.folder, env=self.environment, stdout=subprocess.DEVNULL
         )
         self._servers.append(server)
-        while port and not _is_listening(self._ports[port]):
+        if port:
+            wait_until(lambda: _is_listening(self._ports[port]) or server.poll() is not None)
             assert server.poll() is None, f"{command!r} ended"
-            time.sleep(0.05)
+
+
+def _check_clone_command(arguments: list[str]) -> None:
+    """Check that the target of make, the dependency group, or the script exists."""
+    if arguments[0] == "make":
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        assert f"\n{arguments[1]}:" in makefile
+    elif "--group" in arguments:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+        assert arguments[arguments.index("--group") + 1] in project["dependency-groups"]
+    elif arguments[1].endswith(".py"):
+        assert (ROOT / arguments[1]).exists()
 
 
 def _check_installed(requirements: Iterable[str]) -> None:
-    """Skip the test if a package is not installed and ``WORKER_TESTS`` does not require it."""
+    """Fail the test if a package is not installed."""
     names = [text.partition("[")[0] for text in requirements if not text.startswith("-")]
     for name in map(canonicalize_name, names):
-        try:
-            metadata.version(name)
-        except metadata.PackageNotFoundError:
-            assert os.environ.get("WORKER_TESTS") != "required", f"{name} is not installed"
-            pytest.skip(f"needs {name}")
+        metadata.version(name)
 
 
 def _is_listening(port: int) -> bool:

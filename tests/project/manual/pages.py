@@ -66,7 +66,7 @@ def blocks(page: str) -> Iterator[Block]:
         yield from _rst_blocks(page)
         return
     introduction = ""
-    for token in MarkdownIt().parse((ROOT / page).read_text()):
+    for token in MarkdownIt().parse((ROOT / page).read_text(encoding="utf-8")):
         if token.type == "inline":
             introduction = token.content
         if token.type == "fence" and not token.info.startswith("{"):
