@@ -295,7 +295,6 @@ class GroupMeStorage(StorageWithFallback, ReportingStorage):
         Return the time of the upload, from the CDN's ``Last-Modified`` header.
 
         Images do not change after the upload. The time is timezone-aware if ``USE_TZ`` is true.
-
         Raise ``PictureNotFound`` if the CDN does not have the image, and ``NotImplementedError`` if
         it does not send the header. Whether GroupMe's CDN sends the header is unknown.
         """
