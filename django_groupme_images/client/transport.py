@@ -29,7 +29,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.wait import wait_for_socket
 
-from django_groupme_images.images.streams import CHUNK_SIZE
+from django_groupme_images.images.streams import BUFFER_SIZE, CHUNK_SIZE
 
 __all__ = ["ServiceAdapter", "seconds_left", "time_limit"]
 
@@ -99,7 +99,7 @@ class _ResponseReader(io.RawIOBase):
         self._timeout = sock.gettimeout()
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
+        return io.BufferedReader(self, BUFFER_SIZE)
 
     def readable(self) -> bool:
         return True

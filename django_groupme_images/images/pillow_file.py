@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-from .streams import ContentReadError, UploadBody
+from .streams import BUFFER_SIZE, ContentReadError, UploadBody
 
 __all__ = ["pillow_file"]
 
@@ -22,7 +22,7 @@ def pillow_file(file: IO[bytes]) -> Iterator[IO[bytes]]:
     is raised instead.
     """
     try:
-        yield io.BufferedReader(_PillowFile(file))
+        yield io.BufferedReader(_PillowFile(file), BUFFER_SIZE)
     except ContentReadError as error:
         raise error.reason from None
 

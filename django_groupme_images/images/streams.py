@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import IO, Any
 
 __all__ = [
+    "BUFFER_SIZE",
     "CHUNK_SIZE",
     "MAX_SIZE_IN_MEMORY",
     "ContentReadError",
@@ -23,6 +24,10 @@ __all__ = [
     "content_length",
     "join_parts",
 ]
+
+#: Bytes that a buffered reader requests at a time. Most headers of images are shorter. Python's
+#: default is 128 KiB since version 3.14, which would have to be downloaded to read the dimensions.
+BUFFER_SIZE = 8 * 1024
 
 # Bytes of a body that are sent at a time. With urllib3's default of 16 KiB, its own overhead takes
 # much of the time.

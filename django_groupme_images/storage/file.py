@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from django.core.files import File
 
 from django_groupme_images.exceptions import UnexpectedResponse
-from django_groupme_images.images.streams import content_length
+from django_groupme_images.images.streams import BUFFER_SIZE, content_length
 from django_groupme_images.pictures import Picture
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class GroupMeFile(File):  # type: ignore[type-arg]  # File is generic only in th
 
     def _new_reader(self) -> None:
         self._reader = _Reader(self._fetch)
-        self.file = io.BufferedReader(self._reader)
+        self.file = io.BufferedReader(self._reader, BUFFER_SIZE)
 
 
 class RemoteImage(File):  # type: ignore[type-arg]

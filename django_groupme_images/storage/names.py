@@ -96,19 +96,25 @@ def pending_name(file: File[bytes], field: FileField | None) -> str:
     servers derive the content type from it.
     """
     max_length = (field and field.max_length) or _DEFAULT_MAX_LENGTH
-    extension = _extension(file)
+    stem, submitted_extension = _split_name(file)
+    extension = _extension(file, submitted_extension)
     prefix = posixpath.join(FORM_FOLDER, upload_folder(field), f"{get_random_string(7)}_")
     if len(prefix) + len(extension) > max_length:
         prefix = posixpath.join(FORM_FOLDER, posixpath.basename(prefix))
     # A file system's limit is 255 bytes, and a character may have four bytes.
     stem_length = min(50, max(0, max_length - len(prefix) - len(extension)))
-    stem = PureWindowsPath(str(file.name)).stem  # PureWindowsPath splits at "/" and "\\".
     return f"{prefix}{stem[:stem_length]}{extension}"
 
 
-def _extension(file: File[bytes]) -> str:
+def _split_name(file: File[bytes]) -> tuple[str, str]:
+    """Return the submitted name without folders and extension, and the extension."""
+    # PureWindowsPath splits at "/" and "\\". Its stem and suffix are not used, because those of a
+    # name that ends with a dot depend on the version of Python.
+    return posixpath.splitext(PureWindowsPath(str(file.name)).name)
+
+
+def _extension(file: File[bytes], submitted: str) -> str:
     """Return the submitted extension if it matches the image's format, or that of the format."""
-    submitted = PureWindowsPath(str(file.name)).suffix
     submitted_type, _ = mimetypes.guess_type(f"image{submitted}")
     image_format = str(getattr(getattr(file, "image", None), "format", "")).lower()
     image_format = _EXTENSIONS.get(image_format, image_format)

@@ -118,7 +118,8 @@ def test_run_with_damaged_data_prints_one_line_error(name: str, environ: dict[st
     assert err.startswith("cannot use ")
     assert str(damaged) in err
     assert "PORT" not in err
-    assert err.count("\n") == 1
+    # Django leaves the connection open. Therefore, Python 3.13 and newer also print a warning.
+    assert len([line for line in err.splitlines() if "sqlite3.Connection" not in line]) == 1
 
 
 @pytest.mark.any_django

@@ -49,7 +49,7 @@ NAMES: dict[str, tuple[str | type[Exception], str | None]] = {
     "javascript:alert(1)": ("javascriptalert1", "javascriptalert1"),
     "gpj.\u202etac.exe": ("gpj.tac.exe", "gpj.tac"),
     "\ud800cat.jpg": ("cat.jpg", "cat"),
-    "cat.jpg...": ("cat.jpg...", "cat.jpg..."),
+    "cat.jpg...": ("cat.jpg...", "cat.jpg.."),
     "": (REJECTED, None),
     ".": (REJECTED, None),
     "..": (REJECTED, None),

@@ -7,7 +7,7 @@ import struct
 from typing import IO
 
 from django_groupme_images.images.block_reader import BlockReader
-from django_groupme_images.images.streams import SplicedFile
+from django_groupme_images.images.streams import BUFFER_SIZE, SplicedFile
 
 __all__ = ["has_all_pixels_of_gif_frame"]
 
@@ -37,7 +37,7 @@ def has_all_pixels_of_gif_frame(file: IO[bytes], frame: range, max_pixels: int) 
     head += struct.pack("<cxxxxHHB", b",", width, height, flags & _INTERLACED)
     view = SplicedFile(file, [head, range(data_start, frame.stop), b"\0;"])
     try:
-        with GifImageFile(io.BufferedReader(view)) as image:
+        with GifImageFile(io.BufferedReader(view, BUFFER_SIZE)) as image:
             image.load()
     except (OSError, SyntaxError):  # Pillow raises both for invalid files.
         return False

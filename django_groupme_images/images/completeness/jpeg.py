@@ -16,7 +16,7 @@ from django_groupme_images.images.bands import pixel_digest
 from django_groupme_images.images.block_reader import BLOCK_SIZE, BlockReader
 from django_groupme_images.images.formats.jpeg import JPEG_END
 from django_groupme_images.images.formats.malformed import MalformedImage
-from django_groupme_images.images.streams import Part, SplicedFile
+from django_groupme_images.images.streams import BUFFER_SIZE, Part, SplicedFile
 
 from .jpeg_copies import JpegCopy, copies_of_last_scan
 from .jpeg_scans import JpegScans, read_scans
@@ -110,7 +110,8 @@ class _Decoder:
     def _digest(self, copy: JpegCopy, parts: list[Part]) -> bytes:
         from PIL.JpegImagePlugin import JpegImageFile
 
-        with JpegImageFile(io.BufferedReader(SplicedFile(self._file, parts))) as image:
+        view = io.BufferedReader(SplicedFile(self._file, parts), BUFFER_SIZE)
+        with JpegImageFile(view) as image:
             image.draft(copy.mode, copy.size)
             image.load()
             return pixel_digest(image)

@@ -17,7 +17,7 @@ from django_groupme_images.images.opening.readable import open_view
 from django_groupme_images.images.options import ImageOptions
 from django_groupme_images.images.pillow_file import pillow_file
 from django_groupme_images.images.rejections import check_pixels, damage_as_rejection
-from django_groupme_images.images.streams import Part, SplicedFile
+from django_groupme_images.images.streams import BUFFER_SIZE, Part, SplicedFile
 from django_groupme_images.images.stripping.jpeg import jpeg_parts_to_scale
 from django_groupme_images.images.stripping.png import png_parts
 
@@ -117,7 +117,7 @@ def _scaled_png(
 
 
 def _view(file: IO[bytes], parts: list[Part]) -> IO[bytes]:
-    return io.BufferedReader(SplicedFile(file, parts))
+    return io.BufferedReader(SplicedFile(file, parts), BUFFER_SIZE)
 
 
 def _to_8_bits(color: int | tuple[int, ...], bits: int) -> int | tuple[int, ...]:

@@ -14,7 +14,7 @@ from django_groupme_images.images.formats.gif import gif_blocks, gif_header
 from django_groupme_images.images.formats.jpeg import APP0, SOS, is_exif_segment, jpeg_segments
 from django_groupme_images.images.formats.malformed import MalformedImage
 from django_groupme_images.images.formats.png import PNG_SIGNATURE, png_chunks
-from django_groupme_images.images.streams import Part, SplicedFile, join_parts
+from django_groupme_images.images.streams import BUFFER_SIZE, Part, SplicedFile, join_parts
 
 __all__ = ["LimitedReader", "limited_parts", "limited_view"]
 
@@ -66,7 +66,9 @@ def limited_view(file: IO[bytes], image_format: str) -> IO[bytes]:
         parts = _limited_tiff(reader) if image_format == "TIFF" else whole
         return LimitedReader(SplicedFile(file, parts), reader.size)
     parts = join_parts(part for _, part in limited_parts(reader, image_format))
-    return file if parts == whole else io.BufferedReader(SplicedFile(file, parts))
+    if parts == whole:
+        return file
+    return io.BufferedReader(SplicedFile(file, parts), BUFFER_SIZE)
 
 
 def limited_parts(reader: BlockReader, image_format: str) -> Iterator[tuple[bool, range]]:
@@ -180,7 +182,7 @@ class LimitedReader(io.BufferedReader):
     """A file that raises ``OSError`` after too many calls of ``read()``, or too many bytes."""
 
     def __init__(self, file: SplicedFile, size: int) -> None:
-        super().__init__(file)
+        super().__init__(file, BUFFER_SIZE)
         self._size = size
         self._reads_left, self._bytes_left = _MAX_READS, _MAX_BYTES_READ
 

@@ -8,7 +8,7 @@ from typing import IO, TypeVar
 
 from django_groupme_images.images.block_reader import BlockReader
 from django_groupme_images.images.completeness.endings import image_data
-from django_groupme_images.images.streams import Part, SplicedFile, join_parts
+from django_groupme_images.images.streams import BUFFER_SIZE, Part, SplicedFile, join_parts
 
 from .limits import limited_parts, limited_view
 
@@ -61,7 +61,7 @@ def open_view(
 
 
 def _view(file: IO[bytes], head: Iterable[Part], end: list[Part]) -> IO[bytes]:
-    return io.BufferedReader(SplicedFile(file, join_parts([*head, *end])))
+    return io.BufferedReader(SplicedFile(file, join_parts([*head, *end])), BUFFER_SIZE)
 
 
 class _Attempts:

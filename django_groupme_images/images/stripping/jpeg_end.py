@@ -14,7 +14,13 @@ from django_groupme_images.images.block_reader import BLOCK_SIZE, BlockReader
 from django_groupme_images.images.formats.jpeg import JPEG_END, NOT_IN_SCAN
 from django_groupme_images.images.formats.malformed import MalformedImage
 from django_groupme_images.images.opening.limits import limited_view
-from django_groupme_images.images.streams import ContentReadError, Part, SplicedFile, UploadBody
+from django_groupme_images.images.streams import (
+    BUFFER_SIZE,
+    ContentReadError,
+    Part,
+    SplicedFile,
+    UploadBody,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -95,7 +101,7 @@ def end_of_data(
     source = SplicedFile(cast("IO[bytes]", UploadBody(file)), [*parts, scan])
     try:
         # The view leaves out segments before the scan that would take Pillow too long.
-        view = limited_view(io.BufferedReader(source), "JPEG")
+        view = limited_view(io.BufferedReader(source, BUFFER_SIZE), "JPEG")
         offset = view.seek(0, io.SEEK_END) - len(scan)
         decoder = _Decoder(view, offset)
         end = _end(decoder, frame, decoder.with_extra_blocks(frame) if has_one_scan else None)
@@ -167,7 +173,8 @@ class _Decoder:
             return None
         header = self._reader.read(0, self._scan).replace(frame.data, taller.data, 1)
         parts: list[Part] = [header, range(self._scan, self._reader.size)]
-        return _Decoder(io.BufferedReader(SplicedFile(self._file, parts)), self._scan)
+        view = io.BufferedReader(SplicedFile(self._file, parts), BUFFER_SIZE)
+        return _Decoder(view, self._scan)
 
     def read_limit(self, max_size: int) -> int:
         """
