@@ -187,14 +187,17 @@ class _HTTPConnection(HTTPConnection):
             return
         self.sock.settimeout(0)
         try:
-            self._send_all(memoryview(data))
+            with memoryview(data) as view:
+                self._send_all(view)
         finally:
             self.sock.settimeout(timeout)
 
     def _send_all(self, data: memoryview) -> None:
         # sendall() would apply the timeout to the whole block, not to each write.
-        while data:
-            data = data[self._send_some(data) :]
+        sent = 0
+        while sent < len(data):
+            with data[sent:] as rest:
+                sent += self._send_some(rest)
 
     def _send_some(self, data: memoryview) -> int:
         """Send some bytes, within the write timeout, and return their number."""

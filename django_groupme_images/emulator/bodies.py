@@ -49,7 +49,9 @@ class RequestBody(io.RawIOBase):
         if not self._remaining:
             return 0
         self._request_content()
-        count = self._stream.readinto1(memoryview(buffer)[: self._remaining])
+        # Release both views, because read() resizes the buffer. PyPy would release them later.
+        with memoryview(buffer) as view, view[: self._remaining] as part:
+            count = self._stream.readinto1(part)
         self._remaining -= count
         return count
 

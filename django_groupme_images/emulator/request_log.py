@@ -69,7 +69,9 @@ class Entry:
         """The approximate size of the entry in memory, in bytes."""
         values = (self.query, self.headers)
         strings = [string for value in values for pair in value.items() for string in pair]
-        return sum(map(getsizeof, (self, vars(self), self.method, self.path, *values, *strings)))
+        items = (vars(self), self.method, self.path, *values, *strings)
+        # PyPy returns the second argument, because it cannot determine the size of an object.
+        return sum(getsizeof(item, 64 + 4 * len(item)) for item in items)
 
     def __str__(self) -> str:
         # Encode the path and the query, because they could contain line breaks or escape sequences
