@@ -327,9 +327,9 @@ def test_deferred_with_missing_queue_is_a_warning(options, settings, monkeypatch
     ],
 )
 def test_strip_metadata_with_other_allowed_formats_is_a_warning(options, formats, others):
-    options(allowed_formats=formats, convert_formats=["webp", "avif"], strip_metadata=False)
+    options(allowed_formats=formats, convert_formats=["webp", "heif"], strip_metadata=False)
     assert ids() == []
-    options(allowed_formats=formats, convert_formats=["webp", "avif"], strip_metadata=True)
+    options(allowed_formats=formats, convert_formats=["webp", "heif"], strip_metadata=True)
     assert ids() == (["W009"] if others else [])
     assert all(f"the allowed formats {others}, so" in message.msg for message in messages())
 

@@ -132,7 +132,12 @@ def test_each_mode_keeps_its_colors(mode: str) -> None:
         image = ImageCms.applyTransform(photo(), transform)
     else:
         image = photo().convert(mode)
-    result = converted(tiff(image), "TIFF")
+    data = tiff(image)
+    try:
+        Image.open(BytesIO(data)).load()
+    except OSError:
+        pytest.skip("this Pillow cannot decode the TIFF that it wrote")
+    result = converted(data, "TIFF")
     assert result.format == "JPEG"
     assert result.mode == ("L" if mode == "L" else "RGB")
     # A palette has few colors, and Lab has few values.
@@ -143,9 +148,10 @@ def test_each_mode_keeps_its_colors(mode: str) -> None:
 def test_each_mode_with_alpha_keeps_it(mode: str) -> None:
     image = photo().convert("L" if mode[0] == "L" else "RGB")
     image.putalpha(Image.linear_gradient("L").resize(image.size))
-    result = to_display_mode(image.convert(mode) if mode != "PA" else image.convert("PA"))
+    image = image.convert(mode)
+    result = to_display_mode(image)
     assert result.mode == ("LA" if mode[0] == "L" else "RGBA")
-    assert_similar(result.getchannel("A"), image.getchannel("A"), 1)
+    assert_similar(result.getchannel("A"), image.getchannel(mode[-1]), 1)
 
 
 @pytest.mark.parametrize("mode", ["P", "L", "RGB"])
@@ -272,14 +278,17 @@ def test_profile_of_code_with_colors_of_srgb_is_none(code: ColorCode) -> None:
     assert profile_of_code(code) is None
 
 
-def with_code(image_format: str, primaries: int, transfer: int) -> bytes:
-    data = encoded(photo(), image_format, subsampling="4:4:4")
+def with_code(image: Image.Image, image_format: str, primaries: int, transfer: int) -> bytes:
+    """Return an image file with another color code than that of sRGB."""
+    data = encoded(image, image_format, subsampling="4:4:4")
+    if nclx(1, 13) not in data:
+        pytest.skip("this libheif writes no color code")
     return replaced(data, nclx(1, 13), nclx(primaries, transfer))
 
 
 @pytest.mark.parametrize("image_format", ["AVIF", "HEIF"])
 def test_wide_gamut_without_profile_gets_profile(image_format: str) -> None:
-    result = converted(with_code(image_format, P3, 13), image_format)
+    result = converted(with_code(photo(), image_format, P3, 13), image_format)
     assert result.info["icc_profile"] == PROFILE
     assert_similar(result, photo())
 
@@ -293,8 +302,7 @@ def test_srgb_without_profile_gets_no_profile(image_format: str) -> None:
 @pytest.mark.parametrize("image_format", ["AVIF", "HEIF"])
 def test_hdr_becomes_srgb(image_format: str, transfer: int) -> None:
     gray = Image.new("RGB", (64, 64), (128, 128, 128))
-    data = replaced(encoded(gray, image_format), nclx(1, 13), nclx(BT2020, transfer))
-    result = converted(data, image_format)
+    result = converted(with_code(gray, image_format, BT2020, transfer), image_format)
     assert "icc_profile" not in result.info
     expected = {PQ: 181, HLG: 137}[transfer]
     assert_similar(result, Image.new("RGB", gray.size, (expected,) * 3), 3)

@@ -32,9 +32,8 @@ def tags(
     if color_space is not None:
         camera[ExifTags.Base.ColorSpace] = color_space
     if index is not None:
-        exif.get_ifd(ExifTags.IFD.Interop)[1] = index
-        exif.get_ifd(ExifTags.IFD.Interop)[2] = b"0100"
-        camera[ExifTags.IFD.Interop] = exif.get_ifd(ExifTags.IFD.Interop)
+        camera[ExifTags.IFD.Interop] = {1: index, 2: b"0100"}
+    exif[ExifTags.IFD.Exif] = camera  # because older versions return a copy
     if number is not None:
         exif[ExifTags.Base.Orientation] = number
     return exif.tobytes().removeprefix(b"Exif\0\0")
@@ -44,7 +43,8 @@ def all_tags(data: bytes) -> list[dict[int, object]]:
     """Return the tags of each directory of an image's EXIF, without the offsets of others."""
     exif = pictures.opened(data).getexif()
     camera = dict(exif.get_ifd(ExifTags.IFD.Exif))
-    interop = dict(exif.get_ifd(ExifTags.IFD.Interop))
+    # Before Pillow 11, get_ifd() fails if there is no directory of the camera.
+    interop = dict(exif.get_ifd(ExifTags.IFD.Interop)) if camera else {}
     main = {tag: value for tag, value in exif.items() if tag != ExifTags.IFD.Exif}
     camera.pop(ExifTags.IFD.Interop, None)
     return [main, camera, interop]

@@ -81,7 +81,7 @@ def test_partly_damaged_exif_keeps_orientation():
 
 def test_png_exif_with_jpeg_signature_keeps_orientation_without_it():
     data = png(chunk(b"eXIf", b"Exif\0\0" + exif(">", {0x0112: [6]})))
-    assert orientation(stripped(data)) == orientation(data) == 6
+    assert orientation(stripped(data)) == 6
     assert b"eXIfMM\0*" in stripped(data)
 
 

@@ -215,8 +215,10 @@ REJECTED_BY_PILLOW = {
 def test_png_with_metadata_that_pillow_rejects_is_accepted_without_it(kind: str) -> None:
     text = chunk(b"tEXt", b"Title\0cat")
     data = with_chunks(text, REJECTED_BY_PILLOW[kind], chunk(b"pHYs", bytes(4) * 2 + b"\1"))
-    with pytest.raises((OSError, SyntaxError, ValueError)), warnings.catch_warnings():
+    with suppress(OSError, SyntaxError, ValueError), warnings.catch_warnings():
         Image.open(io.BytesIO(data)).load()
+        assert kind == "short chromaticities"
+        pytest.skip("this Pillow accepts short chromaticities")
     image = inspect_image(io.BytesIO(data), OPTIONS)
     assert image.info == {"Title": "cat", "dpi": (0.0, 0.0)}
     assert frames(data) == frames(with_chunks())

@@ -17,6 +17,7 @@ from django_groupme_images.exceptions import ImageRejected
 from django_groupme_images.storage import GroupMeStorage
 from tests.support import descriptors
 from tests.support import emulator_pictures as pictures
+from tests.support.animations import HAS_AVIF, needs_avif
 from tests.support.outages import fail_uploads
 from tests.support.photographs import MAKERS
 from tests.support.streams import UnseekableStream
@@ -273,7 +274,7 @@ def animated_webp() -> bytes:
         WEBP,
         WEBP[:-20],
         animated_webp(),
-        pictures.plain("AVIF"),
+        pytest.param(HAS_AVIF and pictures.plain("AVIF"), marks=needs_avif),
         pictures.plain("BMP"),
         pictures.encoded(Image.effect_noise((1200, 1200), 90), "PNG"),
         pictures.encoded(Image.effect_noise((1200, 1200), 90), "PNG")[:-2000],

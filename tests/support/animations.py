@@ -12,8 +12,9 @@ from PIL import Image, ImageChops, ImageDraw
 from django_groupme_images.images.converting.animations import write_gif
 
 Image.init()
+HAS_AVIF = "AVIF" in Image.SAVE_ALL
 # A mark for tests of AVIF only.
-needs_avif = pytest.mark.skipif("AVIF" not in Image.SAVE_ALL, reason="Pillow without AVIF")
+needs_avif = pytest.mark.skipif(not HAS_AVIF, reason="Pillow without AVIF")
 FORMATS = ["WEBP", pytest.param("AVIF", marks=needs_avif)]
 _LOSSLESS = {
     "WEBP": {"lossless": True, "method": 0},

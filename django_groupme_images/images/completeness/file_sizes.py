@@ -23,7 +23,8 @@ def min_file_size(image: ImageFile) -> int:
     tags = getattr(image, "tag_v2", {})
     for offsets, sizes in _TIFF_DATA_TAGS:
         ends += map(sum, zip(tags.get(offsets, ()), tags.get(sizes, ()), strict=False))
-    for codec, box, offset, args in image.tile:
+    # The tiles of an icon are None before Pillow 11.
+    for codec, box, offset, args in image.tile or ():
         match args:
             case (_, int(stride), *_) if codec == "raw" and box:
                 rows = box[3] - box[1] - 1  # The last row may have no padding.
