@@ -148,14 +148,3 @@ def test_badges_of_the_readme_are_of_this_project():
         f"https://img.shields.io/pypi/l/{name}": f"{urls['Source']}/blob/main/LICENSE",
     }
     assert (ROOT / ".github/workflows/tests.yml").exists()
-
-
-def test_requirements_of_the_readme_are_those_of_the_metadata():
-    rows = dict(re.findall(r"^\| ([0-9]\.[0-9])\b.*? \| ([0-9., ]+) \|$", README, re.MULTILINE))
-    classifiers = "\n".join(PROJECT["classifiers"])
-    assert sorted(rows) == re.findall(r":: Django :: (\d+\.\d+)", classifiers)
-    pythons = re.findall(r":: Python :: (3\.\d+)", classifiers)
-    assert rows["5.2"].split(", ") == pythons
-    assert PROJECT["requires-python"] == f">={pythons[0]}"
-    (django,) = (each for each in PROJECT["dependencies"] if each.startswith("django>"))
-    assert f"| 5.2 ({django.partition('>=')[2]} or newer) |" in README
