@@ -21,7 +21,7 @@ The signals that a ``GroupMeStorage`` sends about the results of uploads.
     saves to the fallback storage.
 
 ``upload_failed``
-    A file was neither uploaded nor saved to the fallback storage. ``sender`` is the storage's
+    An upload failed, and was not postponed. ``sender`` is the storage's
     class, ``storage`` the storage, ``name`` the name of the file as for ``picture_uploaded``, and
     ``error`` a copy of the ``ServiceError`` without its traceback. ``save()`` and
     ``save_from_url()`` send the signal before they raise the exception, and the commands and tasks

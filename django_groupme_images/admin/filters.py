@@ -75,9 +75,13 @@ class GroupMeImageFilter(admin.FieldListFilter):
 
     def get_facet_counts(self, pk_attname: str, filtered_qs: QuerySet[Any]) -> dict[str, Any]:
         return {
-            kind: Count(pk_attname, filter=condition)
+            self._alias(kind): Count(pk_attname, filter=condition)
             for kind, condition in self._conditions.items()
         }
+
+    def _alias(self, kind: str) -> str:
+        # A field may be named like a kind.
+        return f"{self._parameter}_{kind}"
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         counts = self.get_facet_queryset(changelist) if changelist.add_facets else {}
@@ -90,7 +94,7 @@ class GroupMeImageFilter(admin.FieldListFilter):
             yield {
                 "selected": self._kind == kind,
                 "query_string": changelist.get_query_string({self._parameter: kind}),
-                "display": f"{label} ({counts[kind]})" if counts else label,
+                "display": f"{label} ({counts[self._alias(kind)]})" if counts else label,
             }
 
 

@@ -89,10 +89,11 @@ class StoredName:
                 for pk, result in self._update_rows(column, picture, pks):
                     yield column, pk, result
 
-    def _further_rows(self, column: Column) -> Iterable[list[Any]]:
-        if self.index is None or column not in self.truncated:
-            return ()
-        return self.index.further_rows(self.name, column)
+    def _further_rows(self, column: Column) -> Iterator[list[Any]]:
+        if self.index is not None and column in self.truncated:
+            loaded = frozenset(self.rows[column])
+            for pks in self.index.further_rows(self.name, column):
+                yield [pk for pk in pks if pk not in loaded]
 
     def _update_rows(
         self, column: Column, picture: Picture, pks: list[Any]
@@ -129,7 +130,7 @@ class StoredNames:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._index.__exit__()
+        self._index.close()
 
     def __len__(self) -> int:
         return self._count
@@ -137,7 +138,7 @@ class StoredNames:
     def __iter__(self) -> Iterator[StoredName]:
         # A page contains names of one storage, because each task is for one storage.
         for _, indexed_names in groupby(self._index, attrgetter("storage")):
-            for indexed_page in _pages(indexed_names):
+            for indexed_page in _pages_of_names(indexed_names):
                 page = self._current(indexed_page)
                 random.shuffle(page)
                 yield from page
@@ -146,13 +147,15 @@ class StoredNames:
         """
         Read the URLs in the columns, or else the names of files, with all their rows.
 
-        If there are more names than ``limit``, it is sufficient to process this many of them.
+        If there are more names than ``limit``, and it is sufficient to process this many of them,
+        only the first names are read, but enough to choose different ones in each run.
         """
         for group in _group_by_storage(columns):
             if limit is None or limit > MAX_LIMIT:
                 for column in group:
                     self._add(column, column.name_pages(urls=urls))
-            elif names := self._first_names(group, urls, limit):
+            elif limit > 0:
+                names = self._first_names(group, urls, max(limit, PAGE_SIZE))
                 self._add_rows_with(names, group)
                 limit -= len(names)
         self._count_names()
@@ -162,13 +165,13 @@ class StoredNames:
         self._add_rows_with(names, columns)
         self._count_names()
 
-    def _first_names(self, columns: Iterable[Column], urls: bool, limit: int) -> set[str]:
-        """Return the names in the first rows of the columns, at most ``limit``."""
+    def _first_names(self, columns: Iterable[Column], urls: bool, count: int) -> set[str]:
+        """Return the names in the first rows of the columns, at most ``count``."""
         names: set[str] = set()
         for column in columns:
-            pages = column.name_pages(urls=urls, size=max(1, limit))
+            pages = column.name_pages(urls=urls, size=count)
             rows = chain.from_iterable(self._runner.until_stopped(pages))
-            while len(names) < limit and (row := next(rows, None)):
+            while len(names) < count and (row := next(rows, None)):
                 names.add(row[1])
         return names
 
@@ -182,8 +185,9 @@ class StoredNames:
                 self._index.add(column, page)
 
     def _count_names(self) -> None:
-        with self._runner.stopped_on_read_error():
-            self._count = len(self._index)
+        if not self._runner.stop_reason:  # Counting sorts the names.
+            with self._runner.stopped_on_read_error():
+                self._count = len(self._index)
 
     def _current(self, names: Iterable[IndexedName]) -> list[StoredName]:
         """Return the names that rows still contain, each with these rows."""
@@ -198,12 +202,20 @@ class StoredNames:
                 column: [pk for pk in found if current_names[column].get(pk) == name]
                 for column, found in rows.items()
             }
+            if not any(current_rows.values()):
+                current_rows |= {each: self._next_rows(name, each) for each in truncated}
             if any(current_rows.values()):
                 current.append(StoredName(name, current_rows, truncated, self._index))
         return current
 
+    def _next_rows(self, name: str, column: Column) -> list[Any]:
+        """Return the next rows that still contain a name, if none of the first rows does."""
+        batches = self._index.further_rows(name, column)
+        current = (column.filter_current(name, pks) for pks in batches)
+        return next(filter(None, current), [])
 
-def _pages(names: Iterable[IndexedName]) -> Iterator[list[IndexedName]]:
+
+def _pages_of_names(names: Iterable[IndexedName]) -> Iterator[list[IndexedName]]:
     """Yield the names in pages that have about ``PAGE_SIZE`` rows."""
     page: list[IndexedName] = []
     size = 0

@@ -68,21 +68,19 @@ class Column:
 
     def rows(self) -> QuerySet[Model]:
         """Return all rows of ``model``, as instances of the model that declares the field."""
-        if self.model is self.field.model:
+        if not self._is_inherited:
             return self._table()
-        children: QuerySet[Model] = QuerySet(self.model, using=self.database)
-        return self._table().filter(pk__in=children.values(self.field.model._meta.pk.name))
+        return self._table().filter(pk__in=self._children().values(self._pk_name))
 
     def rows_with_names(self, *, urls: bool) -> QuerySet[Model]:
         """Return the rows that contain URLs, or else file names."""
-        name = self.field.attname
-        rows = self._nonempty_rows()
-        return rows.filter(is_url(name)) if urls else rows.exclude(is_url(name))
+        return self._with_names(self.rows(), urls)
 
     def name_pages(self, *, urls: bool, size: int | None = None) -> Iterator[Rows]:
         """Yield the rows that contain URLs, or else file names, as primary keys and names."""
+        rows = self._table()
         # PostgreSQL would expect few URLs, and therefore sort the whole table for each page.
-        rows = self._nonempty_rows() if urls else self.rows_with_names(urls=False)
+        rows = self._nonempty(rows) if urls else self._with_names(rows, urls=False)
         for page in self._pages(rows, size):
             yield [(pk, name) for pk, name in page if is_file_name(name) != urls]
 
@@ -91,7 +89,7 @@ class Column:
         # A collation may ignore case, accents, and trailing spaces.
         similar = self._condition("in", [raw_value(name) for name in names])
         wanted = frozenset(names)
-        for page in self._pages(self.rows().filter(similar)):
+        for page in self._pages(self._table().filter(similar)):
             yield [(pk, name) for pk, name in page if name in wanted]
 
     def count_urls_off_cdn(self) -> int:
@@ -101,7 +99,7 @@ class Column:
         # There are usually none, and this query is faster than the one for the pages.
         if not self.rows_with_names(urls=True).exclude(is_on_cdn).count():
             return 0
-        others = self._pages(self._nonempty_rows().exclude(is_on_cdn))
+        others = self._pages(self._nonempty(self._table()).exclude(is_on_cdn))
         # Some of these differ from the URL of the CDN only in their scheme.
         return sum(
             not is_file_name(name) and Picture.parse_or_none(name, cdn_url) is None
@@ -145,20 +143,48 @@ class Column:
     def _table(self) -> QuerySet[Model]:
         return QuerySet(self.field.model, using=self.database)  # A manager may hide rows.
 
-    def _nonempty_rows(self) -> QuerySet[Model]:
-        return self.rows().filter(self._condition("gt", raw_value("")))  # This excludes NULL.
+    def _children(self) -> QuerySet[Model]:
+        return QuerySet(self.model, using=self.database)
+
+    @property
+    def _is_inherited(self) -> bool:
+        return self.model is not self.field.model
+
+    @property
+    def _pk_name(self) -> str:
+        return self.field.model._meta.pk.name
+
+    def _with_names(self, rows: QuerySet[Model], urls: bool) -> QuerySet[Model]:
+        rows, condition = self._nonempty(rows), is_url(self.field.attname)
+        return rows.filter(condition) if urls else rows.exclude(condition)
+
+    def _nonempty(self, rows: QuerySet[Model]) -> QuerySet[Model]:
+        return rows.filter(self._condition("gt", raw_value("")))  # This excludes NULL.
 
     def _pages(self, rows: QuerySet[Model], size: int | None = None) -> Iterator[Rows]:
         """
         Yield the primary keys and the names of the rows, in the order of the primary keys.
 
         This is keyset pagination: the pages together read the table once, in any database, and only
-        one page is in memory.
+        one page is in memory. Pages grow from ``size`` to ``ROWS_PER_PAGE`` rows.
         """
+        size = size or ROWS_PER_PAGE
         pages = page = rows.order_by("pk").values_list("pk", self.field.attname)
-        while found := list(page[: size or ROWS_PER_PAGE]):
-            yield found
+        while found := list(page[:size]):
+            yield self._own_rows(found)
+            if len(found) < size:  # Another query would read the rest of the table.
+                return
             page = pages.filter(pk__gt=found[-1][0])
+            size = min(4 * size, ROWS_PER_PAGE)
+
+    def _own_rows(self, page: Rows) -> Rows:
+        """Return the rows of a page that are also rows of ``model``."""
+        if not self._is_inherited:
+            return page
+        # A subquery in each page would read the child's table from its beginning.
+        pks = self._children().filter((f"{self._pk_name}__range", (page[0][0], page[-1][0])))
+        own = frozenset(pks.values_list(self._pk_name, flat=True))
+        return [row for row in page if row[0] in own]
 
     def _condition(self, lookup: str, value: object) -> Q:
         return Q((f"{self.field.attname}__{lookup}", value))

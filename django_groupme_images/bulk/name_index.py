@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
-from .columns import Column
+from .columns import Column, Rows
 
-__all__ = ["MAX_ROWS", "IndexedName", "NameIndex"]
+__all__ = ["IndexedName", "NameIndex"]
 
 #: At most this many primary keys per name and column are in memory simultaneously, because a
 #: shared default image may be in every row.
@@ -54,7 +54,7 @@ class NameIndex:
 
     Names are compared exactly, which the collation of a database may not do. Columns with the same
     storage share their names. Each method raises ``OSError`` if the temporary database cannot be
-    written, for example because the disk is full.
+    used, for example because the disk is full.
     """
 
     def __init__(self) -> None:
@@ -64,13 +64,11 @@ class NameIndex:
         self._database = sqlite3.connect("")
         self._database.executescript(_SCHEMA)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Delete the temporary database."""
         self._database.close()
 
-    def add(self, column: Column, rows: Iterable[tuple[Any, str]]) -> None:
+    def add(self, column: Column, rows: Rows) -> None:
         """Add rows of a column: the primary key and the name of each."""
         key = self._key(column)
         with _disk_errors():
@@ -133,7 +131,8 @@ class NameIndex:
 
 def _dump(pk: Any) -> int | str | bytes:
     """Return a value that SQLite can store and compare."""
-    return pk if type(pk) in (int, str) else pickle.dumps(pk)
+    is_native = type(pk) is str or (type(pk) is int and pk.bit_length() < 64)
+    return pk if is_native else pickle.dumps(pk)
 
 
 def _load(value: int | str | bytes) -> Any:
@@ -146,6 +145,6 @@ def _disk_errors() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise OSError(
-            f"The temporary database of stored names could not be written: {error}. Set the "
-            "environment variable SQLITE_TMPDIR to a folder with more free space."
+            f"The temporary database of stored names could not be used: {error}. If the disk is "
+            "full, set the environment variable TMPDIR to a folder with more free space."
         ) from error

@@ -38,9 +38,9 @@ class RequestRunner(BulkRunner):
 
     def __init__(self, max_time: float | None = None) -> None:
         super().__init__(workers=1)
-        now = monotonic()
-        self._deadline = now + (inf if max_time is None else max_time)
-        self._last_start = now + min(_MAX_SECONDS, inf if max_time is None else max_time / 2)
+        now, limit = monotonic(), inf if max_time is None else max_time
+        self._deadline = now + limit
+        self._last_start = now + min(_MAX_SECONDS, limit / 2)
 
     def client(self, storage: GroupMeStorage) -> GroupMeClient:
         return storage.client

@@ -41,16 +41,17 @@ class SelectedRows:
 
     def count(self) -> Counter[str]:
         """Return the number of stored names of each kind, with one query."""
-        counts = self._rows.order_by().aggregate(
-            **{
-                f"{kind}_{number}": Count("pk", filter=condition)
-                for number, conditions in enumerate(self._conditions)
-                for kind, condition in conditions.items()
-            }
-        )
         total: Counter[str] = Counter()
-        for name, count in counts.items():
-            total[name.partition("_")[0]] += count
+        # The aliases must differ from the names of fields and annotations.
+        kinds: dict[str, str] = {}
+        aggregates: dict[str, Count] = {}
+        for number, conditions in enumerate(self._conditions):
+            for kind, condition in conditions.items():
+                alias = f"groupme_images_{number}_{kind}"
+                kinds[alias] = kind
+                aggregates[alias] = Count("pk", filter=condition, distinct=True)
+        for alias, count in self._rows.order_by().aggregate(**aggregates).items():
+            total[kinds[alias]] += count
         return total
 
     def with_pending_files(self) -> list[Any]:
@@ -64,6 +65,8 @@ class SelectedRows:
         rows_by_name: dict[tuple[Any, str], dict[Column, list[Any]]] = defaultdict(dict)
         for instance, column, name in self._pending_files(instances):
             pk = getattr(instance, column.model._meta.pk.attname)
+            if (column, pk) in owners:  # A join of the queryset returns the row several times.
+                continue
             owners[column, pk] = instance
             rows_by_name[column.storage, name].setdefault(column, []).append(pk)
         files = [StoredName(name, rows) for (_, name), rows in rows_by_name.items()]

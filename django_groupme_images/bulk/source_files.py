@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 from typing import NamedTuple, TypeVar
 
 from django.core.files.storage import Storage
@@ -32,6 +33,9 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+# Seconds. References are searched again after this time, because rows may have changed.
+_MAX_SEARCH_AGE = 20
 
 #: Outcomes of a deletion.
 DELETED, KEPT, SKIPPED, FAILED = "deleted", "kept", "skipped", "failed"
@@ -72,14 +76,19 @@ def delete_unused(
     """
     Delete the named files that nothing references, if they still have these versions.
 
-    With ``dry_run``, nothing is deleted. Raise ``ReferencesUnknown`` before any file is deleted.
+    With ``dry_run``, nothing is deleted. Raise ``ReferencesUnknown`` if references cannot be
+    searched, and delete nothing after that.
     """
-    referenced = referenced_names(source, versions)
-    for name, version in versions.items():
-        if name in referenced:
-            yield Deletion(KEPT, name, "the file is still referenced")
-        else:
-            yield _delete(source, name, version, dry_run=dry_run)
+    remaining = dict(versions)
+    while remaining:
+        referenced = referenced_names(source, remaining)
+        searched_at = monotonic()
+        while remaining and monotonic() - searched_at <= _MAX_SEARCH_AGE:
+            name, version = remaining.popitem()
+            if name in referenced:
+                yield Deletion(KEPT, name, "the file is still referenced")
+            else:
+                yield _delete(source, name, version, dry_run=dry_run)
 
 
 def _delete(source: Storage, name: str, version: Version, *, dry_run: bool) -> Deletion:

@@ -1,4 +1,4 @@
-"""Tests of how bulk commands read the rows: once, whatever their number."""
+"""Tests of how bulk commands read the rows: once, regardless of their number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.bulk import (
     save_file,
 )
 from tests.support.urls_of_pictures import JPEG
-from tests.testapp.models import Group, Member, Plain, Ticket
+from tests.testapp.models import Club, Group, Member, Plain, Ticket
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "other"]),
@@ -85,12 +85,13 @@ def test_iteration_compares_names_with_one_query_per_page(count, names, monkeypa
     assert len(queries) == count // 10
 
 
-def test_read_with_limit_reads_first_rows_and_rows_with_their_names(names):
+def test_read_with_limit_reads_first_rows_and_rows_with_their_names(names, monkeypatch):
     create_members(*[url(n) for n in range(50)], url(1), url(1).upper())
     Group.objects.create(photo=url(0), banner="")
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 1)
     with counted_queries() as queries:
         names.read(find_columns([MEMBER, GROUP]), urls=True, limit=3)
-    assert len(queries) == 5  # the first rows, and one page of each column until it is empty
+    assert len(queries) == 3  # the first rows, and the rows of each column with their names
     found = {stored.name: pks(stored) for stored in names}
     first = list(Member.objects.order_by("pk").values_list("pk", flat=True))
     assert found == {
@@ -100,7 +101,8 @@ def test_read_with_limit_reads_first_rows_and_rows_with_their_names(names):
     }
 
 
-def test_read_with_limit_continues_in_next_columns(names):
+def test_read_with_limit_continues_in_next_columns(names, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 1)
     create_members("a.jpg", "a.jpg", "b.jpg")
     Group.objects.create(photo="b.jpg", banner="c.jpg")
     for name in ("a.jpg", "d.jpg"):
@@ -117,11 +119,45 @@ def test_read_with_limit_continues_in_next_columns(names):
     assert len(names) == 4
 
 
-def test_read_with_reached_limit_reads_no_other_columns(names):
+def test_read_with_reached_limit_reads_no_other_columns(names, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 1)
     create_members("a.jpg")
     Plain.objects.create(photo="a.jpg")
     names.read(find_columns([MEMBER, "gallery.Plain.photo"]), urls=False, limit=1)
     assert len(list(names)) == 1
+
+
+def test_read_with_limit_after_rows_that_do_not_count_reads_larger_pages(names, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.batches.PAGE_SIZE", 1)
+    create_members(*["a.jpg"] * 1000, "b.jpg")
+    with counted_queries() as queries:
+        names.read(find_columns([MEMBER]), urls=False, limit=2)
+    assert len(names) == 2
+    assert len(queries) <= 8
+
+
+def test_two_runs_with_limit_choose_different_names():
+    create_members(*[f"{n}.jpg" for n in range(300)])
+    first, second = [
+        [stored.name for stored in read_names(find_columns([MEMBER]), urls=False, limit=10)[:10]]
+        for _ in range(2)
+    ]
+    assert first != second
+
+
+@pytest.mark.parametrize("urls", [True, False])
+def test_read_of_child_table_reads_each_page_of_it_once(names, urls, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", 5)
+    for number in range(20):
+        name = url(number) if urls else f"{number}.jpg"
+        (Club if number % 2 else Group).objects.create(photo=name, banner="")
+    with counted_queries() as queries:
+        names.read(find_columns(["gallery.Club.photo"]), urls=urls)
+    assert not any("IN (SELECT" in query for query in queries)
+    assert len(queries) == 9  # A page of each table, four times, and the last page is empty.
+    assert {stored.name for stored in names} == {
+        url(number) if urls else f"{number}.jpg" for number in range(1, 20, 2)
+    }
 
 
 def test_names_of_several_storages_are_sorted_by_storage(names):
@@ -157,6 +193,18 @@ def test_name_in_more_rows_than_in_memory_keeps_others_on_disk(names):
     assert [pk for _, pk, _ in results] == list(changed_rows.values_list("pk", flat=True))
     assert all(changed is True for *_, changed in results)
     assert not any("WHERE" in query and "IN (" not in query for query in queries)
+
+
+def test_name_whose_first_rows_have_changed_is_yielded_with_the_next_ones(names):
+    create_members(*["a.jpg"] * 1203)
+    (column,) = find_columns([MEMBER])
+    names.read([column], urls=False)
+    pks = list(Member.objects.order_by("pk").values_list("pk", flat=True))
+    Member.objects.filter(pk__in=pks[:510]).update(photo="b.jpg")
+    (stored,) = names
+    assert stored.rows[column] == pks[510:1000]
+    changed = {pk for _, pk, changed in stored.update_rows(Picture.parse(JPEG)) if changed}
+    assert changed == set(pks[510:])
 
 
 @pytest.mark.parametrize("count", [499, 500, 501])
@@ -236,13 +284,13 @@ def test_upload_after_lost_connection_while_rows_are_read_stops(upload, options,
 
 
 @pytest.mark.any_django
-def test_upload_without_space_for_temporary_database_says_how_to_continue(project):
+def test_upload_without_space_for_temporary_database_reports_variable(project):
     resource = pytest.importorskip("resource")  # It limits the size of files, on POSIX.
     project.create_table()
     project.insert_members(f"photos/{number:090}.jpg" for number in range(30_000))
     set_limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000))
     code, out, err = project.run("groupme_upload", "gallery.Member", preexec_fn=set_limit)
     assert code == 1, err
-    assert "Stopped: OSError: The temporary database of stored names could not be written" in err
-    assert "Set the environment variable SQLITE_TMPDIR to a folder with more free space." in err
+    assert "Stopped: OSError: The temporary database of stored names could not be used" in err
+    assert "set the environment variable TMPDIR to a folder with more free space." in err
     assert out == ""

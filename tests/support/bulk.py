@@ -51,10 +51,12 @@ def read_report(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def read_names(columns: Iterable[Column], *, urls: bool) -> list[StoredName]:
+def read_names(
+    columns: Iterable[Column], *, urls: bool, limit: int | None = None
+) -> list[StoredName]:
     """Return the URLs in columns, or else the names of files, with their rows."""
     with StoredNames(BulkRunner(workers=1)) as names:
-        names.read(columns, urls=urls)
+        names.read(columns, urls=urls, limit=limit)
         return list(names)
 
 
