@@ -48,8 +48,8 @@ def measured(upload: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple
 @contextmanager
 def record_upload(size: int | None) -> Iterator[None]:
     """Record the size and the duration of the block, which sends a file, for :func:`measured`."""
-    started = time.monotonic()
+    started = time.perf_counter()
     yield
     if measurement := _current.get():
-        measurement.duration = time.monotonic() - started
+        measurement.duration = time.perf_counter() - started
         measurement.size = size

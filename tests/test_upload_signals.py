@@ -187,9 +187,9 @@ def assert_failed_once(sent: Any, error: type[ServiceError], name: str) -> None:
 
 @pytest.mark.parametrize("way", SAVES)
 def test_upload_sends_picture_uploaded_with_duration_and_size(way, emulator, sent):
-    started = time.monotonic()
+    started = time.perf_counter()
     way()
-    elapsed = time.monotonic() - started
+    elapsed = time.perf_counter() - started
     ((kind, values),) = sent
     assert kind == "uploaded"
     assert values["sender"] is type(values["storage"]) is GroupMeStorage

@@ -13,7 +13,6 @@ import io
 import json
 import os
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
-from tools.benchmarks.processes import run_in_process, run_server
+from tools.benchmarks.processes import peak_memory, run_in_process, run_server
 
 PENDING = 1_000
 REPETITIONS = 3
@@ -150,7 +149,7 @@ def measure(folder: str, server: str, command: str, options: dict[str, Any]) -> 
         "passes": seconds / median(passes),
         "CPU": cpu,
         "queries": len(queries),
-        "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "MB": peak_memory() / 1e6,
     }
 
 

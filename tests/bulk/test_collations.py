@@ -118,7 +118,7 @@ def test_filter_with_loose_collation_matches_similar_names(similar_names):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 500])
-def test_iter_pages_with_similar_names_yields_each_exact_name_once(
+def test_read_names_with_similar_names_yields_each_exact_name_once(
     similar_names, size, monkeypatch
 ):
     monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", size)
@@ -140,7 +140,7 @@ def test_iter_pages_with_similar_names_yields_each_exact_name_once(
     assert sum(len(pks) for name in found for pks in name.rows.values()) == 2 * len(names) + 3
 
 
-def test_iter_pages_with_uppercase_names_separates_urls_from_files(column):
+def test_read_names_with_uppercase_names_separates_urls_from_files(column):
     names = [JPEG, JPEG.replace("9", "8"), JPEG.upper(), "HTTPS://i.groupme.com/123456789"]
     insert_names(*names, "http.png", "HTTPS.PNG", "https")
     assert sorted_names(read_names([column], urls=True)) == sorted(names)

@@ -63,19 +63,6 @@ def test_documented_pytest_arguments_collect_tests(arguments):
     )
 
 
-def test_documented_tox_environments_exist():
-    pytest.importorskip("tox")
-    command = [sys.executable, "-m", "tox", "list", "--no-desc"]
-    environments = subprocess.run(
-        command, cwd=ROOT, check=True, capture_output=True, text=True
-    ).stdout
-    documented = re.findall(
-        r"-e (\S+)", "\n".join(documented_arguments(r"(?:\S+ )?\.venv/bin/tox run"))
-    )
-    assert len(documented) == 5
-    assert {*documented} <= {*environments.split()}
-
-
 @pytest.mark.parametrize("page", ["docs/howto/testing.md", "docs/howto/emulator.md"])
 def test_page_about_faults_documents_each_kind(page):
     text = (ROOT / page).read_text(encoding="utf-8")
