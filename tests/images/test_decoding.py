@@ -19,11 +19,12 @@ from django_groupme_images.images.opening.decoding import (
     webp_size,
 )
 from django_groupme_images.images.opening.webp import _libwebp_function
+from tests.support import animations
 from tests.support.converted_images import encoded, photo
 
 pytestmark = pytest.mark.any_django
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF")
+FORMATS = ["JPEG", "PNG", "GIF", "BMP", "TIFF", "HEIF", *animations.FORMATS]
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
