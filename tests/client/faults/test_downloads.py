@@ -87,7 +87,9 @@ def test_read_after_failed_download_raises():
 
 def test_read_after_full_disk_and_seek_returns_complete_content(monkeypatch):
     photo = bytes(range(256)) * 200
-    complete = respond_with(OK + b"Content-Length: %d\r\n\r\n" % len(photo) + photo)
+    # The server closes the connection. Without the header, the client could reuse it before.
+    head = OK + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(photo)
+    complete = respond_with(head + photo)
     with server(complete, complete) as (url, _), open_image(url) as file:
         buffer = file.file.raw._buffer
         with monkeypatch.context() as full_disk:
