@@ -13,8 +13,10 @@ from health_check.exceptions import (
 )
 
 from .client import GroupMeClient
+from .client.responses import require_image
 from .conf import validated_option
-from .exceptions import InvalidPicture, PictureNotFound, ServiceError
+from .exceptions import InvalidPicture, PictureNotFound, ServiceError, UnexpectedResponse
+from .pictures import Picture
 from .storage.backend import groupme_storage
 
 __all__ = ["GroupMeImageCheck"]
@@ -49,8 +51,9 @@ class GroupMeImageCheck(HealthCheck):  # type: ignore[misc]  # django-health-che
             max_retries=0,
         )
         try:
-            client.head(self.url)
-        except (InvalidPicture, PictureNotFound) as error:
+            picture = Picture.parse(self.url, client.cdn_url)
+            require_image(client.head(picture), picture)
+        except (InvalidPicture, PictureNotFound, UnexpectedResponse) as error:
             return ServiceReturnedUnexpectedResult(str(error))
         except ServiceError as error:
             return ServiceUnavailable(str(error))

@@ -17,7 +17,7 @@ from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.health_check import GroupMeImageCheck
 from django_groupme_images.storage import groupme_storage
 from django_groupme_images.testing import image_file
-from tests.client.faults.servers import server
+from tests.client.faults.servers import respond_with, server
 from tests.support.descriptors import no_more_descriptors
 from tests.support.urls_of_pictures import JPEG
 
@@ -52,7 +52,7 @@ def test_health_check_sends_one_head_request_without_token(url, emulator):
         (403, "was not found on the CDN"),
         (500, "Unavailable: "),
         (429, "Unavailable: "),
-        (302, "Unavailable: "),
+        (302, "Unexpected Result: "),
     ],
 )
 def test_health_check_with_error_status_fails_after_one_request(
@@ -65,6 +65,16 @@ def test_health_check_with_error_status_fails_after_one_request(
     assert code == 500
     assert message in result
     assert len(list_requests()) == 1
+
+
+def test_health_check_of_page_instead_of_image_fails(settings):
+    page = respond_with("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\n")
+    with server(page) as (host, _):
+        settings.GROUPME_CDN_URL = host
+        code, (result,) = request_health(url=f"{host}1x1.png.123456789")
+    assert code == 500
+    assert result.startswith("Unexpected Result: ")
+    assert "is not an image, but text/html" in result
 
 
 def test_health_check_of_url_on_other_host_fails_without_request(url, list_requests):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from django.core.files.storage import Storage
 
-from django_groupme_images.exceptions import InvalidPicture, PictureNotFound, UnexpectedResponse
+from django_groupme_images.client.responses import require_image
+from django_groupme_images.exceptions import InvalidPicture, PictureNotFound
 from django_groupme_images.images.streams import content_length
 from django_groupme_images.pictures import Picture
 
@@ -41,9 +41,6 @@ FAILURES = ("gone", "unreachable", "invalid", "failed")
 
 #: Percentage of the checked images: if more of them are missing, none is restored.
 MAX_MISSING = 20
-
-# The content types of the pages that a firewall or a proxy sends with the status 200.
-_PAGE_TYPE = re.compile("text/|application/(?:xhtml|xml|json)", re.IGNORECASE)
 
 
 class BulkCheck:
@@ -127,9 +124,5 @@ class BulkCheck:
             self._runner.rate_limiter.wait()
             with closing(client.download(picture)) as download:
                 headers = download.headers
-        content_type = headers.get("Content-Type", "")
-        if _PAGE_TYPE.match(content_type):
-            raise UnexpectedResponse(
-                f"{picture.url} is not an image, but {content_type:.100}", status=200
-            )
+        require_image(headers, picture)
         return headers

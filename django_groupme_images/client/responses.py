@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -28,7 +29,13 @@ from django_groupme_images.pictures import Picture
 from .retries import BoundedRetry
 from .session import ACCESS_HEADER
 
-__all__ = ["cdn_error", "convert_network_errors", "parse_upload_response", "upload_error"]
+__all__ = [
+    "cdn_error",
+    "convert_network_errors",
+    "parse_upload_response",
+    "require_image",
+    "upload_error",
+]
 
 # Bytes of a response that are read. The service's responses have about 100.
 MAX_RESPONSE_SIZE = 64 * 1024
@@ -37,6 +44,9 @@ MAX_RESPONSE_SIZE = 64 * 1024
 MAX_RESPONSE_TIME = 60  # seconds
 
 _MAX_ERROR_TEXT_LENGTH = 200
+
+# The content types of the pages that a firewall or a proxy sends with the status 200.
+_PAGE_TYPE = re.compile("text/|application/(?:xhtml|xml|json)", re.IGNORECASE)
 
 # Shorter tokens are redacted only as whole words, because they also occur within ordinary words:
 # "x" is in "expected". Assumption: GroupMe's tokens are longer, so these are placeholders.
@@ -123,6 +133,15 @@ def cdn_error(response: requests.Response, picture: Picture) -> GroupMeImageErro
             f"{picture.url} was not found on the CDN (HTTP {response.status_code})"
         )
     return _other_error(response)
+
+
+def require_image(headers: Mapping[str, str], picture: Picture) -> None:
+    """Raise ``UnexpectedResponse`` if these response headers are not those of an image."""
+    content_type = headers.get("Content-Type", "")
+    if _PAGE_TYPE.match(content_type):
+        raise UnexpectedResponse(
+            f"{picture.url} is not an image, but {content_type:.100}", status=200
+        )
 
 
 def _other_error(response: requests.Response) -> ServiceError:
