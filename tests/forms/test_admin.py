@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminFileWidget
 from django.contrib.auth.models import Permission, User
+from django.contrib.staticfiles.storage import StaticFilesStorage
 from django.db import models
 from django.test import Client, RequestFactory
 from django.urls import path, reverse
@@ -422,6 +424,22 @@ def test_thumbnail_with_other_static_url_uses_it_for_script(settings):
         script = f'<script src="{static_url}groupme_images/late_thumbnails.js" defer></script>'
         assert column(Member(photo=JPEG)).endswith(f">{script}")
     assert column(Member()) == ""
+
+
+class SigningStorage(StaticFilesStorage):
+    """A storage whose URLs expire, so that it returns another URL each time."""
+
+    numbers = count()
+
+    def url(self, name: str | None) -> str:
+        return f"{super().url(name)}?signature={next(self.numbers)}"
+
+
+def test_thumbnail_with_expiring_static_urls_uses_new_one(settings):
+    storage = {"BACKEND": f"{__name__}.SigningStorage"}
+    settings.STORAGES = settings.STORAGES | {"staticfiles": storage}
+    column: Any = thumbnail("photo")
+    assert column(Member(photo=JPEG)) != column(Member(photo=JPEG))
 
 
 @pytest.mark.parametrize(("variant", "height"), [("avatar", 60), ("preview", 200), ("large", 960)])

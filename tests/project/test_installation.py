@@ -207,7 +207,6 @@ def test_installation_keeps_registrations_of_other_apps(project):
     assert {kind: set(names) for kind, names in added.items() if names} == {
         "receivers": {
             f"post_save {APP}.receivers.enqueue_uploads",
-            f"setting_changed {APP}.admin.thumbnails._forget_script_url",
             f"setting_changed {APP}.storage.backend._reset_project_storage",
         },
         "serializer fields": {
