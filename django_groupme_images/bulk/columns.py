@@ -11,14 +11,13 @@ from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import Error, connections, router, transaction
 from django.db.models import CharField, F, FileField, Func, Model, Q, QuerySet
-from django.db.models.functions import Left
 from django.db.models.lookups import Exact
 
 from django_groupme_images.discovery import groupme_fields, models_in, uses_groupme_storage
 from django_groupme_images.pictures import Picture
 from django_groupme_images.storage.names import is_file_name
 
-from .conditions import is_url, raw_value
+from .conditions import is_on_cdn, is_url, raw_value
 
 __all__ = [
     "ROWS_PER_PAGE",
@@ -94,18 +93,8 @@ class Column:
 
     def count_urls_off_cdn(self) -> int:
         """Return the number of rows that contain a URL which is not on the CDN of the storage."""
-        cdn_url = self.storage.cdn_url
-        is_on_cdn = Exact(Left(self.field.attname, len(cdn_url)), raw_value(cdn_url))
-        # There are usually none, and this query is faster than the one for the pages.
-        if not self.rows_with_names(urls=True).exclude(is_on_cdn).count():
-            return 0
-        others = self._pages(self._nonempty(self._table()).exclude(is_on_cdn))
-        # Some of these differ from the URL of the CDN only in their scheme.
-        return sum(
-            not is_file_name(name) and Picture.parse_or_none(name, cdn_url) is None
-            for page in others
-            for _, name in page
-        )
+        on_cdn = is_on_cdn(self.field.attname, self.storage.cdn_url)
+        return self.rows_with_names(urls=True).exclude(on_cdn).count()
 
     def current_names(self, pks: Sequence[Any]) -> dict[Any, str]:
         """Return the names that the rows with these primary keys contain now."""

@@ -10,7 +10,7 @@ from django.db.models.lookups import Exact
 
 from django_groupme_images.pictures import CDN_URL
 
-__all__ = ["conditions_by_kind", "is_url", "raw_value"]
+__all__ = ["conditions_by_kind", "is_on_cdn", "is_url", "raw_value"]
 
 
 def conditions_by_kind(path: str, storage: Any) -> dict[str, Q]:
@@ -21,7 +21,8 @@ def conditions_by_kind(path: str, storage: Any) -> dict[str, Q]:
     the field. The kinds are ``"groupme"``, ``"pending"``, ``"empty"``, and ``"other"``, which is a
     URL on another host.
     """
-    on_cdn = _is_on_cdn(path, storage)
+    # picture_from_name() accepts the same CDNs, but also compares the rest of the URL.
+    on_cdn = is_on_cdn(path, CDN_URL, getattr(storage, "cdn_url", CDN_URL))
     return {
         "groupme": on_cdn,
         # A negated lookup would exclude each object that has one such row behind a relation.
@@ -39,14 +40,10 @@ def is_url(path: str) -> Q:
     return http | https
 
 
-def _is_on_cdn(path: str, storage: Any) -> Q:
-    """
-    Return the condition that a stored name is a URL on GroupMe's CDN or on the storage's CDN.
-
-    ``picture_from_name()`` accepts the same CDNs, but also compares the rest of the URL.
-    """
+def is_on_cdn(path: str, *cdn_urls: str) -> Q:
+    """Return the condition that a stored name starts with the URL of one of the CDNs."""
     condition = Q()
-    for cdn_url in (CDN_URL, getattr(storage, "cdn_url", CDN_URL)):
+    for cdn_url in cdn_urls:
         prefix = f"{cdn_url.rstrip('/')}/"
         # Old data contains both schemes.
         for each in (prefix, prefix.replace("https:", "http:", 1)):
