@@ -31,7 +31,7 @@ from django_groupme_images.measurement import measured
 from django_groupme_images.pictures import Picture
 
 from .concurrent_uploads import ConcurrentUploads, UploadedContent, current_uploads
-from .fallback import StorageWithFallback, falls_back, report_postponed, save_pending
+from .fallback import StorageWithFallback, falls_back, save_pending
 from .file import GroupMeFile, require_read_mode
 from .names import is_file_name, picture_from_name
 from .reports import ReportingStorage
@@ -222,7 +222,7 @@ class GroupMeStorage(StorageWithFallback, ReportingStorage):
             # The traceback would keep a socket open, in a cycle with this frame.
             upload_error = error.with_traceback(None)
         saved_name = save_pending(fallback, pending_name, image.file, max_length, upload_error)
-        report_postponed(self, name, saved_name, upload_error)
+        self.report_postponed(name, saved_name, upload_error)
         return saved_name
 
     def _save_to_groupme(self, name: str | None, content: IO[bytes], max_length: int | None) -> str:

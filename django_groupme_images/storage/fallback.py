@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import posixpath
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,6 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from django_groupme_images.conf import ConfiguredStorage
 from django_groupme_images.exceptions import FallbackFailed, ServiceError
 from django_groupme_images.images.streams import CHUNK_SIZE
-from django_groupme_images.signals import send, upload_postponed
 
 from .names import is_file_name
 
@@ -23,12 +21,9 @@ __all__ = [
     "StorageWithFallback",
     "falls_back",
     "get_fallback_storage",
-    "report_postponed",
     "save_pending",
     "storage_overrides",
 ]
-
-logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="StorageWithFallback")
@@ -127,19 +122,6 @@ def _fallback_failed(error: Exception, upload_error: ServiceError | None) -> Fal
     causes.append(f"the fallback storage could not save the file: {error}")
     status = upload_error.status if upload_error else None
     return FallbackFailed("; ".join(causes), status=status)
-
-
-def report_postponed(
-    storage: StorageWithFallback, name: str, saved_name: str, error: ServiceError
-) -> None:
-    """Log that a file was saved to the fallback storage, and send ``upload_postponed``."""
-    logger.warning(
-        "Postponed the upload of %.200r, and saved it to the fallback storage as %r: %s",
-        name,
-        saved_name,
-        error,
-    )
-    send(upload_postponed, type(storage), storage=storage, name=saved_name, error=error)
 
 
 def _save_completely(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from copy import copy
 from typing import ParamSpec, TypeVar
@@ -10,16 +11,23 @@ from django_groupme_images.conf import ConfiguredStorage
 from django_groupme_images.exceptions import ServiceError
 from django_groupme_images.measurement import Measurement
 from django_groupme_images.pictures import Picture
-from django_groupme_images.signals import picture_uploaded, send, upload_failed
+from django_groupme_images.signals import (
+    picture_uploaded,
+    send,
+    upload_failed,
+    upload_postponed,
+)
 
 __all__ = ["ReportingStorage"]
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class ReportingStorage(ConfiguredStorage):
-    """Base class of ``GroupMeStorage`` with the signals about uploaded and failed files."""
+    """Base class of ``GroupMeStorage`` with the signals about the results of uploads."""
 
     def report_uploaded(self, name: str, picture: Picture, measurement: Measurement) -> None:
         """Send ``picture_uploaded`` for an image whose former name is ``name``."""
@@ -32,6 +40,16 @@ class ReportingStorage(ConfiguredStorage):
             duration=measurement.duration,
             size=measurement.size,
         )
+
+    def report_postponed(self, name: str, saved_name: str, error: ServiceError) -> None:
+        """Log that a file was saved to the fallback storage, and send ``upload_postponed``."""
+        logger.warning(
+            "Postponed the upload of %.200r, and saved it to the fallback storage as %r: %s",
+            name,
+            saved_name,
+            error,
+        )
+        send(upload_postponed, type(self), storage=self, name=saved_name, error=error)
 
     def report_failed(self, name: str, error: ServiceError) -> None:
         """Send ``upload_failed`` for a file that was neither uploaded nor postponed."""
