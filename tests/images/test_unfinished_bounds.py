@@ -28,7 +28,8 @@ BYTES_PER_PIXEL = {"jpeg": 1, "progressive": 3, "cmyk": 4, "gif": 1, "png": 0}
 _OTHER_MEGABYTES = 8
 # The CPU time for a file, in loops of measuring.py. The loop runs before each attempt, because a
 # busy machine slows both down. Most files take one loop for a megapixel, and many scans take three.
-_MAX_LOOPS = 6 * MEGAPIXELS
+# Newer versions of Python run the loop faster, so that many scans take up to seven.
+_MAX_LOOPS = 12 * MEGAPIXELS
 _MAX_RUNS = 5
 
 

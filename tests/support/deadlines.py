@@ -1,7 +1,7 @@
 """
 Deadlines of tests, which are longer on slow and busy machines.
 
-A deadline only ends a test that hangs. No test asserts that something is fast.
+A deadline only ends a test that hangs. It does not assert that something is fast.
 """
 
 from __future__ import annotations
