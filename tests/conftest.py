@@ -41,6 +41,13 @@ def pytest_report_header() -> str:
     )
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Shorten the IDs of long values, because an environment variable contains the test's ID."""
+    if isinstance(val, str | bytes) and len(val) > 1_000:
+        return f"{argname} of length {len(val)}"
+    return None
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark tests that use the database, because only those run on several databases."""
     fixtures = {"db", "transactional_db"}.intersection(item.fixturenames)
