@@ -130,6 +130,10 @@ class StoredNames:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete the temporary database."""
         self._index.close()
 
     def __len__(self) -> int:

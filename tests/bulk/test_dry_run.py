@@ -18,7 +18,7 @@ from tests.support.bulk import PHOTO, create_members, fail_query, is_uploaded, s
 from tests.support.descriptors import CAN_COUNT, no_more_descriptors
 from tests.support.hidden_metadata import GIF, gif_xmp
 from tests.support.photographs import XMP
-from tests.testapp.models import Group, Member, Plain, Profile
+from tests.testapp.models import Club, Group, Member, Plain, Profile
 
 pytestmark = [
     pytest.mark.django_db(databases=["default", "other"]),
@@ -83,6 +83,16 @@ def test_dry_run_with_urls_that_are_not_on_cdn_counts_them(dry_run, settings):
         f"gallery.Member.photo: 2 rows with a URL {end}"
         f"gallery.Group.banner: 1 row with a URL {end}"
     )
+
+
+def test_dry_run_of_child_model_counts_only_its_rows(dry_run):
+    for model, count in ((Group, 3), (Club, 2)):
+        for _ in range(count):
+            model.objects.create(photo=save_file(), banner="http://example.com/a.jpg")
+    first, second, *others = dry_run("gallery.Club").splitlines()
+    assert first == f"gallery.Club.photo: 2 rows, 2 files, {2 * len(PHOTO):,} bytes"
+    assert second.startswith("gallery.Club.banner: 2 rows with a URL that is not on the CDN")
+    assert others == []
 
 
 def test_dry_run_of_default_file_counts_it(dry_run):

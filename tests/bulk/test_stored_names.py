@@ -283,13 +283,31 @@ def test_upload_after_lost_connection_while_rows_are_read_stops(upload, options,
     assert list_requests() == []
 
 
+def test_index_that_cannot_be_used_stops_the_work():
+    create_members("a.jpg")
+    runner = BulkRunner(workers=1)
+    with StoredNames(runner) as names:
+        names.close()
+        names.read(find_columns([MEMBER]), urls=False)
+        assert runner.stop_reason.startswith("OSError: The temporary database of stored names")
+        assert list(runner.until_stopped(names)) == []
+
+
 @pytest.mark.any_django
 def test_upload_without_space_for_temporary_database_reports_variable(project):
     resource = pytest.importorskip("resource")  # It limits the size of files, on POSIX.
     project.create_table()
     project.insert_members(f"photos/{number:090}.jpg" for number in range(30_000))
     set_limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (100_000, 100_000))
-    code, out, err = project.run("groupme_upload", "gallery.Member", preexec_fn=set_limit)
+    # The limit would truncate the data of coverage.
+    environment = {
+        name: value
+        for name, value in project.environment.items()
+        if not name.startswith("COVERAGE")
+    }
+    code, out, err = project.run(
+        "groupme_upload", "gallery.Member", preexec_fn=set_limit, env=environment
+    )
     assert code == 1, err
     assert "Stopped: OSError: The temporary database of stored names could not be used" in err
     assert "set the environment variable TMPDIR to a folder with more free space." in err
