@@ -107,6 +107,20 @@ def state(
 
 
 @pytest.fixture
+def on_upload() -> Iterator[Callable[[Any], None]]:
+    """Connect a receiver to ``picture_uploaded``, which is sent before rows are changed."""
+    receivers = []
+
+    def connect(receiver: Any) -> None:
+        receivers.append(receiver)
+        picture_uploaded.connect(receiver)
+
+    yield connect
+    for receiver in receivers:
+        picture_uploaded.disconnect(receiver)
+
+
+@pytest.fixture
 def sent() -> Iterator[list[tuple[str, dict[str, Any]]]]:
     """The signals that were sent: "uploaded", "postponed", or "failed", and the arguments."""
     signals: list[tuple[str, dict[str, Any]]] = []

@@ -11,7 +11,6 @@ import pytest
 from django.core.files.storage import FileSystemStorage, Storage, storages
 
 from django_groupme_images.emulator import EmulatorServer
-from django_groupme_images.signals import picture_uploaded
 from tests.support.bulk import member_view
 from tests.support.commands import run_command
 from tests.support.groupme_check import Mirror
@@ -52,20 +51,6 @@ def check(emulator: EmulatorServer, mirror: Storage, settings: Any) -> Callable[
     """Run ``groupme_check`` without a rate limit, and return its output."""
     settings.GROUPME_MAX_RETRY_WAIT = 0.01
     return partial(run_command, "groupme_check", rate=0)
-
-
-@pytest.fixture
-def on_upload() -> Iterator[Callable[[Any], None]]:
-    """Connect a receiver to ``picture_uploaded``, which is sent before rows are changed."""
-    receivers = []
-
-    def connect(receiver: Any) -> None:
-        receivers.append(receiver)
-        picture_uploaded.connect(receiver)
-
-    yield connect
-    for receiver in receivers:
-        picture_uploaded.disconnect(receiver)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from django.utils.translation import override
 
 from django_groupme_images.admin import upload_now
 from django_groupme_images.bulk import request_runner, selection
-from django_groupme_images.signals import picture_uploaded
 from tests.support.bulk import create_members, is_uploaded, save_file
 from tests.support.field_data import upload_count
 from tests.support.outages import fail_uploads
@@ -53,20 +51,6 @@ def editor() -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("editor"))
     return client
-
-
-@pytest.fixture
-def on_upload() -> Iterator[Callable[[Any], None]]:
-    """Connect a receiver to ``picture_uploaded``, which is sent before rows are changed."""
-    receivers = []
-
-    def connect(receiver: Any) -> None:
-        receivers.append(receiver)
-        picture_uploaded.connect(receiver)
-
-    yield connect
-    for receiver in receivers:
-        picture_uploaded.disconnect(receiver)
 
 
 def submit(client: Client, *rows: Any, **data: str) -> list[str]:
