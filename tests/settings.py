@@ -8,6 +8,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.urls"
 
 database = os.environ.get("TEST_DATABASE")
+# Environments of tox that run at the same time share the database server.
+test_database = f"test_{os.environ.get('TOX_ENV_NAME', 'groupme_images')}"
 if database == "postgres":
     DATABASES = {
         "default": {
@@ -17,6 +19,7 @@ if database == "postgres":
             "PORT": os.environ.get("PGPORT", "5432"),
             "USER": os.environ.get("PGUSER", "postgres"),
             "PASSWORD": os.environ.get("PGPASSWORD", "postgres"),
+            "TEST": {"NAME": test_database},
         }
     }
 elif database == "mariadb":
@@ -28,7 +31,7 @@ elif database == "mariadb":
             "HOST": os.environ.get("MYSQL_HOST", "127.0.0.1"),
             "USER": "root",
             "PASSWORD": os.environ.get("MYSQL_PWD", ""),
-            "TEST": {"CHARSET": "utf8mb4"},
+            "TEST": {"NAME": test_database, "CHARSET": "utf8mb4"},
         }
     }
 else:
