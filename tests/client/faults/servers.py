@@ -49,6 +49,9 @@ def server(
                 for conversation in conversations:
                     # This raises OSError when the listener is shut down.
                     connection, _ = listener.accept()
+                    # Otherwise, the second write waits for an acknowledgment of the first, and is
+                    # lost if the connection is closed before.
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     seen.append(conversation)
                     connections.append(connection)
                     threads.submit(converse_over_tls if tls else converse, connection, conversation)
