@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 __all__ = ["Measurement", "measured", "record_upload"]
@@ -15,7 +14,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-@dataclass
 class Measurement:
     """
     The ``duration`` of an upload in seconds, and the ``size`` of the uploaded file in bytes.
@@ -23,8 +21,9 @@ class Measurement:
     The size is ``None`` if the image service fetched the image from a URL.
     """
 
-    duration: float = 0
-    size: int | None = None
+    def __init__(self) -> None:
+        self.duration: float = 0
+        self.size: int | None = None
 
 
 _current: ContextVar[Measurement | None] = ContextVar("measurement", default=None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import ObjectDoesNotExist
+from django.core.signals import request_started, setting_changed
 from django.db.models.constants import LOOKUP_SEP
+from django.dispatch import receiver
 from django.forms.utils import pretty_name
 from django.utils.safestring import SafeString
 
@@ -80,14 +82,15 @@ def _followed_by_script(
     return column_with_script
 
 
+@cache  # Rendering the element takes longer than rendering the image.
 def _late_thumbnails_script() -> SafeString:
-    # The storage of static files may return another URL each time, for example one that expires.
-    return _script_element(LATE_THUMBNAILS_SCRIPT.path)
-
-
-@lru_cache(maxsize=1)  # Rendering the element takes longer than rendering the image.
-def _script_element(url: str) -> SafeString:
     return SafeString(LATE_THUMBNAILS_SCRIPT)  # nosec B703  # Django has escaped its URL.
+
+
+@receiver([request_started, setting_changed])
+def _clear_late_thumbnails_script(**kwargs: Any) -> None:
+    # The storage of static files may return another URL later, for example one that expires.
+    _late_thumbnails_script.cache_clear()
 
 
 def _alt_getter(alt: Any, header: Any) -> Callable[[Any, Any], str]:

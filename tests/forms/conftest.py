@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.storage import FileSystemStorage
+from django.test import Client
 
 from django_groupme_images.emulator import EmulatorServer
 from django_groupme_images.emulator.faults import Fault
@@ -24,6 +26,14 @@ def outage(emulator: EmulatorServer, fallback: FileSystemStorage) -> FileSystemS
     """Make the image service fail, and return the fallback storage that receives the files."""
     emulator.app.faults.add(Fault("status", status=503, times=100))
     return fallback
+
+
+@pytest.fixture
+def editor(db: None) -> Client:
+    """A client that has logged in to the admin."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("editor"))
+    return client
 
 
 @pytest.fixture

@@ -46,13 +46,6 @@ pytestmark = [
 URL = "admin:gallery_member_changelist"
 
 
-@pytest.fixture
-def editor() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("editor"))
-    return client
-
-
 def submit(client: Client, *rows: Any, **data: str) -> list[str]:
     """Run the action for these members, and return the messages of the next page."""
     data = {"action": "upload_now", "_selected_action": [row.pk for row in rows], **data}

@@ -207,6 +207,8 @@ def test_installation_keeps_registrations_of_other_apps(project):
     assert {kind: set(names) for kind, names in added.items() if names} == {
         "receivers": {
             f"post_save {APP}.receivers.enqueue_uploads",
+            f"request_started {APP}.admin.thumbnails._clear_late_thumbnails_script",
+            f"setting_changed {APP}.admin.thumbnails._clear_late_thumbnails_script",
             f"setting_changed {APP}.storage.backend._reset_project_storage",
         },
         "serializer fields": {
