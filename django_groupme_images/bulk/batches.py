@@ -59,7 +59,7 @@ class StoredName:
 
     def count_rows(self, column: Column) -> int:
         """Return the number of rows that contain the name."""
-        if self.index and column in self.truncated:
+        if self.index is not None and column in self.truncated:
             return self.index.count_rows(self.name, column)
         return len(self.rows[column])
 
@@ -191,7 +191,7 @@ class StoredNames:
     def _count_names(self) -> None:
         if not self._runner.stop_reason:  # Counting sorts the names.
             with self._runner.stopped_on_read_error():
-                self._count = len(self._index)
+                self._count = self._index.count_names()
 
     def _current(self, names: Iterable[IndexedName]) -> list[StoredName]:
         """Return the names that rows still contain, each with these rows."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
+from django.core.files.base import ContentFile
 from django.core.files.storage import Storage
 
 from django_groupme_images.exceptions import ImageRejected
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from django_groupme_images.storage.backend import GroupMeStorage
 
 __all__ = ["FileInspection", "inspect_file"]
+
+# Each worker reads one such file at a time.
+_MAX_BYTES_IN_MEMORY = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,23 @@ def inspect_file(source: Storage, name: str, storage: GroupMeStorage) -> FileIns
     with source.open(name) as content, as_seekable(content) as file:
         size = len(UploadBody(file))
         try:
-            _check(file, storage.image_options)
+            _check(_read_if_small(file, size, name), storage.image_options)
         except ImageRejected as error:
             return FileInspection(size, str(error))
         return FileInspection(size)
+
+
+def _read_if_small(file: IO[bytes], size: int, name: str) -> IO[bytes]:
+    """
+    Return the file, or its content in memory if it is small.
+
+    The checks read a file in many small parts. After each part, a thread waits for the others,
+    which takes longer than the checks.
+    """
+    if size > _MAX_BYTES_IN_MEMORY:
+        return file
+    file.seek(0)
+    return cast("IO[bytes]", ContentFile(file.read(), name))
 
 
 def _check(file: IO[bytes], options: ImageOptions) -> None:

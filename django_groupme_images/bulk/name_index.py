@@ -76,8 +76,8 @@ class NameIndex:
                 _INSERT, ((key[0], name, key[1], _dump(pk)) for pk, name in rows)
             )
 
-    def __len__(self) -> int:
-        """The number of names, counting a name once for each storage."""
+    def count_names(self) -> int:
+        """Return the number of names, counting a name once for each storage."""
         return int(self._select(_COUNT)[0][0])
 
     def __iter__(self) -> Iterator[IndexedName]:

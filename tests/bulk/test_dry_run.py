@@ -137,7 +137,12 @@ def test_dry_run_of_several_databases_counts_selected_one(dry_run):
     )
 
 
-def test_dry_run_reports_rejections_of_each_field(dry_run, list_requests):
+@pytest.mark.parametrize("max_bytes_in_memory", [0, 1_000_000])
+def test_dry_run_reports_rejections_of_each_field(
+    dry_run, list_requests, monkeypatch, max_bytes_in_memory
+):
+    module = "django_groupme_images.bulk.inspection"
+    monkeypatch.setattr(f"{module}._MAX_BYTES_IN_MEMORY", max_bytes_in_memory)
     bad = save_file("text.png", b"no image")
     valid, text, shared, empty = create_members(save_file(), bad, bad, save_file("e.png", b""))
     plain = Plain.objects.create(photo=bad, other="")

@@ -207,6 +207,15 @@ def test_name_whose_first_rows_have_changed_is_yielded_with_the_next_ones(names)
     assert changed == set(pks[510:])
 
 
+def test_row_count_of_name_in_few_rows_needs_no_query(names):
+    create_members("a.jpg", "a.jpg")
+    (column,) = find_columns([MEMBER])
+    names.read([column], urls=False)
+    (stored,) = names
+    names.close()
+    assert stored.count_rows(column) == 2
+
+
 @pytest.mark.parametrize("count", [499, 500, 501])
 def test_name_in_as_many_rows_as_in_memory_yields_all(count, names):
     create_members(*["a.jpg"] * count)
