@@ -88,6 +88,12 @@ class BulkCommand(OutputCommand):
             help="Append the result of each row to FILE, as a line of JSON.",
         )
 
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        # call_command() does not convert keyword arguments.
+        if isinstance(options["report"], str):
+            options["report"] = Path(options["report"])
+        return super().execute(*args, **options)
+
     def get_columns(self, options: dict[str, Any]) -> list[Column]:
         """
         Return the columns that the options select. Warn about columns that are skipped.

@@ -33,6 +33,17 @@ def upload(upload: Callable[..., str], report: Path) -> Callable[..., str]:
     return partial(upload, report=report)
 
 
+def test_upload_and_check_accept_path_of_report_as_string(upload, check, tmp_path):
+    (row,) = create_members(save_file())
+    report = tmp_path / "report.jsonl"
+    upload(report=str(report))
+    check(report=str(report))
+    assert [(line["pk"], line["outcome"]) for line in read_report(report)] == [
+        (row.pk, "moved"),
+        (row.pk, "present"),
+    ]
+
+
 def test_report_of_uploaded_and_failed_row_contains_all_values(upload, report, fallback):
     uploaded, missing = create_members(save_file(), "gone.jpg")
     upload()
