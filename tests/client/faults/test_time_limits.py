@@ -283,9 +283,9 @@ def test_upload_with_interim_responses_ignores_them(status, is_early, tls):
     interim = f"HTTP/1.1 {status} Wait\r\nX-A: b\r\n\r\n".encode()
 
     def conversation(connection):
+        if is_early:
+            connection.sendall(interim)
         for _ in range(2):
-            if is_early:
-                connection.sendall(interim)
             read_request(connection)
             connection.sendall(interim * 3 + upload_response(url).encode())
 
