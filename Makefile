@@ -43,8 +43,9 @@ test: $(VENV)/test
 test-browser: $(VENV)/test $(VENV)/browser
 	PYTHONDEVMODE=1 $(BIN)/python -m pytest tests/forms/browser
 
+# One process, because PostgreSQL creates a user of the system when it is first started as root.
 test-workers: $(VENV)/test $(VENV)/workers
-	$(PYTEST) tests/bulk/workers
+	PYTHONDEVMODE=1 $(BIN)/python -m pytest tests/bulk/workers
 
 test-pages: $(VENV)/test $(VENV)/pages
 	$(PYTEST) tests/project/manual
