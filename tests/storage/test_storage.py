@@ -15,7 +15,12 @@ import pytest
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files import File
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.core.files.storage import (
+    FileSystemStorage,
+    InvalidStorageError,
+    default_storage,
+    storages,
+)
 from django.db.migrations.writer import MigrationWriter
 from django.utils import timezone
 from PIL import Image
@@ -289,6 +294,13 @@ def test_groupme_storage_after_settings_change_is_updated(settings):
     settings.STORAGES = {"default": settings.STORAGES["default"]}
     assert groupme_storage.cdn_url == CDN_URL
     assert isinstance(groupme_storage, GroupMeStorage)
+
+
+def test_truth_value_of_groupme_storage_does_not_create_it(settings):
+    settings.STORAGES = {"groupme": {"BACKEND": "missing.Storage"}}
+    assert bool(groupme_storage) is True
+    with pytest.raises(InvalidStorageError):
+        str(groupme_storage.cdn_url)
 
 
 def test_migrations_and_pickles_contain_public_paths():
