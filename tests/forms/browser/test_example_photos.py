@@ -252,7 +252,7 @@ def test_swipe_on_zoomed_page_follows_no_link(phone: Any, open_photo: Any) -> No
     open_photo(phone)
     session = phone.context.new_cdp_session(phone)
     session.send("Emulation.setPageScaleFactor", {"pageScaleFactor": 2})
-    phone.wait_for_function("window.visualViewport.scale > 1.5")
+    phone.wait_for_function("() => window.visualViewport.scale > 1.5")
     assert followed(phone, lambda: swipe(phone, (40, 0), (-40, 0))) == []
     assert followed(phone, lambda: phone.keyboard.press("ArrowRight")) == []
 

@@ -305,6 +305,6 @@ def test_late_thumbnails_in_admin_list_appear(
     set_delay(0)
     page.clock.run_for(1100)
     expect(page.locator("#result_list img").last).to_have_js_property("naturalWidth", 60)
-    page.wait_for_function("[...document.images].every((image) => image.naturalWidth === 60)")
+    page.wait_for_function("() => [...document.images].every((image) => image.naturalWidth === 60)")
     expect_images(["avatar"] * 40)
     assert len(scripts) == 1
