@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import TestCase
 
+import django_groupme_images
+from django_groupme_images import tasks
 from django_groupme_images.emulator.faults import Fault
 from django_groupme_images.exceptions import GroupMeImageError
 from django_groupme_images.receivers import enqueue_uploads
@@ -347,3 +351,13 @@ def test_upload_row_with_uuid_primary_key_uploads_file(emulator, queue, report, 
     Ticket.objects.update(photo=save_file())
     call_command("groupme_upload", "gallery.Ticket", report=report, verbosity=0)
     assert json.loads(report.read_text(encoding="utf-8"))["pk"] == str(ticket.pk)
+
+
+def test_tasks_without_tasks_framework_of_django_use_package(monkeypatch):
+    package = SimpleNamespace(task=lambda function: ("task of the package", function.__name__))
+    monkeypatch.setattr(django_groupme_images, "tasks", tasks)  # This restores it afterwards.
+    monkeypatch.delitem(sys.modules, tasks.__name__)
+    monkeypatch.setitem(sys.modules, "django.tasks", None)
+    monkeypatch.setitem(sys.modules, "django_tasks", package)
+    module = importlib.import_module(tasks.__name__)
+    assert module.upload_row == ("task of the package", "upload_row")
