@@ -31,6 +31,9 @@ __all__ = ["CannotStart", "EmulatorServer", "ThreadedServer"]
 # The time in seconds to wait for the threads of connections when the server stops.
 _STOP_TIMEOUT = 1
 
+# The time in seconds after which the server notices that it has to stop, except on Linux.
+_POLL_INTERVAL = 0.05
+
 
 class CannotStart(Exception):
     """
@@ -120,7 +123,7 @@ class EmulatorServer:
         )
         self.port = listener.server_address[1]
         # A daemon thread does not keep an interrupted interpreter running.
-        self._thread = Thread(target=listener.serve_forever, args=(0.05,), daemon=True)
+        self._thread = Thread(target=listener.serve_forever, args=(_POLL_INTERVAL,), daemon=True)
         self._thread.start()
         self._listener = listener
 
@@ -226,6 +229,13 @@ class ThreadedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         )
         thread.start()
         self._connection_threads.add(thread)
+
+    def shutdown(self) -> None:
+        # On Linux, this ends the wait of serve_forever(). Other systems do not support it for a
+        # listening socket, and wait for the rest of the poll interval.
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RD)
+        super().shutdown()
 
     def shutdown_request(self, request: Any) -> None:
         with self._lock:

@@ -7,23 +7,21 @@ import http.client
 import os
 import re
 import socket
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
 
 from django_groupme_images.emulator import CannotStart, EmulatorServer
 from tests.support import emulator_pictures as pictures
-from tests.support.deadlines import DEADLINE, wait_until
+from tests.support.deadlines import DEADLINE, TEST_DEADLINE, wait_until
 from tests.support.emulator_requests import MEGABYTE
 
 pytestmark = pytest.mark.any_django
-
-if TYPE_CHECKING:
-    pass
 
 MODULE = "django_groupme_images.emulator"
 
@@ -127,6 +125,13 @@ def test_stop_closes_idle_connections(recwarn: pytest.WarningsRecorder) -> None:
             session.get(server.cdn_url, timeout=DEADLINE)
     wait_until(lambda: threading.active_count() <= threads)
     assert list(recwarn) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux does not wait")
+def test_stop_does_not_wait_for_poll_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.server._POLL_INTERVAL", 2 * TEST_DEADLINE)
+    with EmulatorServer() as server:
+        assert requests.get(server.cdn_url, timeout=DEADLINE).status_code == 403
 
 
 def test_start_after_stop_serves_again() -> None:

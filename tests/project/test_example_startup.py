@@ -115,7 +115,7 @@ def test_run_with_damaged_data_prints_one_line_error(name: str, environ: dict[st
     damaged.write_text("neither a database nor a folder")
     code, out, err = finish(start_script("run.py", **environ))
     assert (code, out) == (1, "")
-    # Django leaves the connection open. Therefore, Python 3.13 and newer also print a warning, which
+    # Django leaves the connection open. Therefore, Python 3.13 and newer also print a warning. It
     # can have several lines, because it appears wherever the connection is collected.
     error, *warning = err.splitlines()
     assert error.startswith("cannot use ")
