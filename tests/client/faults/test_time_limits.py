@@ -6,6 +6,7 @@ import io
 import socket
 import ssl
 import sys
+import threading
 import time
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -302,6 +303,27 @@ def test_upload_with_too_many_interim_responses_raises():
         with pytest.raises(ServiceUnavailable, match="too many interim responses"):
             client_of(url, max_retry_wait=0.01).upload(PHOTO)
         assert len(seen) == 3
+
+
+@pytest.mark.parametrize("unexpected", [INTERIM, TOO_LARGE])
+def test_upload_after_unexpected_response_uses_new_connection(unexpected, tls):
+    is_idle, is_sent = threading.Event(), threading.Event()
+
+    def conversation(connection):
+        read_request(connection)
+        connection.sendall(upload_response(url).encode())
+        is_idle.wait(DEADLINE)
+        connection.sendall(unexpected)
+        is_sent.set()
+        wait_for_disconnect(connection)
+
+    with server(conversation, conversation, tls=tls) as (url, seen):
+        client = client_of(url, max_retries=0)
+        client.upload(PHOTO)
+        is_idle.set()
+        assert is_sent.wait(DEADLINE)
+        client.upload(PHOTO)
+        assert len(seen) == 2
 
 
 def respond_early(response, end):
