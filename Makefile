@@ -74,7 +74,7 @@ types: $(VENV)/test $(VENV)/types
 	cd tests/project/typed && ../../../$(BIN)/mypy && ../../../$(BIN)/pyright --pythonpath ../../../$(BIN)/python
 
 # pip-audit uses the Python Packaging Advisory Database.
-audit: $(addprefix $(VENV)/,audit browser lint test types workers)
+audit: $(addprefix $(VENV)/,audit browser docs lint matrix pages release test types workers)
 	mkdir -p build
 	$(BIN)/python -m pip freeze --exclude-editable >build/installed.txt
 	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement build/installed.txt
