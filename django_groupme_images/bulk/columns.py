@@ -154,8 +154,9 @@ class Column:
         """
         Yield the primary keys and the names of the rows, in the order of the primary keys.
 
-        This is keyset pagination: the pages together read the table once, in any database, and only
-        one page is in memory. Pages grow from ``size`` to ``ROWS_PER_PAGE`` rows.
+        This is keyset pagination: the pages together read the table once, and only one page is in
+        memory. A server-side cursor would need a transaction, or a connection that stays open while
+        requests are made. Pages grow from ``size`` to ``ROWS_PER_PAGE`` rows.
         """
         size = size or ROWS_PER_PAGE
         pages = page = rows.order_by("pk").values_list("pk", self.field.attname)
@@ -171,8 +172,10 @@ class Column:
         if not self._is_inherited:
             return page
         # A subquery in each page would read the child's table from its beginning.
-        pks = self._children().filter((f"{self._pk_name}__range", (page[0][0], page[-1][0])))
-        own = frozenset(pks.values_list(self._pk_name, flat=True))
+        name = self._pk_name
+        # The primary key may be a relation, which does not support the lookup "range".
+        limits = {f"{name}__gte": page[0][0], f"{name}__lte": page[-1][0]}
+        own = frozenset(self._children().filter(**limits).values_list(name, flat=True))
         return [row for row in page if row[0] in own]
 
     def _condition(self, lookup: str, value: object) -> Q:

@@ -24,6 +24,7 @@ from tests.testapp.models import (
     FramedPoster,
     Group,
     Hidden,
+    JuniorTeam,
     LabelledPoster,
     Local,
     Measured,
@@ -31,6 +32,7 @@ from tests.testapp.models import (
     Member,
     Plain,
     Poster,
+    Team,
     Unique,
 )
 
@@ -148,6 +150,16 @@ def test_upload_of_model_with_two_parents_changes_only_its_rows(upload):
     assert upload("gallery.LabelledPoster.photo") == "1 moved, 0 skipped, 0 failed\n"
     assert is_uploaded(labelled)
     assert not any(map(is_uploaded, others))
+
+
+@pytest.mark.parametrize("options", [{}, {"limit": 5}])
+def test_upload_of_model_with_relation_as_primary_key_changes_only_its_rows(upload, options):
+    team = Team.objects.create(crest=save_file())
+    junior = JuniorTeam.objects.create(crest=save_file())
+    assert "1 row, 1 file" in upload("gallery.JuniorTeam", dry_run=True, **options)
+    assert upload("gallery.JuniorTeam", **options) == "1 moved, 0 skipped, 0 failed\n"
+    assert is_uploaded(junior, "crest")
+    assert not is_uploaded(team, "crest")
 
 
 def test_upload_with_app_label_changes_all_models_of_app(upload):

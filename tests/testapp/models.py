@@ -89,6 +89,16 @@ class Club(Group):
     motto = models.CharField(max_length=50, blank=True)
 
 
+class Team(Club):
+    """Model that has an image and a relation as its primary key."""
+
+    crest = GroupMeImageField(blank=True)
+
+
+class JuniorTeam(Team):
+    """Child of a model whose primary key is a relation."""
+
+
 class Plain(models.Model):
     """Django's ``ImageField`` with ``GroupMeStorage``, from a callable and as an instance."""
 
