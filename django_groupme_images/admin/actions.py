@@ -74,9 +74,10 @@ def upload_now(model_admin: Any, request: Any, queryset: QuerySet[Any]) -> None:
     all other uploads would have, such as an outage. The action then displays how many images are
     still pending. For many images, run ``groupme_upload`` instead.
 
-    The action requires the permission to change each of the objects.
+    At most 500 objects with pending files are processed. If the user may not change one of these
+    objects, raise ``PermissionDenied`` before anything is uploaded.
     """
-    from django_groupme_images.bulk.selection import SelectedRows  # It imports many modules.
+    from django_groupme_images.bulk.selection import SelectedRows  # Its import is slow.
 
     rows = SelectedRows(queryset)
     counts = rows.count()
@@ -133,6 +134,11 @@ def _failure_text(result: Result) -> str:
         error = to_validation_error(result.error, File(None, name=result.file))
         return str(error.messages[0])
     logger.error("%.200r could not be uploaded: %s", result.file, result.reason)
-    if type(result.error) is FileNotFoundError:  # Its message contains a path of the server.
-        return gettext("The file “%(name)s” does not exist.") % {"name": safe_name(result.file)}
-    return result.reason
+    if type(result.error) is FileNotFoundError:
+        message = gettext("The file “%(name)s” does not exist.")
+    elif isinstance(result.error, OSError) and result.error.filename:
+        # The message of such an error contains a path of the server.
+        message = gettext("The file “%(name)s” could not be read.")
+    else:
+        return result.reason
+    return message % {"name": safe_name(result.file)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +131,14 @@ def test_action_with_file_that_app_rejects_displays_reason(settings):
     Member.objects.filter(pk=row.pk).update(name="Ada")
     (message,) = run(Member.objects.all())
     assert message.startswith("error: “Ada”: “photos/cat.jpg” is too large (")
+
+
+def test_action_with_unreadable_file_displays_no_path_of_server(caplog, fallback):
+    (row,) = create_members("photos")  # It is a folder.
+    Path(fallback.path("photos")).mkdir()
+    (message,) = run(Member.objects.filter(pk=row.pk))
+    assert message == "error: “”: The file “photos” could not be read."
+    assert "could not be uploaded: IsADirectoryError" in caplog.text
 
 
 def test_messages_of_action_are_escaped(editor):
