@@ -108,6 +108,7 @@ class ConcurrentUploads:
         self._can_postpone = can_postpone
         self._report = report
         self._started: dict[int, _StartedUpload] = {}
+        self._rejected: dict[int, ServiceError] = {}
         self._error: ServiceError | None = None
 
     def __contains__(self, content: IO[bytes]) -> bool:
@@ -127,8 +128,7 @@ class ConcurrentUploads:
 
     def digest(self, content: IO[bytes]) -> bytes | None:
         """Return a hash of the content, from before its upload, which may begin here."""
-        with suppress(ServiceError):  # The error is raised again when the content is saved.
-            self._start_next(content)
+        self._start_next(content)
         started = self._started.get(id(content))
         return started.digest if started else content_digest(content)
 
@@ -136,6 +136,8 @@ class ConcurrentUploads:
     def prepared(self, content: IO[bytes]) -> Iterator[PreparedImage]:
         """Yield the image to upload. Its ``file`` is an :class:`UploadedContent`."""
         self._start_next(content)
+        if error := self._rejected.pop(id(content), None):
+            raise error
         if upload := self._started.pop(id(content), None):
             with upload.cleanup:
                 try:
@@ -152,17 +154,21 @@ class ConcurrentUploads:
         """Start the upload of this content, if it has not begun, and those of the next ones."""
         if self._limit == 1 or self._error:
             return
-        if id(content) not in self._started:
+        if id(content) not in self._started and id(content) not in self._rejected:
             self._start(content)
         while self._waiting and len(self._started) < self._limit:
-            # The error is raised again when this content is saved.
-            with suppress(ServiceError):
-                self._start(next(iter(self._waiting.values())))
+            self._start(next(iter(self._waiting.values())))
 
     def _start(self, content: IO[bytes]) -> None:
+        """Start an upload, or remember why the content is rejected until it is saved."""
         self._waiting.pop(id(content), None)
         with ExitStack() as stack:
-            image = stack.enter_context(self._prepare(content))
+            try:
+                image = stack.enter_context(self._prepare(content))
+            except ServiceError as error:
+                # The copy has no traceback, which would keep files open.
+                self._rejected[id(content)] = copy(error)
+                return
             digest = content_digest(content)
             future, measurement = measured(self._client.start_upload, image.file, self._executor)
             self._started[id(content)] = _StartedUpload(

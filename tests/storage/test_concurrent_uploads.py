@@ -144,6 +144,34 @@ def test_concurrent_uploads_with_invalid_file_raise_its_error_in_order(storage, 
     assert upload_count(list_requests) == 3
 
 
+def test_concurrent_uploads_prepare_each_file_once(storage, monkeypatch):
+    prepared = []
+
+    def prepare(self: Any, content: Any) -> Any:
+        prepared.append(content.name)
+        return original(self, content)
+
+    original = GroupMeStorage._prepared
+    monkeypatch.setattr(GroupMeStorage, "_prepared", prepare)
+    storage.max_upload_size = 2000
+    contents = files(3)
+    contents.insert(1, ContentFile(bytes(3000), "large.jpg"))
+    assert outcomes(storage, contents) == [str, ImageRejected, str, str]
+    assert prepared == [content.name for content in contents]
+
+
+def test_concurrent_upload_of_corrected_file_succeeds(storage):
+    storage.max_upload_size = 2000
+    content = ContentFile(bytes(3000), "large.jpg")
+    with storage.concurrent_uploads([*files(1), content]):
+        with pytest.raises(ImageRejected):
+            storage.save("large.jpg", content)
+        content.seek(0)
+        content.truncate()
+        content.write(pictures.plain())
+        assert storage.save("small.jpg", content).startswith(storage.cdn_url)
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [(503, ServiceUnavailable), (429, RateLimited), (401, AuthenticationFailed)],
