@@ -21,16 +21,16 @@ The signals that a ``GroupMeStorage`` sends about the results of uploads.
     saves to the fallback storage.
 
 ``upload_failed``
-    An upload failed, and was not postponed. ``sender`` is the storage's
-    class, ``storage`` the storage, ``name`` the name of the file as for ``picture_uploaded``, and
-    ``error`` a copy of the ``ServiceError`` without its traceback. ``save()`` and
-    ``save_from_url()`` send the signal before they raise the exception, and the commands and tasks
+    An upload failed, and was not postponed. ``sender`` is the storage's class, ``storage`` the
+    storage, ``name`` the name of the file as for ``picture_uploaded``, and ``error`` a copy of the
+    ``ServiceError`` without its traceback. ``save()`` and ``save_from_url()`` send the signal
+    before they raise the exception. The commands, the tasks, and the action of the admin send it
     when they report that the upload of a file failed. This includes ``FallbackFailed``, and
     ``ImageRejected`` for a file that is rejected before anything is sent. The signal is not sent
     for other exceptions, or for files that do not pass the validation of a form or serializer.
 
-Receivers run in the thread that calls the storage, or that runs the command or task. If that is
-the thread of an event loop, asynchronous receivers are not called, and an error is logged.
+Receivers run in the thread that calls the storage, or that runs the command, task, or action. If
+that is the thread of an event loop, asynchronous receivers are not called, and an error is logged.
 Exceptions of receivers are also logged, because receivers cannot change the result of the upload.
 """
 

@@ -178,15 +178,17 @@ def main() -> None:
     if options.port:
         ThreadingHTTPServer(("127.0.0.1", options.port), Handler).serve_forever()
     with tempfile.TemporaryDirectory() as folder, run_server("tools.table_passes") as server:
-        run_in_process(create_rows, folder, server, options.rows, options.index)
-        for name, (command, arguments) in COMMANDS.items():
-            if options.only not in name:
-                continue
-            result = run_in_process(measure, folder, server, command, arguments)
-            values = "  ".join(f"{key} {value:.4g}" for key, value in result.items())
-            sys.stdout.write(f"{options.rows:>9,}  {name:<40} {values}\n")
-            sys.stdout.flush()
-        run_in_process(drop_rows, folder, server)
+        try:
+            run_in_process(create_rows, folder, server, options.rows, options.index)
+            for name, (command, arguments) in COMMANDS.items():
+                if options.only not in name:
+                    continue
+                result = run_in_process(measure, folder, server, command, arguments)
+                values = "  ".join(f"{key} {value:.4g}" for key, value in result.items())
+                sys.stdout.write(f"{options.rows:>9,}  {name:<40} {values}\n")
+                sys.stdout.flush()
+        finally:
+            run_in_process(drop_rows, folder, server)
 
 
 if __name__ == "__main__":

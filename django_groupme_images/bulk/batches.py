@@ -2,8 +2,8 @@
 Find the names in columns, and the rows that contain them.
 
 All rows are read once, into an index on disk, so the time is proportional to the number of rows,
-and the memory is independent of it. Rows that change later are found in time, because each name is
-compared with its rows again before it is processed.
+and the memory is independent of it. Later changes of rows are noticed, because the rows of each
+name are read again before it is processed.
 """
 
 from __future__ import annotations

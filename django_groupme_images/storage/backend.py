@@ -191,7 +191,7 @@ class GroupMeStorage(StorageWithFallback, ReportingStorage):
     @contextmanager
     def _prepared(self, content: IO[bytes]) -> Iterator[PreparedImage]:
         """Yield the image to upload. If the block raises an exception, rewind the content."""
-        from django_groupme_images.images.preparation import prepared_image  # It is large.
+        from django_groupme_images.images.preparation import prepared_image  # Its import is slow.
 
         self.validate_image_options()
         options = self.image_options
