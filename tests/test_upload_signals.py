@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -432,6 +433,15 @@ def test_failed_concurrent_uploads_send_upload_failed_in_calling_thread(emulator
 
 
 # Durations, sizes, and receivers
+
+
+def test_duration_excludes_time_to_determine_token(emulator, settings, monkeypatch, sent):
+    now = [0.0]
+    clock = SimpleNamespace(perf_counter=lambda: now[0])
+    monkeypatch.setattr("django_groupme_images.measurement.time", clock)
+    settings.GROUPME_ACCESS_TOKEN = lambda: now.append(now.pop() + 100) or "token"
+    save()
+    assert (now, sent[0][1]["duration"]) == ([100], 0)
 
 
 def test_duration_includes_wait_before_retry(emulator, settings, sent):

@@ -83,6 +83,30 @@ def test_iteration_compares_names_with_one_query_per_page(count, names, monkeypa
     with counted_queries() as queries:
         assert len(list(names)) == count
     assert len(queries) == count // 10
+    assert all(" IN (" in query for query in queries)  # They look up primary keys.
+
+
+def test_read_adds_each_page_before_it_reads_the_next_one(names, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.columns.ROWS_PER_PAGE", 10)
+    create_members(*[url(n) for n in range(30)])
+    events: list[object] = []
+
+    def note_query(execute: Any, sql: str, *args: Any) -> Any:
+        events.append("query")
+        return execute(sql, *args)
+
+    monkeypatch.setattr(names._index, "add", lambda column, page: events.append(len(page)))
+    with connections["default"].execute_wrapper(note_query):
+        names.read(find_columns([MEMBER]), urls=True)
+    assert events == ["query", 10] * 3 + ["query"]
+
+
+def test_read_with_limit_above_maximum_reads_all_rows_once(names, monkeypatch):
+    monkeypatch.setattr("django_groupme_images.bulk.batches.MAX_LIMIT", 2)
+    create_members(*[url(n) for n in range(5)])
+    with counted_queries() as queries:
+        names.read(find_columns([MEMBER]), urls=True, limit=3)
+    assert (len(queries), len(names)) == (1, 5)
 
 
 def test_read_with_limit_reads_first_rows_and_rows_with_their_names(names, monkeypatch):

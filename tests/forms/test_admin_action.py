@@ -185,6 +185,18 @@ def test_action_after_its_time_is_up_uploads_one_file(editor, monkeypatch, list_
     assert upload_count(list_requests) == 1
 
 
+def test_action_starts_no_upload_after_half_of_max_upload_time(editor, settings, monkeypatch):
+    now = [0]
+    monkeypatch.setattr(request_runner, "monotonic", lambda: now[0])
+    monkeypatch.setattr(request_runner, "_MAX_SECONDS", 10_000)
+    settings.GROUPME_MAX_UPLOAD_TIME = 2_000
+    settings.GROUPME_ACCESS_TOKEN = lambda: now.append(now.pop() + 600) or "token"
+    assert submit(editor, *create_members(*[save_file() for _ in range(3)])) == [
+        "success: 2 images were uploaded.",
+        "warning: 1 more image is pending. Run the action again to upload it.",
+    ]
+
+
 def test_max_upload_time_limits_all_uploads_of_action(editor, settings, list_requests):
     settings.GROUPME_MAX_UPLOAD_TIME = 1e-6
     rows = create_members(save_file(), save_file())
