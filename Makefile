@@ -32,6 +32,7 @@ help:
 	@echo "make screenshots   take the screenshots in docs/images/; requires Chromium"
 	@echo "make build         build the wheel and the sdist into dist/"
 	@echo "make release-check check the commit, the wheel, and the sdist of a release"
+	@echo "make clean         remove .venv and all generated files"
 
 example: $(VENV)/example
 	@exec $(BIN)/python example_project/run.py
