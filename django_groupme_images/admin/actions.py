@@ -71,8 +71,8 @@ def upload_now(model_admin: Any, request: Any, queryset: QuerySet[Any]) -> None:
     skipped. Each change is added to the history of its object. Pending files are not deleted.
 
     No upload begins after 20 seconds, after half of ``max_upload_time``, or after a failure that
-    all other uploads would have, such as an outage. The action then displays how many images are
-    still pending. For many images, run ``groupme_upload`` instead.
+    affects all uploads, such as an outage. The action then displays how many images are still
+    pending. For many images, run ``groupme_upload`` instead.
 
     At most 500 objects with pending files are processed. If the user may not change one of these
     objects, raise ``PermissionDenied`` before anything is uploaded.

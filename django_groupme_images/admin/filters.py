@@ -27,7 +27,7 @@ LABELS = {
 
 class GroupMeImageFilter(admin.FieldListFilter):
     """
-    List filter by where the image of a row is. Each row is in exactly one of these choices:
+    List filter by the state of an image. It has these choices:
 
     ==============  ==============================================================================
     *On GroupMe*    The stored name starts with the URL of GroupMe's CDN or with ``cdn_url``.
@@ -35,6 +35,9 @@ class GroupMeImageFilter(admin.FieldListFilter):
     *Empty*         There is no stored name, or no related object.
     *Other URL*     The stored name is another URL, which most methods of the storage reject.
     ==============  ==============================================================================
+
+    Each row is in exactly one of them. If the filter follows a relation to several objects, a row
+    can be in more than one.
 
     The admin uses this filter for each ``GroupMeImageField`` whose name is in ``list_filter``. For
     another field that uses ``GroupMeStorage``, name both::

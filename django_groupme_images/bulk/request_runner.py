@@ -33,7 +33,7 @@ class RequestRunner(BulkRunner):
 
     ``max_time`` limits the work as a whole, in seconds. After half of that time, or after 20
     seconds, no more items are started, so that each upload has the other half. The work also stops
-    after an error that all items would have, such as an outage.
+    after an error that affects all items, such as an outage.
     """
 
     def __init__(self, max_time: float | None = None) -> None:

@@ -221,7 +221,7 @@ class BulkRunner:
         self._connected_at = monotonic()
 
     def _count_failure(self, error: BaseException | None) -> None:
-        """Stop after an error that all items would have, or after too many temporary failures."""
+        """Stop after an error that affects all items, or after too many temporary failures."""
         is_temporary = isinstance(error, ServiceError) and error.retryable
         self._failures_in_a_row = self._failures_in_a_row + 1 if is_temporary else 0
         if isinstance(error, AuthenticationFailed):

@@ -59,12 +59,12 @@ class GroupMeStorage(StorageWithFallback, ReportingStorage):
     The name that ``save()`` returns, and that a model stores, is the URL of the uploaded image.
     All images are public, and the service can neither delete, replace, nor list them.
 
-    Stored names that do not start with ``http``, such as ``photos/cat.png``, are files in the
-    storage that the option ``fallback`` names. Without a fallback, such a name raises
-    ``FallbackNotConfigured``, a ``FileNotFoundError``. Other names that are not the URL of an image
-    on ``cdn_url`` raise ``InvalidPicture``. For a name that raises one of these exceptions,
-    ``exists()`` returns ``False``, and ``delete()`` deletes nothing. Methods that make a request
-    raise ``ServiceError`` if it fails.
+    Stored names that are not URLs, such as ``photos/cat.png``, are files in the storage that the
+    option ``fallback`` names. Without a fallback, such a name raises ``FallbackNotConfigured``, a
+    ``FileNotFoundError``. URLs that are not those of an image on ``cdn_url`` raise
+    ``InvalidPicture``. For a name that raises one of these exceptions, ``exists()`` returns
+    ``False``, and ``delete()`` deletes nothing. Methods that make a request raise ``ServiceError``
+    if it fails.
     """
 
     # Migrations and pickles contain this path.
@@ -152,7 +152,7 @@ class GroupMeStorage(StorageWithFallback, ReportingStorage):
         called, in the calling thread.
 
         The option ``max_upload_time``, in seconds, also limits the block as a whole. After an error
-        that all uploads would have, such as an outage, uploads that have not begun fail with the
+        that affects all uploads, such as an outage, uploads that have not begun fail with the
         same error, or their files are saved to the fallback storage. If the block raises an
         exception, the uploads that have begun are finished first. Subclasses that override
         ``save()`` or ``_save()`` upload one file at a time.

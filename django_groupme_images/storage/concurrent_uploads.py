@@ -80,7 +80,7 @@ class ConcurrentUploads:
     At most ``limit`` images are prepared and uploaded at the same time. If ``limit`` is 1, the
     calling thread makes the uploads itself, and only when the content is saved.
 
-    After an error that the other uploads would have as well, such as an outage, no more uploads are
+    After an error that affects all uploads, such as an outage, no more uploads are
     started, and the remaining ones fail with the same error. If ``can_postpone`` is true, images
     are still prepared, because the storage saves them to its fallback.
 
@@ -179,7 +179,7 @@ class ConcurrentUploads:
         return replace(image, file=UploadedContent(image.file, partial(self._upload, upload)))
 
     def _upload(self, upload: Upload) -> tuple[Picture, Measurement]:
-        """Call ``upload``. Remember an error that the other uploads would have as well."""
+        """Call ``upload``. Remember an error that affects all uploads."""
         try:
             return upload()
         except UploadRejected:

@@ -58,7 +58,7 @@ class StorageWithFallback(ConfiguredStorage):
     """
     Base class of ``GroupMeStorage`` with its fallback storage.
 
-    If ``fallback`` is set, stored names that do not start with ``http`` are files in that storage.
+    If ``fallback`` is set, stored names that are not URLs are files in that storage.
     """
 
     @property
