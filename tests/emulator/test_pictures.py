@@ -236,7 +236,7 @@ def test_thumbnail_requested_twice_is_made_once(server: EmulatorServer) -> None:
 
 @pytest.mark.parametrize("missing_status", [403, 404])
 def test_thumbnail_before_end_of_thumbnail_delay_is_missing(missing_status: int) -> None:
-    assumptions = Assumptions(thumbnail_delay=30, missing_status=missing_status)
+    assumptions = Assumptions(thumbnail_delay=3600, missing_status=missing_status)
     with EmulatorServer(assumptions=assumptions) as server:
         picture = uploaded(server, pictures.plain())
         for variant in ("preview", "large", "avatar"):
@@ -251,13 +251,13 @@ def test_thumbnail_before_end_of_thumbnail_delay_is_missing(missing_status: int)
 
 
 def test_thumbnail_after_thumbnail_delay_is_served() -> None:
-    with EmulatorServer(assumptions=Assumptions(thumbnail_delay=30)) as server:
+    with EmulatorServer(assumptions=Assumptions(thumbnail_delay=7200)) as server:
         picture = uploaded(server, pictures.plain())
         path = server.store.find(picture.url.rpartition("/")[2])
         assert path is not None
-        os.utime(path, (time.time() - 29,) * 2)
+        os.utime(path, (time.time(),) * 2)
         assert get(picture.avatar_url).status_code == 403
-        os.utime(path, (time.time() - 31,) * 2)
+        os.utime(path, (time.time() - 7201,) * 2)
         assert pictures.opened(get(picture.avatar_url).content).size == (60, 60)
 
 

@@ -7,8 +7,8 @@ that cannot be deleted.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -138,17 +138,19 @@ def test_documented_facts_with_other_assumptions_hold():
     assert len(differing) == 8
 
 
-def test_facts_about_late_thumbnails_wait_until_they_exist():
+def test_facts_about_late_thumbnails_wait_until_they_exist(monkeypatch):
     with EmulatorServer(token="right", assumptions=Assumptions(thumbnail_delay=20)) as server:
         pauses: list[float] = []
 
-        def sleep(seconds: float) -> None:
-            pauses.append(seconds)
-            for path in filter(Path.is_file, server.store.directory.iterdir()):
-                os.utime(path, (path.stat().st_mtime - seconds,) * 2)
+        def now() -> float:
+            """Return the time of the last upload plus all pauses."""
+            files = filter(Path.is_file, server.store.directory.iterdir())
+            return max(path.stat().st_mtime for path in files) + sum(pauses)
 
+        clock = SimpleNamespace(time=now)
+        monkeypatch.setattr("django_groupme_images.emulator.store.time", clock)
         urls = {"upload_url": server.upload_url, "cdn_url": server.cdn_url}
-        service = Service("right", sleep=sleep, **urls)
+        service = Service("right", sleep=pauses.append, **urls)
         assert service.thumbnail(service.photo, "preview").size == (200, 200)
         assert pauses == [1] * 20
         assert service.thumbnail_response(service.missing, "preview").status_code == 403
