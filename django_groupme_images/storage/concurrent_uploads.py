@@ -80,9 +80,9 @@ class ConcurrentUploads:
     At most ``limit`` images are prepared and uploaded at the same time. If ``limit`` is 1, the
     calling thread makes the uploads itself, and only when the content is saved.
 
-    After an error that affects all uploads, such as an outage, no more uploads are
-    started, and the remaining ones fail with the same error. If ``can_postpone`` is true, images
-    are still prepared, because the storage saves them to its fallback.
+    After an error that affects all uploads, such as an outage, no more uploads are started, and the
+    remaining ones fail with the same error. If ``can_postpone`` is true, images are still prepared,
+    because the storage saves them to its fallback.
 
     If the block raises an exception, the uploads that have begun are finished first. ``report`` is
     called with the name of each file that was uploaded but not saved, and the result of its upload.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -250,14 +251,17 @@ def test_thumbnail_before_end_of_thumbnail_delay_is_missing(missing_status: int)
         assert get(f"{picture.url}.unknown").content == pictures.plain()
 
 
-def test_thumbnail_after_thumbnail_delay_is_served() -> None:
-    with EmulatorServer(assumptions=Assumptions(thumbnail_delay=7200)) as server:
+def test_thumbnail_after_thumbnail_delay_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    clock = SimpleNamespace(time=lambda: now)
+    with EmulatorServer(assumptions=Assumptions(thumbnail_delay=30)) as server:
+        monkeypatch.setattr("django_groupme_images.emulator.store.time", clock)
         picture = uploaded(server, pictures.plain())
         path = server.store.find(picture.url.rpartition("/")[2])
         assert path is not None
-        os.utime(path, (time.time(),) * 2)
+        os.utime(path, (now - 29,) * 2)
         assert get(picture.avatar_url).status_code == 403
-        os.utime(path, (time.time() - 7201,) * 2)
+        os.utime(path, (now - 31,) * 2)
         assert pictures.opened(get(picture.avatar_url).content).size == (60, 60)
 
 
